@@ -273,14 +273,19 @@ def restore(
     data: Folder,
     service: Annotated[str | None, typer.Option(help="puts this service alone back to the past, in the deployment of --data")] = None,
     secrets: Annotated[Path | None, typer.Option(help="a folder with the private files, such as the old deployment's")] = None,
+    last_checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="a file with a checkpoint of the log that others hold, later than the backup's"),
+    ] = None,
+    history: Annotated[int | None, typer.Option(help="the new history's number; otherwise, the next one")] = None,
 ) -> None:
-    """Checks a backup, and lays out a new folder that `reserve up` can serve. What happened after the backup is not in it."""
+    """Checks a backup, and lays out a new folder that `reserve up` can serve. What happened after the backup is not in it: it begins a new
+    history, with another log and key."""
     from reserve.commands.restore import restore as run
 
-    restored = run(backup, data, service, secrets)
-    typer.echo(json_text({"leaves": restored.leaves, "heads": positions(restored.heads)}))
-    for name in restored.missing:
-        typer.echo(f"put the private file {name} into {data} before it serves", err=True)
+    restored = run(backup, data, service, secrets, last_checkpoint, history)
+    begun = {} if restored.begun is None else {"new_history": restored.begun}
+    typer.echo(json_text({"heads": positions(restored.heads)} | begun))
 
 
 @journal.command()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reserve.options import HERE, AsJson, Folder, LogKey, PinnedLogKey, Policies, json_text
+from reserve.options import HERE, AsJson, Folder, LogKey, LogKeys, PinnedLogKeys, Policies, json_text
 
 receipt = typer.Typer(no_args_is_help=True, help="The ledger's receipts.")
 certificate = typer.Typer(no_args_is_help=True, help="Certificates of allocations.")
@@ -36,7 +36,7 @@ def verify_receipt(
 @certificate.command("verify")
 def verify_certificate(
     file: Path,
-    log_key: PinnedLogKey = None,
+    log_key: PinnedLogKeys = None,
     data: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +45,7 @@ def verify_certificate(
     from reserve.commands.certificate import checked, show
     from reserve.commands.failure import CHECK_FAILED, fail
 
-    found = checked(file, log_key, data)
+    found = checked(file, log_key or [], data)
     if as_json:
         typer.echo(json_text(found))
     else:
@@ -58,7 +58,7 @@ def verify_certificate(
 @audit.command("verify")
 def verify_audit(
     live: Annotated[bool, typer.Option("--live", help="a running system, over HTTP")] = False,
-    key: LogKey = None,
+    key: LogKeys = None,
     data: Folder = HERE,
     state: Annotated[Path | None, typer.Option(help="remember what held in this file, and hold the next audit against it")] = None,
     receipts: Annotated[Path | None, typer.Option(help="a folder of receipts: each must stand in this log")] = None,
@@ -87,7 +87,7 @@ def verify_audit(
     report = verify(
         Asked(
             folder=data,
-            key=key,
+            keys=key or [],
             state=state,
             receipts=receipts,
             policies=policy or [],

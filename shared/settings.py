@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     queue_limit: int = 4096  # commands waiting a shard; beyond it a 503
     batch_limit: int = 256  # commands a commit
     log_domain: str = "reserve.localhost"  # what a new log's origin begins with (C2SP tlog-checkpoint): a domain of the operator's
-    ledger_public_key: str = ""  # the log's verifier key (C2SP signed-note), pinned
+    ledger_public_key: str = ""  # the log's verifier key (C2SP signed-note), pinned; after it, with spaces, those of histories before
     require_ledger_at_start: bool = True  # wait for the ledger's record of our heads before the first write
     log_level: str = "INFO"
     otlp_endpoint: str = ""  # where traces go; empty: nowhere

@@ -13,6 +13,7 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events import ApproverKeyEnrolled, ApproverKeyRevoked
 from services.allocation.events.authority import PersonNamed
+from shared.journal.places import parse_place
 from shared.terms.apart import Apart
 from shared.terms.countersigning import CommandPaper
 
@@ -57,7 +58,7 @@ class _Given(msgspec.Struct, frozen=True):
 
     @property
     def service(self) -> str:
-        return self.place.partition("/")[0]
+        return parse_place(self.place).service
 
 
 class Approvers:

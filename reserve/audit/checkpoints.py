@@ -5,16 +5,21 @@ is checked as it is read.
 """
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
+from typing import Any
 
-from reserve.audit.evidence import LEDGER
+import msgspec
+
+from reserve.audit.evidence import LEDGER, Recorded
 from reserve.audit.hashes import Tree, canonical
 from reserve.audit.report import Check, Cut, Findings
 from reserve.audit.rows import Rows
-from reserve.audit.witnesses import Witnesses
+from reserve.audit.witnesses import Numbered, Witnesses
 from services.ledger.events import CheckpointSigned, CheckpointWitnessed
+from shared.journal.places import FIRST, Place, history_of_origin
 from shared.proofs.checkpoint import Checkpoint, open_checkpoint
 from shared.proofs.policy import WitnessPolicy
 from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey
@@ -22,33 +27,48 @@ from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey
 _LAYOUT = ">QQ32s32sI"  # size, position in the ledger's journal, root, hash of what it covers, shard of the journal
 
 
+class _OfLog(msgspec.Struct):
+    """`signed`: those that grow; `size` of the last. `next`: the number of the first that the leaves have not reached; `due`: its row, once
+    it was looked for."""
+
+    signed: Rows = msgspec.field(default_factory=lambda: Rows(_LAYOUT))
+    size: int = 0
+    next: int = 0
+    due: tuple[Any, ...] | None = None
+
+
 class Checkpoints:
     """`log_keys` are pinned, and so are `policies`, of who must have cosigned what is published. `served`: the note of the cut that is
-    audited. `next`: the number of the first that the leaves have not reached."""
+    audited. `next`: of the log that is walked, the number of the first that the leaves have not reached."""
 
     def __init__(
         self, findings: Findings, log_keys: Sequence[VerifierKey], policies: Sequence[WitnessPolicy] = (), served: str | None = None
     ) -> None:
         self._findings = findings
         self._keys = log_keys
-        self._signed = Rows(_LAYOUT)  # those that grow
-        self._size = 0  # of the last
-        self.next = 0
-        self._due: tuple[int, int, bytes, bytes, int] | None = None  # the row of the next
+        self._logs: defaultdict[int, _OfLog] = defaultdict(_OfLog)  # by history
+        self._history = FIRST  # of the log that is walked
+        self._walked = self._logs[FIRST]
         self.served = served
         self._opened = None if served is None else self._open("the served checkpoint", served)
         self._of_served: CheckpointSigned | None = None
         self.witnesses = Witnesses(findings, log_keys, policies, self.has_signed)
 
-    def see(self, shard: int, position: int, event: CheckpointSigned) -> None:
-        look, place = self._findings.look, f"{LEDGER}/{shard}/{position}"
+    @property
+    def next(self) -> Numbered:
+        return self._history, self._walked.next
+
+    def see(self, record: Recorded, event: CheckpointSigned) -> None:
+        look, place, log = self._findings.look, record.place(LEDGER), self._logs[record.history]
         note = self._open(place, event.note)
         if note is not None:
+            own = history_of_origin(note.origin) == record.history
+            look(Check.SIGNATURES, own, place, f"it is of {note.origin}, in history {record.history}")
             same = (note.head.size, note.head.root.hex()) == (event.size, event.root)
             look(Check.SIGNATURES, same, place, f"the note is of {note.head.size} leaves and root {note.head.root.hex()}")
-        if look(Check.COVERED, event.size > self._size, place, f"{event.size} leaves, after {self._size}"):
-            self._signed.append(event.size, position, _root(event.root), _digest(event.covers), shard)
-            self._size = event.size
+        if look(Check.COVERED, event.size > log.size, place, f"{event.size} leaves, after {log.size}"):
+            log.signed.append(event.size, record.position, _root(event.root), _digest(event.covers), record.shard)
+            log.size = event.size
         if self._opened is not None and (self._opened.head.size, self._opened.head.root.hex()) == (event.size, event.root):
             self._of_served = event
 
@@ -62,28 +82,40 @@ class Checkpoints:
             self._findings.look(Check.COVERED, False, "the served checkpoint", f"{head.size} leaves: the ledger never recorded it")
         return Cut(head.size, head.root.hex(), {} if event is None else event.covers)
 
+    def begin(self, history: int) -> None:
+        """The log of this history is walked from now on."""
+        self._history, self._walked = history, self._logs[history]
+        self.witnesses.begin(history)
+
     def reach(self, tree: Tree, covered: Mapping[str, int]) -> None:
-        """The tree has grown by a leaf. `covered`: the positions of each shard that it holds."""
-        if self._due is None and self.next < len(self._signed):
-            self._due = self._signed[self.next]
-        if self._due is None or self._due[0] != tree.size:
+        """The tree has grown by a leaf. `covered`: the positions of each shard that it, and those of the logs before it, hold."""
+        log = self._walked
+        if log.due is None and log.next < len(log.signed):
+            log.due = log.signed[log.next]
+        if log.due is None or log.due[0] != tree.size:
             return
-        (_, position, root, covers, shard), self._due = self._due, None
-        self.next += 1
-        place = f"{LEDGER}/{shard}/{position}"
+        (_, position, root, covers, shard), log.due = log.due, None
+        log.next += 1
+        place = str(Place(LEDGER, shard, position, self._history))
         self._findings.look(Check.ROOTS, root.hex() == tree.root, place, f"the first {tree.size} leaves have root {tree.root}")
         self._findings.look(Check.COVERED, covers == _digest(covered), place, f"the leaves cover {dict(covered)}")
 
-    def has_signed(self, event: CheckpointWitnessed) -> bool:
-        """Whether the log signed the same before."""
-        index = bisect_left(range(len(self._signed)), event.size, key=lambda index: self._signed[index][0])
-        for size, _, root, covers, _ in self._signed.between(index, min(index + 1, len(self._signed))):
+    def has_signed(self, event: CheckpointWitnessed, history: int) -> bool:
+        """Whether the log of this history signed the same before."""
+        signed = self._logs[history].signed
+        index = bisect_left(range(len(signed)), event.size, key=lambda index: signed[index][0])
+        for size, _, root, covers, _ in signed.between(index, min(index + 1, len(signed))):
             return (size, root, covers) == (event.size, _root(event.root), _digest(event.covers))
         return False
 
-    def covers_since(self, number: int, root: str) -> bool:
+    def covers_since(self, number: Numbered, root: str) -> bool:
         """Whether a checkpoint has this root that the leaves have reached, but had not yet when `next` was `number`."""
-        return any(row[2].hex() == root for row in self._signed.between(number, self.next))
+        return any(
+            row[2].hex() == root
+            for history, log in self._logs.items()
+            if history >= number[0]
+            for row in log.signed.between(number[1] if history == number[0] else 0, log.next)
+        )
 
     def _open(self, place: str, note: str) -> Checkpoint | None:
         try:

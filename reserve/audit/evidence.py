@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from shared.journal.places import FIRST, Place
 from shared.proofs.fork import Consistency
 
 LEDGER = "ledger"
@@ -32,6 +33,10 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     salt: str
     event_hash: str
     chain_hash: str
+    history: int = FIRST
+
+    def place(self, service: str) -> str:
+        return str(Place(service, self.shard, self.position, self.history))
 
 
 class PostedLine(msgspec.Struct, frozen=True, gc=False):
@@ -46,6 +51,8 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the ledger's books, as the ledger gives it."""
 
     leaf_index: int
+    history: int = FIRST  # of the log that it is a leaf of
+    place: str
     source: str
     shard: int
     position: int
@@ -56,10 +63,6 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def line(self) -> str:
         return f"{self.source}/{self.shard}"
-
-    @property
-    def place(self) -> str:
-        return f"{self.line}/{self.position}"
 
 
 class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,15 +83,28 @@ class ReadText(msgspec.Struct, frozen=True, kw_only=True):
     erased_at: datetime | None
 
 
+class LogOfHistory(msgspec.Struct, frozen=True):
+    """`key`: the log's verifier key, as the deployment says it. `commitment`: the first leaf, where there was a history before."""
+
+    history: int
+    key: str
+    commitment: str | None = None
+
+
 class Evidence(Protocol):
     """The system may move meanwhile. The checkpoint is asked for first, then the balances, then what is recorded, then all else."""
+
+    async def histories(self) -> Sequence[LogOfHistory]:
+        """All of them, in their order; the last one goes on."""
+        ...
 
     async def checkpoint(self) -> str | None:
         """The last checkpoint, a signed note; None if nothing was ever signed."""
         ...
 
-    async def consistency(self, old_size: int, size: int) -> Consistency | None:
-        """What the log shows of its first `old_size` leaves, when it had `size`; None: it shows nothing."""
+    async def consistency(self, old_size: int, size: int, history: int | None = None) -> Consistency | None:
+        """What the log shows of its first `old_size` leaves, when it had `size`; None: it shows nothing. `history`: of which, if it is not
+        the one that goes on."""
         ...
 
     async def balances(self) -> Sequence[BalanceLine]:
@@ -107,8 +123,8 @@ class Evidence(Protocol):
         """All records of a shard in order, in pages."""
         ...
 
-    def leaves(self, size: int) -> AsyncIterator[Sequence[bytes]]:
-        """The first `size` leaves of the log in order, in bundles."""
+    def leaves(self, size: int, history: int | None = None) -> AsyncIterator[Sequence[bytes]]:
+        """The first `size` leaves of the log in order, in bundles. `history` as above."""
         ...
 
     def entries(self) -> AsyncIterator[Sequence[LedgerEntry]]:

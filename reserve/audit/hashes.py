@@ -2,7 +2,7 @@
 
 event_hash = SHA-256(0x01 || salt || canonical JSON of all columns but salt and hashes)
 chain_hash = SHA-256(0x02 || previous chain hash || event_hash), from 32 zero bytes
-leaf       = SHA-256(0x03 || salt || "service/shard/position" || event_hash)
+leaf       = SHA-256(0x03 || salt || "service/shard/position" || event_hash), "service~2/shard/position" in history 2
 tree       = RFC 6962: SHA-256(0x00 || leaf), SHA-256(0x01 || left || right)
 """
 
@@ -24,6 +24,7 @@ class _Hashed(msgspec.Struct, frozen=True, gc=False):
     correlation_id: str
     data: msgspec.Raw
     effective_on: str
+    history: int | msgspec.UnsetType  # the first one is not written
     partner: str | None
     partner_seq: int | None
     position: int
@@ -52,6 +53,7 @@ def event_hash(record: Recorded) -> str:
             record.correlation_id,
             msgspec.Raw(record.data),
             record.effective_on,
+            record.history if record.history > 1 else msgspec.UNSET,
             record.partner,
             record.partner_seq,
             record.position,

@@ -4,7 +4,7 @@ A leaf is matched with the next event of each shard, so the walk needs no memory
 checked by it. What is audited is the cut that the last checkpoint covers; the system may go on meanwhile.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from reserve.audit import hashes
@@ -31,6 +31,7 @@ from reserve.audit.interests import Interests
 from reserve.audit.journals import Journal
 from reserve.audit.loans import Loans
 from reserve.audit.log import Walked, read_ledger, report_on
+from reserve.audit.logs import Log, Logs
 from reserve.audit.material import Material
 from reserve.audit.moves import Moves
 from reserve.audit.owed import Owed
@@ -48,6 +49,7 @@ from reserve.audit.tender_decisions import faults_of as faults_of_tender
 from reserve.audit.tenders import Tenders
 from reserve.audit.texts import Texts
 from reserve.audit.uses import Uses
+from shared.journal.places import FIRST
 from shared.proofs.policy import WitnessPolicy
 from shared.proofs.signed_note import VerifierKey
 
@@ -55,21 +57,25 @@ from shared.proofs.signed_note import VerifierKey
 async def audit(
     evidence: Evidence, log_keys: Sequence[VerifierKey], anchors: Sequence[Anchor] = (), policies: Sequence[WitnessPolicy] = ()
 ) -> Report:
-    """`log_keys` are the log's pinned verifier keys, `policies` are of its pinned witnesses, any of them enough. `anchors`: what was kept
-    of it from before."""
+    """`log_keys` are the pinned verifier keys of the log, and of those of histories before; `policies` are of its pinned witnesses, any of
+    them enough. `anchors`: what was kept of it from before."""
     note = await evidence.checkpoint()
     texts = {service: await evidence.texts(service) for service in SOURCES}
     balances = await evidence.balances()
     recorded = await evidence.recorded()
     findings = Findings()
-    checkpoints = Checkpoints(findings, log_keys, policies, note)
-    events = await read_ledger(evidence, findings, checkpoints)
+    logs = Logs(findings, await evidence.histories(), log_keys)
+    checkpoints = Checkpoints(findings, logs.keys, policies, note)
+    events = await read_ledger(evidence, findings, checkpoints, logs)
     cut = checkpoints.cut
 
-    seen = Anchors(findings, log_keys, anchors)
-    walk = _Walk(evidence, findings, checkpoints, seen, {key.name for key in log_keys}, Texts(findings, texts))
+    seen = Anchors(findings, logs, anchors)
+    walk = _Walk(evidence, findings, checkpoints, seen, logs, Texts(findings, texts))
     await walk.start()
-    await walk.follow_log(cut.size)
+    for log in logs.logs:
+        await walk.follow_log(log, log.size_in(cut))
+        if log.end is not None:
+            await logs.ended(log, walk.tree, evidence)
     await walk.drain(cut.covers)
     walk.books.compare(balances, await walk.entries_until(recorded))
     if any(
@@ -104,7 +110,7 @@ class _Line:
 
     async def advance(self) -> None:
         self.next = await anext(self._records, None)
-        self.leaf = b"" if self.next is None else hashes.leaf_of(f"{self.name}/{self.next.position}", self.next)
+        self.leaf = b"" if self.next is None else hashes.leaf_of(self.next.place(self.service), self.next)
 
 
 class _Part(Protocol):
@@ -114,14 +120,13 @@ class _Part(Protocol):
 
 
 class _Walk:
-    def __init__(
-        self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, origins: Set[str], texts: Texts
-    ) -> None:
+    def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, logs: Logs, texts: Texts) -> None:
         self._evidence = evidence
         self._findings = findings
         self._checkpoints = checkpoints
         self._seen = seen
-        self._journals = {service: Journal(service, findings) for service in SOURCES}
+        self._logs = logs
+        self._journals = {service: Journal(service, findings, logs.histories) for service in SOURCES}
         self._lines: dict[str, _Line] = {}
         self._by_leaf: dict[bytes, _Line] = {}
         self._covered: dict[str, int] = {}
@@ -133,7 +138,7 @@ class _Walk:
         self._owed = Owed(findings)
         self._performance = Performance(findings)
         self.books = Books(findings)
-        self.approvers = Approvers(findings, origins)
+        self.approvers = Approvers(findings, {key.name for key in logs.keys})
         self._endorsements = Endorsements(findings, self.approvers)
         self._given_back = GivenBack(findings)
         self.rounds = Rounds(findings, self.approvers, self._given_back)
@@ -159,7 +164,8 @@ class _Walk:
         self._quorums = Quorums(findings, self.approvers)
         self._release_orders = ReleaseOrders()
         self._texts = texts
-        self.tree = hashes.Tree()
+        self.tree = hashes.Tree()  # of the log that is walked
+        self._history = FIRST  # of that log
         self.events = 0
         self.heads: dict[str, int] = {}  # where the journals ended when the walk began
 
@@ -172,14 +178,20 @@ class _Walk:
                 await self._advance(line)
         self._entry = await anext(self._entries, None)
 
-    async def follow_log(self, size: int) -> None:
-        async for bundle in self._evidence.leaves(size):
+    async def follow_log(self, log: Log, size: int) -> None:
+        """Its first leaves, so many."""
+        self.tree, self._history, origin = hashes.Tree(), log.history, log.key.name
+        self._checkpoints.begin(log.history)
+        async for bundle in self._evidence.leaves(size, log.frozen):
             for leaf in bundle:
-                await self._take_leaf(self.tree.size, leaf)
-                self._seen.take_leaf(self.tree.size, leaf)
+                if log.first is not None and self.tree.size == 0:
+                    self._logs.begins(log, leaf)
+                else:
+                    await self._take_leaf(self.tree.size, leaf)
+                self._seen.take_leaf(origin, self.tree.size, leaf)
                 self.tree.add(leaf)
                 self._checkpoints.reach(self.tree, self._covered)
-                self._seen.reach(self.tree)
+                self._seen.reach(origin, self.tree)
             await self.check_decisions()
         self._findings.look(Check.LEAVES_HAVE_EVENTS, self.tree.size == size, f"leaf {self.tree.size}", f"{size} leaves were signed")
 
@@ -190,7 +202,8 @@ class _Walk:
             while line is not None and line.next is not None and line.next.position <= upto:
                 await self._take(line, None, "it has no leaf")
             read = 0 if line is None else self._journals[line.service].end(line.shard)
-            self._findings.look(Check.EVENTS_IN_LOG, read >= upto, f"{name}/{upto}", f"is covered, and the journal ends at {read}")
+            place = self._logs.place(name, upto)
+            self._findings.look(Check.EVENTS_IN_LOG, read >= upto, place, f"is covered, and the journal ends at {read}")
 
     def finish(self) -> None:
         parts: tuple[_Part, ...] = (
@@ -280,10 +293,11 @@ class _Walk:
         self._forks[entry.line] = (entry.place, what)
 
     async def _entry_of(self, index: int) -> LedgerEntry | None:
-        while self._entry is not None and self._entry.leaf_index < index:
+        here = self._history, index
+        while self._entry is not None and (self._entry.history, self._entry.leaf_index) < here:
             self._findings.look(Check.ENTRIES, False, f"leaf {self._entry.leaf_index}", "has two entries, or they are not in order")
             self._entry = await anext(self._entries, None)
-        if self._entry is None or self._entry.leaf_index > index:
+        if self._entry is None or (self._entry.history, self._entry.leaf_index) > here:
             self._findings.look(Check.ENTRIES, False, f"leaf {index}", "the ledger has no entry for it")
             return None
         entry, self._entry = self._entry, await anext(self._entries, None)
@@ -293,7 +307,7 @@ class _Walk:
         """The line's next event, which the cut covers."""
         record = line.next
         assert record is not None
-        place = f"{line.name}/{record.position}"
+        place = record.place(line.service)
         self._findings.look(Check.EVENTS_IN_LOG, fault is None, place, fault or "")
         self._covered[line.name] = record.position
         if fault is None:
@@ -307,7 +321,7 @@ class _Walk:
         """The line's next event, through all checks of the event itself."""
         record = line.next
         assert record is not None
-        place = f"{line.name}/{record.position}"
+        place = record.place(line.service)
         self.events += 1
         event = self._journals[line.service].follow(line.shard, record)
         await self._advance(line)

@@ -18,6 +18,7 @@ from services.ledger import events as ledger
 from services.loans import events as loans
 from services.loans.events.upcasts import UPCASTERS as LOANS_UPCASTERS
 from shared.journal.codec import Codec, UnknownType
+from shared.journal.places import Histories
 from shared.journal.record import partner_of
 
 _codecs = {
@@ -31,8 +32,9 @@ _codecs = {
 class Journal:
     """One service's journal: its shards, and its `streams`, each of which lives in one shard."""
 
-    def __init__(self, service: str, findings: Findings) -> None:
+    def __init__(self, service: str, findings: Findings, histories: Histories) -> None:
         self.service = service
+        self._histories = histories
         self._findings = findings
         self.streams: dict[str, tuple[int, int]] = {}  # stream -> (shard, version)
         self._partners: dict[tuple[int, str], int] = {}
@@ -44,15 +46,17 @@ class Journal:
 
     def follow(self, shard: int, record: Recorded) -> Any:
         """The event, or None if it does not read as one."""
-        return self._read(record, self.check(shard, record))
+        return self.read(record, self.check(shard, record))
 
     def check(self, shard: int, record: Recorded) -> str:
         """All but what the event says. Gives its place."""
         look = self._findings.look
         position, chain, recorded_at = self._ends.get(shard, (0, hashes.BEFORE_THE_FIRST, ""))
-        place = f"{self.service}/{shard}/{record.position}"
+        place = record.place(self.service)
         fine = record.position == position + 1 and record.shard == shard
         look(Check.POSITIONS, fine, place, lambda: f"{position + 1} was to come")
+        history = self._histories.at(self.service, shard, record.position)
+        look(Check.HISTORIES, record.history == history, place, lambda: f"it stands where history {history} goes on")
         look(Check.EVENT_HASHES, _covers(record), place, "the event hash is not the event's")
         look(Check.CHAINS, _follows(record, chain), place, "the chain hash does not follow from the event before")
         look(Check.TIMES, record.recorded_at >= recorded_at, place, lambda: f"recorded {record.recorded_at}, after {recorded_at}")
@@ -81,7 +85,8 @@ class Journal:
         self._findings.look(Check.PARTNER_SEQUENCES, fine, place, lambda: f"{record.partner}'s {record.partner_seq} follows {before}")
         self._partners[shard, record.partner] = record.partner_seq or before
 
-    def _read(self, record: Recorded, place: str) -> Any:
+    def read(self, record: Recorded, place: str) -> Any:
+        """What the event says, or None."""
         look = self._findings.look
         try:
             event = _codecs[self.service].decode(record.type, record.data)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 import httpx
 import msgspec
 
-from reserve.audit.evidence import LEDGER, BalanceLine, LedgerEntry, ReadText, Recorded
+from reserve.audit.evidence import LEDGER, BalanceLine, LedgerEntry, LogOfHistory, ReadText, Recorded
 from reserve.client import Client, ProblemAnswer
 from shared.delivery.tokens import TokenUnavailable
 from shared.proofs.fork import Consistency
@@ -31,11 +31,23 @@ class _Position(msgspec.Struct, frozen=True):
     position: int
 
 
+class _Histories(msgspec.Struct, frozen=True):
+    data: list[LogOfHistory]
+
+
+def _log_at(history: int | None) -> str:
+    """Where a log is served: the one that goes on, or the one of a history before."""
+    return f"/{LEDGER}/v1" if history is None else f"/{LEDGER}/v1/histories/{history}"
+
+
 class LiveEvidence:
     """`client`: an auditor's, who may read journals."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
+
+    async def histories(self) -> Sequence[LogOfHistory]:
+        return msgspec.json.decode(await self._get(f"/{LEDGER}/v1/histories"), type=_Histories).data
 
     async def checkpoint(self) -> str | None:
         try:
@@ -45,9 +57,9 @@ class LiveEvidence:
                 return None
             raise
 
-    async def consistency(self, old_size: int, size: int) -> Consistency | None:
+    async def consistency(self, old_size: int, size: int, history: int | None = None) -> Consistency | None:
         try:
-            return msgspec.json.decode(await self._get(f"/{LEDGER}/v1/consistency/{old_size}/{size}"), type=Consistency)
+            return msgspec.json.decode(await self._get(f"{_log_at(history)}/consistency/{old_size}/{size}"), type=Consistency)
         except (ProblemAnswer, msgspec.MsgspecError):
             return None
 
@@ -65,8 +77,8 @@ class LiveEvidence:
     def journal(self, service: str, shard: int) -> AsyncIterator[Sequence[Recorded]]:
         return _ahead(self._journal(service, shard))
 
-    def leaves(self, size: int) -> AsyncIterator[Sequence[bytes]]:
-        return _ahead(self._leaves(size))
+    def leaves(self, size: int, history: int | None = None) -> AsyncIterator[Sequence[bytes]]:
+        return _ahead(self._leaves(size, history))
 
     def entries(self) -> AsyncIterator[Sequence[LedgerEntry]]:
         return _ahead(self._pages("/entries", LedgerEntry))
@@ -90,10 +102,10 @@ class LiveEvidence:
             yield feed.records
             after = feed.next
 
-    async def _leaves(self, size: int) -> AsyncIterator[Sequence[bytes]]:
+    async def _leaves(self, size: int, history: int | None) -> AsyncIterator[Sequence[bytes]]:
         for start in range(0, size, _BUNDLE):
             width = min(_BUNDLE, size - start)
-            bundle = await self._get(f"/{LEDGER}/v1/tile/entries/{_tile_path(start // _BUNDLE, width)}")
+            bundle = await self._get(f"{_log_at(history)}/tile/entries/{_tile_path(start // _BUNDLE, width)}")
             yield _unbundled(bundle)
 
     async def _pages[T](self, path: str, kind: type[T], service: str = LEDGER) -> AsyncIterator[Sequence[T]]:

@@ -10,13 +10,14 @@ from reserve.audit.checkpoints import Checkpoints
 from reserve.audit.evidence import LEDGER, Evidence
 from reserve.audit.hashes import Tree
 from reserve.audit.journals import Journal
+from reserve.audit.logs import Logs
 from reserve.audit.report import Check, Findings, Report
 from services.ledger.events import CheckpointSigned, CheckpointWitnessed
 
 
-async def read_ledger(evidence: Evidence, findings: Findings, checkpoints: Checkpoints) -> int:
+async def read_ledger(evidence: Evidence, findings: Findings, checkpoints: Checkpoints, logs: Logs) -> int:
     """The ledger's own events, which are no leaves. Gives how many there are."""
-    journal = Journal(LEDGER, findings)
+    journal = Journal(LEDGER, findings, logs.histories)
     events = 0
     for shard in sorted(await evidence.heads(LEDGER)):
         async for page in evidence.journal(LEDGER, shard):
@@ -24,9 +25,9 @@ async def read_ledger(evidence: Evidence, findings: Findings, checkpoints: Check
                 events += 1
                 event = journal.follow(shard, record)
                 if isinstance(event, CheckpointSigned):
-                    checkpoints.see(shard, record.position, event)
+                    checkpoints.see(record, event)
                 elif isinstance(event, CheckpointWitnessed):
-                    checkpoints.witnesses.see(f"{LEDGER}/{shard}/{record.position}", event)
+                    checkpoints.witnesses.see(record, event)
     return events
 
 
@@ -41,7 +42,7 @@ class Walked(msgspec.Struct, frozen=True):
 async def report_on(
     evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, walked: Walked, checks: Collection[Check] = Check
 ) -> Report:
-    """`checks`: that were made."""
+    """`checks`: that were made. `walked`: to the end of the log that goes on."""
     cut, tree, witnesses = checkpoints.cut, walked.tree, checkpoints.witnesses
     if tree.size == cut.size and cut.size:
         findings.look(Check.ROOTS, tree.root == cut.root, f"leaf {cut.size - 1}", f"the leaves have root {tree.root}")

@@ -11,12 +11,14 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
 
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
+from shared.journal.places import FIRST, Place
 from shared.terms.reach import LogReachReported
 
 CLOCKS_DIFFER_S = 60
@@ -28,6 +30,10 @@ class Dated(msgspec.Struct, frozen=True):
     shard: int
     position: int
     recorded_at: str
+    history: int = FIRST
+
+    def place(self, service: str) -> str:
+        return str(Place(service, self.shard, self.position, self.history))
 
 
 class _Late(msgspec.Struct, frozen=True):
@@ -73,14 +79,14 @@ class Reach:
         else:
             seen.times.append(after)
             seen.latest.append(latest)
-        place = f"{service}/{record.shard}/{record.position}"
+        place = record.place(service)
         self._last = place, after
         if before is not None and said < before - CLOCKS_DIFFER_S:
             late = _Late(place, service, str(record.shard), record.position, record.recorded_at, said, before, after)
             self._late.append((late, bool(seen.said)))
             self._late_places.add(place)
 
-    def see(self, service: str, place: str, record: Recorded, event: Any) -> None:
+    def see(self, service: str, place: str, record: Recorded | Dated, event: Any) -> None:
         """After `take` of the same event, if there was one."""
         if isinstance(event, LogReachReported):
             self._seen[service].said.append(_Said(place, record.recorded_at, event))
@@ -114,7 +120,7 @@ class Reach:
 
 def _incidents(said: list[_Said]) -> Iterator[tuple[_Said, dict[str, int]]]:
     """What was said while it lasted, and afterwards, with how far it speaks."""
-    for each, after in zip(said, [*said[1:], None], strict=True):
+    for each, after in zip_longest(said, said[1:]):
         if not each.event.reached:
             yield each, {} if after is None else after.event.until
         elif each.event.since is not None:

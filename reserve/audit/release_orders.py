@@ -13,6 +13,7 @@ import msgspec
 from reserve.audit.evidence import Recorded
 from services.allocation.events import Award, PoolStock, ReleaseOrder, RoundCertified, TenderCertified
 from services.inventory.events import PinnedUnits, StockPinned, StockReleased
+from shared.journal.places import parse_place
 
 type _Decided = tuple[str, str]  # round or tender, decision
 
@@ -47,7 +48,7 @@ class ReleaseOrders:
         self.to_check: list[ToCheck] = []
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
-        line = place.rpartition("/")[0]
+        line = parse_place(place).line
         if (commit := self._commits.get(line)) is not None and commit.command != record.command_id:
             self._end(line)
         match event:
@@ -69,7 +70,7 @@ class ReleaseOrders:
             self._end(line)
 
     def _release(self, place: str, command: str, event: StockReleased) -> None:
-        line, decided = place.rpartition("/")[0], (event.round, event.decision)
+        line, decided = parse_place(place).line, (event.round, event.decision)
         commit = self._commits.get(line)
         if commit is not None and commit.decided != decided:
             self._end(line)

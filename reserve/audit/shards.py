@@ -16,16 +16,19 @@ from reserve.audit.evidence import Evidence, Recorded
 from reserve.audit.journals import Journal
 from reserve.audit.live import UNANSWERED
 from reserve.audit.report import Findings
+from shared.journal.places import Histories
+from shared.terms.reach import KIND, LogReachReported
 
 type OpenEvidence = Callable[[], AbstractAsyncContextManager[Evidence]]  # another process opens it anew
 
 
 class Shard(msgspec.Struct, frozen=True):
-    """`upto`: the last position that is looked at."""
+    """`upto`: the last position that is looked at. `histories`: of the deployment."""
 
     service: str
     number: int
     upto: int
+    histories: Histories
 
     @property
     def name(self) -> str:
@@ -33,11 +36,13 @@ class Shard(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Of each of its events, in order: the leaf that it opens, its position, and when it says that it was recorded."""
+    """Of each of its events, in order: the leaf that it opens, its position, and when it says that it was recorded. `said`, by position:
+    what the service says there of the log's reach, by which others may have come late."""
 
     leaves: list[bytes]
     positions: list[int]
     recorded_at: list[str]
+    said: dict[int, LogReachReported]
 
 
 class Followed(msgspec.Struct, frozen=True):
@@ -58,7 +63,7 @@ type Follow = Callable[[Shard], AsyncIterator[Page | Followed]]
 
 async def follow(evidence: Evidence, shard: Shard) -> AsyncIterator[Page | Followed]:
     findings = Findings()
-    journal = Journal(shard.service, findings)
+    journal = Journal(shard.service, findings, shard.histories)
     events = 0
     async for records in evidence.journal(shard.service, shard.number):
         covered = next((index for index, record in enumerate(records) if record.position > shard.upto), len(records))
@@ -71,8 +76,13 @@ async def follow(evidence: Evidence, shard: Shard) -> AsyncIterator[Page | Follo
 
 
 def _page(journal: Journal, shard: Shard, records: Sequence[Recorded]) -> Page:
-    leaves = [hashes.leaf_of(journal.check(shard.number, record), record) for record in records]
-    return Page(leaves, [record.position for record in records], [record.recorded_at for record in records])
+    leaves, said, says = [], {}, f"{shard.service}.{KIND}_reported."
+    for record in records:
+        place = journal.check(shard.number, record)
+        leaves.append(hashes.leaf_of(place, record))
+        if record.type.startswith(says) and isinstance(event := journal.read(record, place), LogReachReported):
+            said[record.position] = event
+    return Page(leaves, [record.position for record in records], [record.recorded_at for record in records], said)
 
 
 @contextmanager

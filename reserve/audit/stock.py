@@ -11,6 +11,7 @@ import msgspec
 from reserve.audit.checkpoints import Checkpoints
 from reserve.audit.pins import Pins
 from reserve.audit.report import Check, Findings
+from reserve.audit.witnesses import Numbered
 from services.inventory.events import (
     DrawDelivered,
     DrawDispatched,
@@ -43,8 +44,8 @@ class _Drawn(msgspec.Struct, frozen=True, gc=False):
 
     partner: str
     place: str
-    signed: int
-    witnessed: int
+    signed: Numbered
+    witnessed: Numbered
 
 
 class Stock:

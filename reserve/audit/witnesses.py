@@ -4,81 +4,113 @@ Their cosignatures carry times. What a published checkpoint is the first to cove
 time that was made up afterwards is outside. What came late is looked at once all is seen (`Reach`).
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from reserve.audit.evidence import Recorded
+import msgspec
+
+from reserve.audit.evidence import LEDGER, Recorded
 from reserve.audit.reach import CLOCKS_DIFFER_S, Dated, Reach
 from reserve.audit.report import Check, Findings
 from reserve.audit.rows import Rows
 from services.ledger.events import CheckpointWitnessed
+from shared.journal.places import FIRST
 from shared.proofs.checkpoint import open_checkpoint
 from shared.proofs.policy import WitnessPolicy, open_witnessed
 from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey
 
 _LAYOUT = ">QQ32s"  # size, by when enough witnesses had cosigned it, root
 
+type Numbered = tuple[int, int]  # (history, number of a checkpoint of its log)
+
+
+class _OfLog(msgspec.Struct):
+    """`witnessed`: those that nothing is wrong with; `last`: the size of the last of all. `next`: the number of the first that covers the
+    leaf which was looked at last; `before`: the time of the one before it; `due`: its own size and time."""
+
+    witnessed: Rows = msgspec.field(default_factory=lambda: Rows(_LAYOUT))
+    last: int = 0
+    next: int = -1
+    before: int = 0
+    due: tuple[int, int] = (0, 0)
+
 
 class Witnesses:
-    """`policies`: pinned, any is enough; none: cosignatures and times are not looked at. `has_signed`: whether the log signed the same
-    checkpoint before. `size`: how many leaves enough of the pinned witnesses vouch for. `next`: the number of the first, of those that
-    nothing is wrong with, that covers the leaf which was looked at last."""
+    """`policies`: pinned, any is enough; none: cosignatures and times are not looked at. `has_signed`: whether the log of a history signed
+    the same checkpoint before. `size`: how many leaves of the last history's log enough of the pinned witnesses vouch for. `next`: the
+    number of the first, of those of the log that is walked that nothing is wrong with, that covers the leaf which was looked at last."""
 
     def __init__(
         self,
         findings: Findings,
         log_keys: Sequence[VerifierKey],
         policies: Sequence[WitnessPolicy],
-        has_signed: Callable[[CheckpointWitnessed], bool],
+        has_signed: Callable[[CheckpointWitnessed, int], bool],
     ) -> None:
         self._findings = findings
         self._keys = log_keys
         self._policies = [policy.of_logs(*log_keys) for policy in policies]
         self._has_signed = has_signed
-        self._last = 0
-        self._witnessed = Rows(_LAYOUT)
-        self._before, self._due = 0, (0, 0)  # the time of the one before `next`; size and time of that
-        self.next = -1
+        self._logs: defaultdict[int, _OfLog] = defaultdict(_OfLog)  # by history
+        self._history = FIRST  # of the log that is walked
+        self._walked = self._logs[FIRST]
         self.reach = Reach(findings)
+        self._vouched = 0  # the last history that witnesses vouch for something of
         self.size = 0
         self.at: datetime | None = None
 
     def __bool__(self) -> bool:
-        """Whether there is anything that witnesses have vouched for."""
-        return len(self._witnessed) > 0
+        """Whether there is anything that witnesses have vouched for of the log that is walked."""
+        return len(self._walked.witnessed) > 0
 
-    def see(self, place: str, event: CheckpointWitnessed) -> None:
-        at, fault = 0, None
+    @property
+    def next(self) -> Numbered:
+        return self._history, self._walked.next
+
+    def begin(self, history: int) -> None:
+        """The log of this history is walked from now on."""
+        self._history, self._walked = history, self._logs[history]
+
+    def see(self, record: Recorded, event: CheckpointWitnessed) -> None:
+        at, fault, log = 0, None, self._logs[record.history]
         try:
-            at = self._time_of(event)
+            at = self._time_of(event, record.history)
         except (NoteMalformed, NoteUnverified) as error:
             fault = str(error)
-        self._last = max(self._last, event.size)
-        if self._findings.look(Check.WITNESSED, fault is None, place, str(fault)):
-            self._witnessed.append(event.size, at, bytes.fromhex(event.root))
+        log.last = max(log.last, event.size)
+        if self._findings.look(Check.WITNESSED, fault is None, record.place(LEDGER), str(fault)):
+            log.witnessed.append(event.size, at, bytes.fromhex(event.root))
 
     def take_leaf(self, index: int, service: str, record: Recorded | Dated) -> None:
-        """A leaf, in order, and its event's record."""
-        while self.next < len(self._witnessed) and self._due[0] <= index:
-            self.next += 1
-            self._before, self._due = self._due[1], self._witnessed[self.next][:2] if self.next < len(self._witnessed) else (0, 0)
-        if self.next == len(self._witnessed) or not self._policies:
+        """A leaf of the log that is walked, in order, and its event's record."""
+        log = self._walked
+        while log.next < len(log.witnessed) and log.due[0] <= index:
+            log.next += 1
+            log.before = log.due[1]
+            log.due = log.witnessed[log.next][:2] if log.next < len(log.witnessed) else (0, 0)
+        if log.next == len(log.witnessed) or not self._policies:
             return  # nobody has vouched for it yet
-        place = f"{service}/{record.shard}/{record.position}"
-        said, after = datetime.fromisoformat(record.recorded_at).timestamp(), self._due[1]
+        said, after = datetime.fromisoformat(record.recorded_at).timestamp(), log.due[1]
         what = f"recorded {record.recorded_at}, and witnessed at {after} s already"
-        self._findings.look(Check.WITNESSED_TIMES, said <= after + CLOCKS_DIFFER_S, place, what)
-        self.reach.take(service, record, said, self._before if self.next else None, after)
+        self._findings.look(Check.WITNESSED_TIMES, said <= after + CLOCKS_DIFFER_S, record.place(service), what)
+        self.reach.take(service, record, said, log.before if log.next else None, after)
 
     def finish(self) -> None:
         """All is seen that there is."""
-        self.reach.finish(self._witnessed[len(self._witnessed) - 1][1] if len(self._witnessed) else 0)
+        last = [log.witnessed[len(log.witnessed) - 1][1] for log in self._logs.values() if len(log.witnessed)]
+        self.reach.finish(max(last, default=0))
 
-    def covers_since(self, number: int, root: str) -> bool:
+    def covers_since(self, number: Numbered, root: str) -> bool:
         """Whether one has this root that the leaves have reached, but had not yet when `next` was `number`."""
-        return any(row[2].hex() == root for row in self._witnessed.between(max(0, number), self.next))
+        return any(
+            row[2].hex() == root
+            for history, log in self._logs.items()
+            if history >= number[0]
+            for row in log.witnessed.between(max(0, number[1]) if history == number[0] else 0, log.next)
+        )
 
-    def _time_of(self, event: CheckpointWitnessed) -> int:
+    def _time_of(self, event: CheckpointWitnessed, history: int) -> int:
         """By when enough witnesses had cosigned it; 0 where nobody says who is enough. Raises NoteMalformed, NoteUnverified."""
         if self._policies:
             witnessed = open_witnessed(event.note, *self._policies)
@@ -87,10 +119,10 @@ class Witnesses:
             head, at = open_checkpoint(event.note, self._keys).head, 0
         if (head.size, head.root.hex()) != (event.size, event.root):
             raise NoteUnverified(f"the note is of {head.size} leaves and root {head.root.hex()}")
-        if not self._has_signed(event):
+        if not self._has_signed(event, history):
             raise NoteUnverified("the log never signed it so")
-        if event.size < self._last:
-            raise NoteUnverified(f"{event.size} leaves, after {self._last}")
-        if self._policies:
-            self.size, self.at = event.size, datetime.fromtimestamp(at, UTC)
+        if event.size < (last := self._logs[history].last):
+            raise NoteUnverified(f"{event.size} leaves, after {last}")
+        if self._policies and history >= self._vouched:
+            self._vouched, self.size, self.at = history, event.size, datetime.fromtimestamp(at, UTC)
         return at

@@ -20,7 +20,7 @@ from reserve.audit.shards import Processes, ShardFailed
 from reserve.commands.caller import caller_at
 from reserve.commands.failure import fail
 from reserve.commands.forks import write_fork
-from reserve.commands.receipt import log_key, witness_policy
+from reserve.commands.receipt import log_keys, witness_policy
 from reserve.commands.token import client_of
 from services.ledger.receipt import ReceiptInvalid, verify_receipt
 from shared.engines.private_files import write_private
@@ -31,10 +31,10 @@ from shared.proofs.signed_note import VerifierKey, parse_note
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """`state`: where the last checkpoint that held is kept. `receipts`: a folder of them. `policies`: who must have cosigned. With `url`,
-    no file of `folder` is read but the pinned key, if it is not given."""
+    no file of `folder` is read but the pinned keys, if none is given."""
 
     folder: Path
-    key: str | None = None
+    keys: Sequence[str] = ()
     state: Path | None = None
     receipts: Path | None = None
     policies: Sequence[Path] = ()
@@ -46,9 +46,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verify(asked: Asked) -> Report:
-    """The log's key is the pinned one: given by hand, or the folder's; never asked of the ledger. What held is remembered; what proves that
+    """The keys are the pinned ones: given by hand, or the folder's; never asked of the ledger. What held is remembered; what proves that
     there are two histories is written beside it."""
-    pinned = log_key(asked.key, asked.folder)
+    pinned = log_keys(asked.keys, asked.folder)
     anchors = [*_kept(asked.state), *_receipts(asked.receipts, pinned)]
     report = asyncio.run(_verify(asked, pinned, anchors, [witness_policy(file) for file in asked.policies]))
     if report.fork is not None:
@@ -58,12 +58,12 @@ def verify(asked: Asked) -> Report:
     return report
 
 
-async def _verify(asked: Asked, pinned: VerifierKey, anchors: Sequence[Anchor], policies: Sequence[WitnessPolicy]) -> Report:
+async def _verify(asked: Asked, pinned: Sequence[VerifierKey], anchors: Sequence[Anchor], policies: Sequence[WitnessPolicy]) -> Report:
     try:
         async with _evidence(asked) as evidence:
             if asked.integrity:
-                return await audit_integrity(evidence, partial(Processes, partial(_evidence, asked)), [pinned], anchors, policies)
-            return await audit(evidence, [pinned], anchors, policies)
+                return await audit_integrity(evidence, partial(Processes, partial(_evidence, asked)), pinned, anchors, policies)
+            return await audit(evidence, pinned, anchors, policies)
     except (*UNANSWERED, ShardFailed) as error:
         fail(f"the audit could not be finished: {error!r}")
 
@@ -90,13 +90,13 @@ def _kept(state: Path | None) -> list[Anchor]:
     return [Anchor(str(state), note)]
 
 
-def _receipts(folder: Path | None, pinned: VerifierKey) -> list[Anchor]:
+def _receipts(folder: Path | None, pinned: Sequence[VerifierKey]) -> list[Anchor]:
     if folder is None:
         return []
     anchors = []
     for file in sorted(each for each in folder.iterdir() if each.is_file()):
         try:
-            receipt = verify_receipt(file.read_bytes(), [pinned])
+            receipt = verify_receipt(file.read_bytes(), pinned)
         except ReceiptInvalid as error:
             fail(f"--receipts: {file} proves nothing ({error.code}): {error.detail}")
         anchors.append(Anchor(str(file), receipt.note, (receipt.index, receipt.opening.leaf)))
@@ -119,8 +119,9 @@ def show(report: Report, seconds: float) -> None:
             console.print(f"[red]{result.check}[/] {escape(failure.place)}: {escape(failure.what)}", soft_wrap=True)
         if result.failed > len(result.failures):
             console.print(f"[red]{result.check}[/] and {result.failed - len(result.failures):,} more")
+        why = "" if result.check == "histories" else ", before its rule"
         for each in result.listed:
-            console.print(f"[dim]{result.check}, before its rule:[/] {escape(each.place)}: {escape(each.what)}", soft_wrap=True)
+            console.print(f"[dim]{result.check}{why}:[/] {escape(each.place)}: {escape(each.what)}", soft_wrap=True)
     if not any(result.check == Check.SUMS.name.lower() for result in report.checks):
         console.print("only the integrity was looked at: nothing is said of what the events mean, or of the ledger's books")
     verdict = "[green]all of it holds[/]" if report.ok else "[bold red]it does not hold[/]"

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from reserve.commands.failure import fail
-from reserve.commands.receipt import log_key
+from reserve.commands.receipt import log_keys
 from services.allocation.domain.book.state import ATTESTATION
 from services.allocation.domain.decisions.certificate import Certificate, CertifiedApproval, UnreadableCertificate, read_certificate
 from services.allocation.domain.decisions.check import recompute, recompute_own
@@ -21,6 +21,7 @@ from services.allocation.domain.decisions.decision import DecisionFile, Unreadab
 from services.allocation.domain.decisions.difference import Difference
 from services.allocation.domain.decisions.sealed import View, decision_hash, read_view
 from services.ledger.receipt import ReceiptInvalid, verify_receipt
+from shared.journal.places import history_of_origin
 from shared.proofs.signed_note import VerifierKey
 from shared.terms.approval import SignedApproval, key_id, verify_approval
 
@@ -47,7 +48,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str
     place: str
-    index: int
+    index: tuple[int, int]  # (the history of the log, the leaf)
     command: str
     data: dict[str, Any]
 
@@ -56,7 +57,7 @@ type Outcome = Literal["passed", "failed", "not_checkable"]
 type Looked = tuple[Outcome, Found]
 
 
-def checked(file: Path, key: str | None, folder: Path) -> Checked:
+def checked(file: Path, keys: Sequence[str], folder: Path) -> Checked:
     """Ends the command for a file that is no certificate, and for a key that is none. Without a key, receipts cannot be checked."""
     try:
         certificate = read_certificate(file.read_bytes())
@@ -64,24 +65,24 @@ def checked(file: Path, key: str | None, folder: Path) -> Checked:
         fail(f"FILE: {file}: {error.strerror}")
     except UnreadableCertificate as error:
         fail(f"FILE: {file} is no certificate: {error}")
-    pinned = key is not None or (folder / "keys" / "ledger.vkey").exists()
-    looked = list(check(certificate, [log_key(key, folder, "--log-key")] if pinned else []))
+    pinned = bool(keys) or (folder / "keys" / "ledger.vkey").exists()
+    looked = list(check(certificate, log_keys(keys, folder, "--log-key") if pinned else []))
     by_outcome: dict[Outcome, list[Found]] = {"passed": [], "failed": [], "not_checkable": []}
     for outcome, found in looked:
         by_outcome[outcome].append(found)
     return Checked(certificate.decision, **by_outcome)
 
 
-def check(certificate: Certificate, log_keys: Sequence[VerifierKey]) -> Iterator[Looked]:
+def check(certificate: Certificate, pinned: Sequence[VerifierKey]) -> Iterator[Looked]:
     """All that can be looked at, in an order in which the first thing that fails says most."""
     yield from _decision(certificate)
     recorded: list[Recorded] = []
     for proof in certificate.proofs:
-        yield from _receipt(proof.kind, proof.place, proof.receipt, log_keys, recorded)
+        yield from _receipt(proof.kind, proof.place, proof.receipt, pinned, recorded)
     yield from _certified(certificate, recorded)
     for approval in certificate.approvals:
-        yield from _approval(certificate, approval, recorded, log_keys)
-    yield from _attestation(certificate, recorded, log_keys)
+        yield from _approval(certificate, approval, recorded, pinned)
+    yield from _attestation(certificate, recorded, pinned)
     yield from _others(certificate, recorded)
     for missing in certificate.missing:
         yield "not_checkable", Found(missing.part, missing.why)
@@ -128,14 +129,14 @@ def _difference(found: Difference) -> Looked:
     return "failed", Found(f"file/{found.where}", found.words, found.code)
 
 
-def _receipt(kind: str, place: str, text: str, log_keys: Sequence[VerifierKey], recorded: list[Recorded]) -> Iterator[Looked]:
+def _receipt(kind: str, place: str, text: str, pinned: Sequence[VerifierKey], recorded: list[Recorded]) -> Iterator[Looked]:
     """Adds to `recorded` what it proves."""
     name = f"receipt of {kind} {place}"
-    if not log_keys:
+    if not pinned:
         yield "not_checkable", Found(name, "no key of the log is pinned")
         return
     try:
-        proven = verify_receipt(text, log_keys)
+        proven = verify_receipt(text, pinned)
     except ReceiptInvalid as error:
         yield "failed", Found(name, f"{error.code} ({error.check}): {error.detail}")
         return
@@ -149,7 +150,8 @@ def _receipt(kind: str, place: str, text: str, log_keys: Sequence[VerifierKey], 
     if event["type"].rpartition(".v")[0] != _TYPES[kind]:
         yield _same(f"{name}/kind", _TYPES[kind], event["type"])
         return
-    recorded.append(Recorded(kind=kind, place=place, index=proven.index, command=event["command_id"], data=event["data"]))
+    index = history_of_origin(proven.checkpoint.origin), proven.index
+    recorded.append(Recorded(kind=kind, place=place, index=index, command=event["command_id"], data=event["data"]))
     yield "passed", Found(name)
 
 
@@ -179,10 +181,10 @@ def _certified(certificate: Certificate, recorded: Sequence[Recorded]) -> Iterat
 
 
 def _approval(
-    certificate: Certificate, approval: CertifiedApproval, recorded: Sequence[Recorded], log_keys: Sequence[VerifierKey]
+    certificate: Certificate, approval: CertifiedApproval, recorded: Sequence[Recorded], pinned: Sequence[VerifierKey]
 ) -> Iterator[Looked]:
     name = f"approval of {approval.subject} by key {approval.key}"
-    yield from _signature(name, PURPOSE, certificate.decision, approval, log_keys)
+    yield from _signature(name, PURPOSE, certificate.decision, approval, pinned)
     certified = _one(recorded, "certified")
     enrolled = _of_key(recorded, "enrolled", approval)
     if enrolled is None or certified is None:
@@ -205,7 +207,7 @@ def _approval(
         yield _before(f"{name}/revoked", certified, revoked)
 
 
-def _signature(name: str, purpose: str, decision: str, given: CertifiedApproval, log_keys: Sequence[VerifierKey]) -> Iterator[Looked]:
+def _signature(name: str, purpose: str, decision: str, given: CertifiedApproval, pinned: Sequence[VerifierKey]) -> Iterator[Looked]:
     signed = SignedApproval(
         purpose=purpose,
         document=decision,
@@ -220,11 +222,12 @@ def _signature(name: str, purpose: str, decision: str, given: CertifiedApproval,
         yield "passed", Found(f"{name}/signature")
     else:
         yield "failed", Found(f"{name}/signature", "the key did not sign this decision")
-    if given.origin is not None and log_keys:
-        yield _same(f"{name}/log", given.origin, log_keys[0].name)
+    if given.origin is not None and pinned:
+        own = next((key.name for key in pinned if key.name == given.origin), pinned[0].name)
+        yield _same(f"{name}/log", given.origin, own)
 
 
-def _attestation(certificate: Certificate, recorded: Sequence[Recorded], log_keys: Sequence[VerifierKey]) -> Iterator[Looked]:
+def _attestation(certificate: Certificate, recorded: Sequence[Recorded], pinned: Sequence[VerifierKey]) -> Iterator[Looked]:
     """That who certified it signed that its lines are all, by one parameter, and no more than was offered: what a partner cannot see."""
     certified, given = _one(recorded, "certified"), certificate.attestation
     told = None if certified is None else certified.data.get("attestation")
@@ -235,7 +238,7 @@ def _attestation(certificate: Certificate, recorded: Sequence[Recorded], log_key
         yield "not_checkable", Found("attestation", "who certified it signed nowhere that all lines are by one parameter, within the offer")
         return
     name = f"attestation of {given.subject} by key {given.key}"
-    yield from _signature(name, ATTESTATION, certificate.decision, given, log_keys)
+    yield from _signature(name, ATTESTATION, certificate.decision, given, pinned)
     enrolled = _of_key(recorded, "enrolled", given)
     if enrolled is None or certified is None:
         yield "not_checkable", Found(f"{name}/enrolled", "no receipts prove that its key was enrolled before")
@@ -283,7 +286,7 @@ def _is_of(data: dict[str, Any], approval: CertifiedApproval) -> bool:
 def _before(name: str, first: Recorded, then: Recorded) -> Looked:
     if first.index < then.index:
         return "passed", Found(name)
-    return "failed", Found(name, f"{first.kind} is number {first.index} of the log, and {then.kind} number {then.index}")
+    return "failed", Found(name, f"{first.kind} is number {first.index[1]} of the log, and {then.kind} number {then.index[1]}")
 
 
 def _same(name: str, stated: object, found: object) -> Looked:

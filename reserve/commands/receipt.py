@@ -9,16 +9,17 @@ from typing import Any
 import httpx
 import msgspec
 
-from reserve.client import ProblemAnswer
+from reserve.client import Client, ProblemAnswer
 from reserve.commands.caller import nobody_at
 from reserve.commands.failure import CHECK_FAILED, fail
 from reserve.commands.forks import write_fork
 from services.ledger.receipt import ReceiptInvalid, VerifiedReceipt, verify_receipt
-from shared.proofs.checkpoint import open_checkpoint
+from shared.proofs.checkpoint import open_checkpoint, parse_checkpoint
 from shared.proofs.encoding import encode_base64
 from shared.proofs.fork import Consistency, ForkProof
+from shared.proofs.history import Commitment, NoCommitment, read_commitment
 from shared.proofs.policy import WitnessPolicy, parse_policy
-from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey, parse_verifier_key
+from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey, parse_note, parse_verifier_key
 
 
 def verified(file: Path, key: str | None, folder: Path, policies: Sequence[Path] = (), against: str | None = None) -> dict[str, Any]:
@@ -28,33 +29,73 @@ def verified(file: Path, key: str | None, folder: Path, policies: Sequence[Path]
     except OSError as error:
         fail(f"FILE: {file}: {error.strerror}")
     try:
-        receipt = verify_receipt(text, [pinned := log_key(key, folder)], *map(witness_policy, policies))
+        receipt = verify_receipt(text, pinned := log_keys([] if key is None else [key], folder), *map(witness_policy, policies))
     except ReceiptInvalid as error:
         fail(f"{file} proves nothing: check {error.check} failed ({error.code}): {error.detail}", CHECK_FAILED)
     proven = _proven(receipt)
     return proven if against is None else proven | asyncio.run(_stands(file, receipt, pinned, against))
 
 
-async def _stands(file: Path, receipt: VerifiedReceipt, pinned: VerifierKey, url: str) -> dict[str, Any]:
+async def _stands(file: Path, receipt: VerifiedReceipt, pinned: Sequence[VerifierKey], url: str) -> dict[str, Any]:
     """That the log of today goes on from the one that the receipt is of. It is asked without a token, as anybody."""
     async with nobody_at(url) as client:
         try:
             served = (await client.request("GET", "/ledger/v1/checkpoint")).text
-            now = open_checkpoint(served, [pinned]).head
+            if (next_one := await _ended(client, served, receipt)) is not None:
+                return await _stands_in_ended(file, receipt, pinned, next_one, client)
+            now = open_checkpoint(served, pinned).head
             if now.size < receipt.head.size:
                 fail(f"{file}: the log had {receipt.head.size} leaves, and has {now.size} now", CHECK_FAILED)
-            answer = await client.request("GET", f"/ledger/v1/consistency/{receipt.head.size}/{now.size}")
-            shown = msgspec.json.decode(answer.content, type=Consistency)
+            await _goes_on(file, receipt, served, client, "/ledger/v1")
         except (NoteMalformed, NoteUnverified) as error:
             fail(f"{url} is another log, or a checkpoint of nobody's: {error}", CHECK_FAILED)
-        except (ProblemAnswer, httpx.TransportError, msgspec.MsgspecError) as error:
+        except (ProblemAnswer, httpx.TransportError, msgspec.MsgspecError, NoCommitment) as error:
             fail(f"--against: {url} does not answer as a log does: {error!r}")
+    return {"stands in": f"the log of {now.size} leaves at {url}"}
+
+
+async def _ended(client: Client, served: str, receipt: VerifiedReceipt) -> Commitment | None:
+    """What the log after the receipt's begins with, if that one has ended: the deployment serves another one by now."""
+    if parse_checkpoint(parse_note(served).text).origin == receipt.checkpoint.origin:
+        return None
+    told = (await client.get("/ledger/v1/histories"))["data"]
+    found = [read_commitment(each["commitment"].encode()) for each in told if each["commitment"] is not None]
+    ended = (each for each in found if each.before.key.partition("+")[0] == receipt.checkpoint.origin)
+    return next(ended, None)
+
+
+async def _stands_in_ended(
+    file: Path, receipt: VerifiedReceipt, pinned: Sequence[VerifierKey], next_one: Commitment, client: Client
+) -> dict[str, Any]:
+    """That the event is in a history that has ended, among what the next one has of it."""
+    before = next_one.before
+    begins = f"history {next_one.history} begins after the first {before.kept} leaves of this log"
+    known = 0 if before.checkpoint is None else open_checkpoint(before.checkpoint, pinned).head.size
+    if receipt.index >= before.kept:
+        fail(
+            f"{file}: {begins}, and this is leaf {receipt.index}: it was signed, and is lost. Of that log, {known} leaves are known there. "
+            "Show the operator this receipt",
+            CHECK_FAILED,
+        )
+    last = before.kept_checkpoint if receipt.head.size <= before.kept else before.checkpoint
+    if last is None or known < receipt.head.size:
+        fail(f"{file}: {begins}; the receipt is of {receipt.head.size} leaves, and {known} are known there", CHECK_FAILED)
+    open_checkpoint(last, pinned)
+    await _goes_on(file, receipt, last, client, f"/ledger/v1/histories/{before.history}")
+    return {"stands in": f"the log of history {before.history}, which has ended: {begins}"}
+
+
+async def _goes_on(file: Path, receipt: VerifiedReceipt, served: str, client: Client, log: str) -> None:
+    """Ends the command where the log at this path, whose last checkpoint is `served`, does not go on from the receipt's. Raises
+    ProblemAnswer, MsgspecError."""
+    now = parse_checkpoint(parse_note(served).text).head
+    answer = await client.request("GET", f"{log}/consistency/{receipt.head.size}/{now.size}")
+    shown = msgspec.json.decode(answer.content, type=Consistency)
     if shown.old_size != receipt.head.size or not shown.holds(now):
         fail(f"{file}: the log of {now.size} leaves does not show that it goes on from the one of {receipt.head.size}", CHECK_FAILED)
     if shown.old_root != encode_base64(receipt.head.root):
         write_fork(ForkProof(receipt.note, served, shown), file)
         fail(f"{file}: the first {receipt.head.size} leaves of the log are others now", CHECK_FAILED)
-    return {"stands in": f"the log of {now.size} leaves at {url}"}
 
 
 def log_key(key: str | None, folder: Path, option: str = "--key") -> VerifierKey:
@@ -71,6 +112,14 @@ def log_key(key: str | None, folder: Path, option: str = "--key") -> VerifierKey
         return parse_verifier_key(key.strip())
     except NoteMalformed as error:
         fail(f"{where}: {error} (accepted: name+id+base64, as the ledger gives it out)")
+
+
+def log_keys(keys: Sequence[str], folder: Path, option: str = "--key") -> list[VerifierKey]:
+    """The pinned keys of the log and of those of histories before: as given, or as the deployment in `folder` gave them out."""
+    if keys:
+        return [log_key(key, folder, option) for key in keys]
+    earlier = sorted((folder / "keys").glob("history-*/ledger.vkey"))
+    return [log_key(None, folder), *(log_key(file.read_text(), folder, f"--data: {file}") for file in earlier)]
 
 
 def witness_policy(file: Path) -> WitnessPolicy:

@@ -2,8 +2,8 @@
 
     manifest.json      written last: a folder without it is no backup
     postgres/          a copy of the server's data folder; its `backup_manifest` has the SHA-256 of each file
-    ledger/tiles/      the log's tiles
-    keys/*.vkey        the log's verifier keys
+    ledger/            the log's tiles, and those of the logs of histories before
+    keys/              the verifier keys of them all
     keys/witnesses.policy
     identity.json      the clients that the local issuer knows, with hashes of their secrets
 
@@ -25,11 +25,12 @@ from shared.clock import written
 from shared.engines.postgres_tools import copy_cluster, dump_schema, verify_cluster
 from shared.engines.private_files import private_folder, write_private
 from shared.journal.connection import Connection
+from shared.journal.places import FIRST
 
 LAYOUT = 1
 POSTGRES = "postgres"
 TILES = "ledger/tiles"
-PUBLIC = ("keys/ledger.vkey", "keys/ledger-ml-dsa-44.vkey", "keys/witnesses.policy", "identity.json")
+PUBLIC = ("keys/*.vkey", "keys/*.policy", "keys/history-*/*", "identity.json")  # patterns
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -44,6 +45,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     service: str | None  # None: everything
     made_at: str
     heads: dict[str, Head]
+    history: int = FIRST  # which it was made in
     files: dict[str, str]  # path -> SHA-256 in hex; those of postgres/ stand in its own manifest, which is here
 
 
@@ -58,17 +60,18 @@ async def back_up(folder: Path, owner_url: str, into: Path) -> Manifest:
     connection = await asyncpg.connect(owner_url)
     try:
         heads = {line: head for name in JOURNALED for line, head in (await heads_of(connection, name)).items()}
+        history = await history_of(connection, "ledger")
     finally:
         await connection.close()
     await copy_cluster(owner_url, into / POSTGRES)
     await verify_cluster(into / POSTGRES)
     # Tiles are durable before the database knows of a checkpoint: copied after it, they hold all that it knows of.
-    if (folder / TILES).exists():
-        await asyncio.to_thread(copy_tiles, folder / TILES, into / TILES)
-    for name in (each for each in PUBLIC if (folder / each).exists()):
-        (into / name).parent.mkdir(exist_ok=True)
-        shutil.copyfile(folder / name, into / name)
-    return await _finish(into, None, heads)
+    for tiles in tiles_in(folder):
+        await asyncio.to_thread(copy_tiles, folder / tiles, into / tiles)
+    for file in public_in(folder):
+        (into / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / file, into / file)
+    return await _finish(into, None, heads, history)
 
 
 async def back_up_service(name: str, owner_url: str, into: Path) -> Manifest:
@@ -79,15 +82,22 @@ async def back_up_service(name: str, owner_url: str, into: Path) -> Manifest:
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             heads = await heads_of(connection, name)
+            history = await history_of(connection, name)
             await dump_schema(owner_url, name, into / f"{name}.sql", await connection.fetchval("SELECT pg_export_snapshot()"))
     finally:
         await connection.close()
-    return await _finish(into, name, heads)
+    return await _finish(into, name, heads, history)
 
 
 async def heads_of(connection: Connection, name: str) -> dict[str, Head]:
     rows = await connection.fetch(f'SELECT shard, position, chain_hash FROM "{name}".heads ORDER BY shard')  # noqa: S608
     return {f"{name}/{row['shard']}": Head(row["position"], row["chain_hash"].hex()) for row in rows}
+
+
+async def history_of(connection: Connection, name: str) -> int:
+    """The history that the service's schema is of."""
+    found: int = await connection.fetchval(f'SELECT coalesce(max(history), $1) FROM "{name}".histories', FIRST)  # noqa: S608
+    return found
 
 
 async def verify(backup: Path) -> Manifest:
@@ -116,15 +126,25 @@ def must_be_empty(folder: Path) -> None:
         raise FileExistsError(f"{folder} is not empty")
 
 
+def public_in(folder: Path) -> list[Path]:
+    """The files of a deployment's folder that a backup holds as they are, below it."""
+    return sorted({file.relative_to(folder) for pattern in PUBLIC for file in folder.glob(pattern)})
+
+
+def tiles_in(folder: Path) -> list[Path]:
+    """The folders of tiles below a deployment's folder: nothing may have been logged yet."""
+    return sorted(each.relative_to(folder) for pattern in (TILES, "ledger/history-*/tiles") for each in folder.glob(pattern))
+
+
 def _files(backup: Path) -> list[Path]:
     """But for those that PostgreSQL's manifest speaks of."""
     postgres = backup / POSTGRES
     return [path for path in backup.rglob("*") if path.is_file() and (postgres not in path.parents or path == postgres / "backup_manifest")]
 
 
-async def _finish(into: Path, service: str | None, heads: dict[str, Head]) -> Manifest:
+async def _finish(into: Path, service: str | None, heads: dict[str, Head], history: int) -> Manifest:
     hashes = {path.relative_to(into).as_posix(): await asyncio.to_thread(_sha256, path) for path in sorted(_files(into))}
-    manifest = Manifest(service=service, made_at=written(datetime.now(UTC)), heads=heads, files=hashes)
+    manifest = Manifest(service=service, made_at=written(datetime.now(UTC)), heads=heads, history=history, files=hashes)
     write_private(into / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest)))
     return manifest
 

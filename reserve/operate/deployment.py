@@ -13,7 +13,7 @@ import structlog
 from reserve.operate.endpoints import Endpoints
 from reserve.operate.migrate import ROOT, migrate, role_of
 from services.identity.clients import seed
-from services.ledger.keys import seed_key
+from services.ledger.keys import pinned_keys, seed_key
 from services.registry import JOURNALED, PROCESSES
 from shared.engines.engines import engines, remembered_ports
 from shared.engines.private_files import private_folder, write_private
@@ -48,6 +48,7 @@ class Deployment:
         self.base_url = self.urls["gateway"]
         self.clients = seed(self.folder, JOURNALED, [f"{self.base_url}/console/callback"])
         self.verifier_key = seed_key(self.folder, given.log_domain)
+        self.log_keys = pinned_keys(self.folder)
         self.passwords = _role_passwords(self.folder)
         self.engines = engines(self.folder, given.database_url, given.kafka_bootstrap_servers)
         self.owner_settings = given.model_copy(
@@ -114,7 +115,7 @@ class Deployment:
             "RESERVE_TOKEN_URL": f"{self.urls['identity']}/oauth/token",
             "RESERVE_CLIENT_ID": client.client_id if client else "",
             "RESERVE_CLIENT_SECRET": client.client_secret if client else "",
-            "RESERVE_LEDGER_PUBLIC_KEY": self.verifier_key,
+            "RESERVE_LEDGER_PUBLIC_KEY": self.log_keys,
             **self._extra,
         }
 

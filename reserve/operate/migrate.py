@@ -71,5 +71,6 @@ async def grant(connection: Connection, name: str, password: str, own_append_onl
         await connection.execute(f'GRANT UPDATE, DELETE ON "{name}"."{table}" TO "{role}"')
     if await connection.fetchval("SELECT to_regclass($1)", f'"{name}".texts'):  # to have it written anew without what was erased
         await connection.execute(f'GRANT MAINTAIN ON "{name}".texts TO "{role}"')
-    if await connection.fetchval("SELECT to_regclass($1)", f'"{name}".alembic_version'):
-        await connection.execute(f'REVOKE INSERT ON "{name}".alembic_version FROM "{role}"')
+    for written_by_owner in ("alembic_version", "histories"):
+        if await connection.fetchval("SELECT to_regclass($1)", f'"{name}".{written_by_owner}'):
+            await connection.execute(f'REVOKE INSERT ON "{name}".{written_by_owner} FROM "{role}"')

@@ -6,6 +6,7 @@ Each commit of the journal is done again as one append, so whatever interrupts t
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 
 import msgspec
@@ -14,6 +15,7 @@ from reserve.operate.copies import KafkaCopy, LedgerCopy, Recorded
 from shared.journal.connection import Connection
 from shared.journal.decider import Decider
 from shared.journal.messages import Headed
+from shared.journal.places import Place
 from shared.journal.postgres import PostgresJournal, previous_hash, read_document
 from shared.journal.protocol import UNKNOWN_INPUT, Changes, Document, Head, Outcome
 from shared.journal.record import Fact, Record
@@ -23,6 +25,7 @@ from shared.writer.batch import timer_row
 
 LOOKED_BACK = 10_000  # events of the ledger's own journal that are compared with what was sent
 
+type PlaceAt = Callable[[int], Place]  # a position of the shard
 type FindDocument = Callable[[str], Awaitable[Document | None]]
 
 
@@ -62,8 +65,8 @@ async def recover(
     kept = 0
     held_by_nobody: list[str] = []
     for shard, (head, _) in (await journal.heads()).items():
-        line = f"{service.name}/{shard}"
-        missing = _Missing(line, shard, head, recorded.get(shard, Recorded(0)), ledger, kafka)
+        line, place = f"{service.name}/{shard}", partial(journal.histories.place, service.name, shard)
+        missing = _Missing(place, shard, head, recorded.get(shard, Recorded(0)), ledger, kafka)
         async with journal.pool.acquire() as connection:
             await missing.compare(connection)
         append = _Appending(service, journal, shard, documents)
@@ -72,7 +75,7 @@ async def recover(
                 await append.again(commit)
             missing.check(readers.get(shard, {}))
             if lacking is not None and not missing.last_in_kafka and (missing.chain.position or kafka_is_empty):
-                raise HeldByNobody(f"what follows {line}/{missing.chain.position} may be held by nobody: Kafka does not say, and {lacking}")
+                raise HeldByNobody(f"what follows {place(missing.chain.position)} may be held by nobody: Kafka does not say, and {lacking}")
         except HeldByNobody as error:
             held_by_nobody.append(str(error))
             continue
@@ -88,8 +91,8 @@ async def recover(
 class _Chain:
     """Where the journal ends by now."""
 
-    def __init__(self, line: str, head: Head) -> None:
-        self.line = line
+    def __init__(self, place: PlaceAt, head: Head) -> None:
+        self.place = place
         self.position = head.position
         self.chain_hash = head.chain_hash
 
@@ -97,17 +100,17 @@ class _Chain:
         record = headed.record
         if (record.position, headed.previous) != (self.position + 1, self.chain_hash):
             there = f"{self.chain_hash.hex()} at {self.position}"
-            raise AnotherHistory(f"{self.line}/{record.position} of a copy follows {headed.previous.hex()}, and the journal has {there}")
+            raise AnotherHistory(f"{self.place(record.position)} of a copy follows {headed.previous.hex()}, and the journal has {there}")
         self.position, self.chain_hash = record.position, record.chain_hash
 
 
 class _Missing:
     """What a shard lacks: as far as the ledger has recorded it, and then as far as Kafka goes on from there."""
 
-    def __init__(self, line: str, shard: int, head: Head, recorded: Recorded, ledger: LedgerCopy | None, kafka: KafkaCopy) -> None:
-        self.line = line
+    def __init__(self, place: PlaceAt, shard: int, head: Head, recorded: Recorded, ledger: LedgerCopy | None, kafka: KafkaCopy) -> None:
+        self.place = place
         self.shard = shard
-        self.chain = _Chain(line, head)
+        self.chain = _Chain(place, head)
         self.recorded = recorded
         self.ledger = ledger
         self.kafka = kafka
@@ -125,7 +128,7 @@ class _Missing:
             ours = await previous_hash(connection, self.shard, high)
             theirs = await self._theirs(high)
             raise AnotherHistory(
-                f"{self.line}/{high} has the chain hash {ours.hex()}, and the ledger took {theirs.hex()}: "
+                f"{self.place(high)} has the chain hash {ours.hex()}, and the ledger took {theirs.hex()}: "
                 f"restore a backup that ends before {high}"
             )
         if self.ledger is None:
@@ -141,7 +144,7 @@ class _Missing:
             theirs, ours = sent.get(position), await previous_hash(connection, self.shard, position)
             if theirs is None or theirs == ours:
                 break
-            fork = f"{self.line}/{position} has the chain hash {ours.hex()}, and {theirs.hex()} was sent first"
+            fork = f"{self.place(position)} has the chain hash {ours.hex()}, and {theirs.hex()} was sent first"
         if fork is not None:
             raise AnotherHistory(f"{fork}: restore a backup that ends before it")
 
@@ -174,7 +177,7 @@ class _Missing:
         after = self.chain.position + 1
         for headed in in_kafka:
             if headed.record.position > after and headed.previous not in known:
-                return f"{self.line}/{after} to {headed.record.position - 1} are held by nobody: Kafka goes on at {headed.record.position}"
+                return f"{self.place(after)} to {headed.record.position - 1} are held by nobody: Kafka goes on at {headed.record.position}"
         return None
 
     def check(self, readers: Mapping[str, int]) -> None:
@@ -185,7 +188,7 @@ class _Missing:
         beyond = {"the ledger": self.recorded.position, **readers}
         who, position = max(beyond.items(), key=lambda each: each[1])
         if position > reached:
-            raise HeldByNobody(f"{self.line}/{reached + 1} to {position} are held by nobody: {who} had taken them")
+            raise HeldByNobody(f"{self.place(reached + 1)} to {position} are held by nobody: {who} had taken them")
 
 
 async def _commits(events: AsyncIterator[Headed]) -> AsyncIterator[list[Headed]]:

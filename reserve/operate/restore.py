@@ -9,14 +9,23 @@ import asyncpg
 import msgspec
 import psutil
 
-from reserve.operate.backup import POSTGRES, PUBLIC, TILES, Head, Manifest, NoBackup, heads_of, must_be_empty, verify
+from reserve.operate.backup import (
+    POSTGRES,
+    TILES,
+    Head,
+    Manifest,
+    NoBackup,
+    heads_of,
+    history_of,
+    must_be_empty,
+    public_in,
+    tiles_in,
+    verify,
+)
 from reserve.operate.deployment import serving
 from reserve.operate.endpoints import read_endpoints
-from reserve.operate.migrate import role_of
-from services.ledger.keys import KEY_NAMES, open_key
-from services.ledger.tile_copy import cut_tiles
-from services.ledger.tile_writer import TileWriter
-from services.ledger.tiles import TileStore
+from reserve.operate.histories import Begun, begin_history, history_in
+from reserve.operate.migrate import role_of, upgrade
 from services.registry import JOURNALED
 from shared.engines.engines import remembered_ports
 from shared.engines.postgres_engine import PostgresEngine
@@ -24,32 +33,37 @@ from shared.engines.postgres_tools import load_schema
 from shared.engines.private_files import private_folder, write_private
 from shared.journal.connection import Connection
 from shared.observe.waiting import still
-from shared.proofs.checkpoint import TreeHead
 
-SECRETS = ("keys/ledger.pem", "keys/ledger-ml-dsa-44.pem", "keys/issuer.pem", "identity-secrets.json")  # what no backup holds
+SECRETS = ("keys/issuer.pem", "identity-secrets.json")  # what no backup holds; the log's keys are new ones
 ENDS_WITHIN_S = 20.0
 
 
 class Restored(msgspec.Struct, frozen=True):
     heads: dict[str, Head]
-    leaves: int = 0  # of the log
-    missing: tuple[str, ...] = ()  # files that must be put into the folder before it can serve
+    begun: Begun | None = None  # None: one service was restored, in the history that goes on
 
 
-async def restore_all(backup: Path, folder: Path, secrets: Path | None) -> Restored:
-    """Lays out `folder` as `reserve up` wants it; its database has been started, recovered and looked at.
+async def restore_all(
+    backup: Path, folder: Path, secrets: Path | None, last_checkpoint: str | None = None, history: int | None = None
+) -> Restored:
+    """Lays out `folder` as `reserve up` wants it; its database has been started, recovered and looked at, and a new history begins in it.
 
-    `secrets`: a folder with the private files, such as the deployment's old one.
-    Raises NoBackup, ToolFailed, Died, FileExistsError, KeyUnsafe.
+    `secrets`: a folder with the private files, such as the deployment's old one. `last_checkpoint`: of the log, a signed note, where others
+    hold a later one than the backup. `history`: the new one's number; None: the one after those that are known.
+    Raises NoBackup, NotThisLog, ToolFailed, Died, FileExistsError, KeyUnsafe, ForkDetected, TileMissing.
     """
     manifest = await verify(backup)
     if manifest.service is not None:
         raise NoBackup(f"{backup} holds {manifest.service} alone")
     fresh = await asyncio.to_thread(_lay_out, backup, folder)
-    missing = _take_secrets(secrets, fresh)
-    restored = await _restore_database(manifest, backup, fresh)
+    for name in SECRETS if secrets is not None else ():
+        assert secrets is not None
+        if (secrets / name).exists():
+            write_private(fresh / name, (secrets / name).read_bytes())
+    known = max(history_in(fresh), 0 if secrets is None else history_in(secrets))
+    restored = await _restore_database(manifest, backup, fresh, last_checkpoint, known + 1 if history is None else history)
     fresh.replace(folder)  # in the place of an empty one, if there is one
-    return msgspec.structs.replace(restored, missing=missing)
+    return restored
 
 
 def _lay_out(backup: Path, folder: Path) -> Path:
@@ -59,29 +73,16 @@ def _lay_out(backup: Path, folder: Path) -> Path:
     if fresh.exists():
         shutil.rmtree(fresh)
     private_folder(fresh)
-    for name in (each for each in PUBLIC if (backup / each).exists()):
+    for name in public_in(backup):
         private_folder((fresh / name).parent)
         write_private(fresh / name, (backup / name).read_bytes())
     (fresh / TILES).mkdir(parents=True)
-    if (backup / TILES).exists():  # nothing may have been logged yet
-        shutil.copytree(backup / TILES, fresh / TILES, dirs_exist_ok=True)
+    for tiles in tiles_in(backup):
+        shutil.copytree(backup / tiles, fresh / tiles, dirs_exist_ok=True)
     return fresh
 
 
-def _take_secrets(secrets: Path | None, folder: Path) -> tuple[str, ...]:
-    """Gives those without which nothing can serve."""
-    for name in SECRETS if secrets is not None else ():
-        assert secrets is not None
-        if (secrets / name).exists():
-            write_private(folder / name, (secrets / name).read_bytes())
-    given_out = [folder / "keys" / f"{name}.vkey" for name in KEY_NAMES]
-    missing = [key.with_suffix(".pem") for key in given_out if key.exists() and not key.with_suffix(".pem").exists()]
-    if not missing:
-        open_key(folder)
-    return tuple(f"keys/{file.name}" for file in missing)
-
-
-async def _restore_database(manifest: Manifest, backup: Path, folder: Path) -> Restored:
+async def _restore_database(manifest: Manifest, backup: Path, folder: Path, last: str | None, history: int) -> Restored:
     engine = PostgresEngine(
         folder / POSTGRES, remembered_ports(folder, ["postgres"])["postgres"], private_folder(folder / "logs") / "postgres.log"
     )
@@ -89,20 +90,17 @@ async def _restore_database(manifest: Manifest, backup: Path, folder: Path) -> R
     async with still("starting PostgreSQL on the backup"):
         await engine.start()
     try:
+        for name in JOURNALED:
+            await asyncio.to_thread(upgrade, name, owner_url=engine.dsn())
         connection = await asyncpg.connect(engine.dsn())
         try:
             heads = await _check_journals(connection, manifest)
-            leaves = await connection.fetchval("SELECT size FROM ledger.log_head")
-            signed = await connection.fetchrow("SELECT size, root FROM ledger.checkpoints ORDER BY size DESC LIMIT 1")
+            begun = await begin_history(connection, folder, heads, last, history)
         finally:
             await connection.close()
     finally:
         await engine.stop()
-    # Leaves whose events are in no journal any more. What was signed over them after the backup, those know who were given it.
-    await asyncio.to_thread(cut_tiles, folder / TILES, leaves)
-    if signed is not None:
-        await asyncio.to_thread(TileWriter, TileStore(folder / TILES), TreeHead(signed["size"], signed["root"]))
-    return Restored(heads, leaves)
+    return Restored(heads, begun)
 
 
 async def _check_journals(connection: Connection, manifest: Manifest) -> dict[str, Head]:
@@ -126,6 +124,8 @@ async def restore_service(name: str, backup: Path, folder: Path, owner_url: str)
         raise NoBackup(f"{backup} holds {manifest.service or 'everything'}, not {name} alone")
     connection = await asyncpg.connect(owner_url)
     try:
+        if (now := await history_of(connection, name)) != manifest.history:
+            raise NoBackup(f"{backup} is of history {manifest.history}, and {name} is in history {now}: what it holds may be lost")
         role = role_of(name)
         await connection.execute(f'ALTER ROLE "{role}" NOLOGIN')
         try:

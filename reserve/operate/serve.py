@@ -7,7 +7,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from services.identity.clients import seed
-from services.ledger.keys import seed_key
+from services.ledger.keys import pinned_keys, seed_key
 from services.registry import JOURNALED, service
 from shared.http.whole_answers import WholeAnswers
 from shared.process.app import create_app
@@ -45,7 +45,8 @@ def with_local_secrets(settings: Settings) -> Settings:
             client.client_secret for client in seed(settings.data_dir, JOURNALED) if client.client_id == settings.client_id
         )
     if not settings.ledger_public_key:
-        found["ledger_public_key"] = seed_key(settings.data_dir, settings.log_domain)
+        seed_key(settings.data_dir, settings.log_domain)
+        found["ledger_public_key"] = pinned_keys(settings.data_dir)
     return settings.model_copy(update=found)
 
 

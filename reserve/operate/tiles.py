@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 
+from services.ledger.histories import read_logs
 from services.ledger.tile_copy import tiles_in
 from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import ForkDetected, Tile, TileMissing, TileStore
@@ -23,15 +24,19 @@ async def rebuild_tiles(pool: "asyncpg.Pool[Any]", folder: Path) -> tuple[TreeHe
 
     Raises ForkDetected where the entries give another root, or a tile that is held contradicts them.
     """
-    last = await pool.fetchrow("SELECT size, root FROM checkpoints ORDER BY size DESC LIMIT 1")
-    signed = EMPTY_TREE if last is None else TreeHead(last["size"], last["root"])
+    async with pool.acquire() as connection:
+        logs = await read_logs(connection, folder.parent.parent)
+    last = await pool.fetchrow("SELECT size, root FROM checkpoints WHERE size > $1 ORDER BY size DESC LIMIT 1", logs.shift)
+    signed = EMPTY_TREE if last is None else TreeHead(last["size"] - logs.shift, last["root"])
     with tempfile.TemporaryDirectory(prefix="tiles-", dir=private_folder(folder.parent)) as beside:
         made = TileStore(Path(beside))
         writer = TileWriter(made)
         while writer.head.size < signed.size:
             upto = min(writer.head.size + AT_ONCE, signed.size)
             query = "SELECT leaf FROM entries WHERE leaf_index >= $1 AND leaf_index < $2 ORDER BY leaf_index"
-            leaves = [row["leaf"] for row in await pool.fetch(query, writer.head.size, upto)]
+            leaves = [row["leaf"] for row in await pool.fetch(query, writer.head.size + logs.shift, upto + logs.shift)]
+            if writer.head.size == 0 and logs.first_leaf is not None:
+                leaves.insert(0, logs.first_leaf)
             if len(leaves) < upto - writer.head.size:
                 raise ForkDetected(f"the ledger has no entry of some of the leaves {writer.head.size} to {upto - 1}, which were signed")
             writer.append(leaves)

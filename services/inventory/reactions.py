@@ -177,5 +177,5 @@ def check_checkpoint(pinned: Callable[[], Pinned], fact: Fact, _documents: Mappi
     Raises NoteMalformed or NoteUnverified.
     """
     if isinstance(event := fact.event, CheckpointSigned):
-        pinned().check(event)
+        pinned().check(event, fact.record.history)
     return ()

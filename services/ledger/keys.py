@@ -11,14 +11,15 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from services.ledger.signers import FileSigner, KeyUnsafe, create_key_file, read_key_file, write_key_file
 from shared.engines.private_files import private_folder, write_private
+from shared.journal.places import FIRST, history_of_origin, in_history
 from shared.proofs.cosignature import Cosigner, parse_cosigner_key
 from shared.proofs.signed_note import VerifierKey, parse_verifier_key, verifier_key
 
 KEY_NAMES = ("ledger", "ledger-ml-dsa-44")
 
 
-def seed_key(folder: Path, domain: str = "reserve.localhost") -> str:
-    """The verifier key of the deployment in `folder`; its private keys are made if there are none, for a log of `domain`.
+def seed_key(folder: Path, domain: str = "reserve.localhost", history: int = FIRST) -> str:
+    """The verifier key of the deployment in `folder`; its private keys are made if there are none, for a log of `domain` and this history.
 
     Raises KeyUnsafe when a key file is not private, not of its kind, or not the one whose verifier key was given out before.
     """
@@ -32,7 +33,7 @@ def seed_key(folder: Path, domain: str = "reserve.localhost") -> str:
     if not (public := ed25519.with_suffix(".vkey")).exists():
         # The name is the log's origin, and stays when the key is rotated: two deployments never share one.
         signer = FileSigner(ed25519)
-        origin = f"{domain}/ledger/{sha256(signer.public_key).hexdigest()[:16]}"
+        origin = f"{domain}/{in_history('ledger', history)}/{sha256(signer.public_key).hexdigest()[:16]}"
         write_private(public, f"{verifier_key(origin, signer)}\n".encode())
     key, _ = open_key(folder)
     if not ml_dsa.exists():
@@ -41,6 +42,13 @@ def seed_key(folder: Path, domain: str = "reserve.localhost") -> str:
         write_private(public, f"{Cosigner(key.name, read_key_file(ml_dsa)).key}\n".encode())
     open_publishing_key(folder)
     return str(key)
+
+
+def pinned_keys(folder: Path) -> str:
+    """The log's verifier key as `seed_key` made it, and after it those of the logs of the histories before, the newest first."""
+    files = [folder / "keys" / "ledger.vkey", *(folder / "keys").glob("history-*/ledger.vkey")]
+    keys = [parse_verifier_key(file.read_text().strip()) for file in files]
+    return " ".join(str(key) for key in sorted(keys, key=lambda key: -history_of_origin(key.name)))
 
 
 def open_key(folder: Path) -> tuple[VerifierKey, FileSigner]:

@@ -14,7 +14,8 @@ import msgspec
 import structlog
 from prometheus_client import Gauge
 
-from services.ledger.domain.log import STREAM, RecordCheckpoint
+from services.ledger.domain.log import RecordCheckpoint, stream_of
+from services.ledger.histories import Logs, read_logs, tiles_of
 from services.ledger.keys import open_key
 from services.ledger.receipt import Grade, Opening, make_receipt
 from services.ledger.tile_writer import TileWriter
@@ -24,6 +25,7 @@ from shared.delivery.pace import Pace
 from shared.journal.connection import Connection, reachable
 from shared.journal.decider import Refused
 from shared.journal.leads import leading
+from shared.journal.places import Place, in_history
 from shared.journal.protocol import Unreachable
 from shared.process.service import Kernel, Part
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
@@ -70,6 +72,7 @@ class Signed(msgspec.Struct, frozen=True):
 class LogEntry(msgspec.Struct, frozen=True):
     """A recorded event, and the first checkpoint of a grade that covers it, if there is one yet."""
 
+    history: int  # of its log
     index: int
     partner: str | None
     salt: bytes
@@ -85,12 +88,21 @@ class Log(Part):
         """Raises KeyUnsafe, FileNotFoundError when the log's key is not there."""
         super().__init__(kernel)
         self.key, self._signer = open_key(kernel.settings.data_dir)
-        self.store = TileStore(kernel.settings.data_dir / "ledger" / "tiles")
+        self.store = TileStore(tiles_of(kernel.settings.data_dir))
         self.signed = Signed()
         self.grown = asyncio.Condition()  # notified when a larger checkpoint is out
         self.leads = False  # this process signs, and has signed what its tiles hold
         self.before_signing: Callable[[], Awaitable[None]] | None = None  # raises ForkDetected where others hold another log
         self._disputed: str | None = None
+        self._logs: Logs | None = None
+
+    async def logs(self) -> Logs:
+        """Of all histories."""
+        if self._logs is None:
+            with reachable():
+                async with self.kernel.pool.acquire() as connection:
+                    self._logs = await read_logs(connection, self.kernel.settings.data_dir)
+        return self._logs
 
     async def run(self) -> None:
         while True:
@@ -100,7 +112,7 @@ class Log(Part):
                         await self._lead(connection)
                 with reachable():
                     async with self.kernel.pool.acquire() as connection:
-                        await self._grow(await _last(connection))
+                        await self._grow(await _last(connection, (await self.logs()).shift))
             except TileMissing as error:
                 # What was signed is in the database: its tiles can be made anew. Until then nothing is signed.
                 self.kernel.writer.refuse(Refusal.TILES_MISSING, f"make the log's tiles anew (reserve journal tiles): {error}")
@@ -117,56 +129,63 @@ class Log(Part):
                 self.leads = False
             await asyncio.sleep(ELSEWHERE_SECONDS)
 
-    async def covered(self, source: str, shard: int, position: int) -> None:
-        """Waits until a checkpoint covers this position."""
-        line = f"{source}/{shard}"
+    async def covered(self, place: Place) -> None:
+        """Waits until a checkpoint covers this place."""
         async with self.grown:
-            await self.grown.wait_for(lambda: self.signed.covers.get(line, 0) >= position)
+            await self.grown.wait_for(lambda: self.signed.covers.get(place.line, 0) >= place.position)
 
-    async def entry(self, source: str, shard: int, position: int, grade: Grade = Grade.SIGNED) -> LogEntry | None:
-        row = await self.kernel.pool.fetchrow(_ENTRY_OF[grade], source, shard, position)
+    async def entry(self, place: Place, grade: Grade = Grade.SIGNED) -> LogEntry | None:
+        row = await self.kernel.pool.fetchrow(_ENTRY_OF[grade], place.service, place.shard, place.position)
         if row is None:
             return None
-        index, partner, salt, event_hash, hashed, note, size = row
-        return LogEntry(index, partner, salt, event_hash, hashed, None if note is None else (note, size))
+        number, partner, salt, event_hash, hashed, note, size = row
+        logs = await self.logs()
+        history, index = logs.leaf_of(number)
+        signed_in, size = (history, 0) if note is None else logs.size_of(size)
+        covered = note is not None and signed_in == history  # what witnesses cosign of the next log covers nothing of this one
+        return LogEntry(history, index, partner, salt, event_hash, hashed, (note, size) if covered else None)
 
-    def receipt(self, opening: Opening, index: int, checkpoint: tuple[str, int]) -> str:
-        """The receipt of leaf `index`, that leads to `checkpoint`: a signed note, and its size."""
-        note, size = checkpoint
-        return make_receipt(opening, index, inclusion_proof(self.store.node_reader(size), index, size), note)
-
-    def consistency(self, old_size: int, size: int) -> Consistency:
-        """What the tiles say of the log of `size` leaves, and of its first `old_size`. Raises TileMissing."""
-        read = self.store.node_reader(size)
-        return consistency(TreeHead(old_size, root_at(read, old_size)), size, consistency_proof(read, old_size, size))
+    async def receipt(self, opening: Opening, entry: LogEntry) -> str:
+        """The receipt of an entry that a checkpoint covers, from the log of its history. Raises TileMissing."""
+        assert entry.checkpoint is not None, "without one there is no receipt"
+        note, size = entry.checkpoint
+        frozen = (await self.logs()).frozen.get(entry.history)
+        store = self.store if frozen is None else frozen.store
+        return make_receipt(opening, entry.index, inclusion_proof(store.node_reader(size), entry.index, size), note)
 
     def dispute(self, why: str) -> None:
         """Others hold a log under this key that this one does not go on from: nothing more is signed."""
         self._disputed = why
 
     async def _lead(self, connection: Connection) -> None:
-        await self._grow(await _last(connection))
+        logs = await self.logs()
+        last = await _last(connection, logs.shift)
+        await self._grow(last)
         if self.before_signing is not None:
             await self.before_signing()
-        covers = dict(self.signed.covers)
+        covers = dict(self.signed.covers or last.covers)
         tree = await asyncio.to_thread(TileWriter, self.store, self.signed.head)
         held = await asyncio.to_thread(self.store.held_size)
         self.kernel.writer.accept(Refusal.TILES_MISSING)
         if held > self.signed.head.size:
             log.info("log_resumes", signed=self.signed.head.size, held=held)
+        if tree.head.size == 0 and (first := logs.first_leaf) is not None:
+            await asyncio.to_thread(tree.append, [first])
+            if held <= 1:
+                await self._sign(tree.head, covers, in_history("history", logs.current), tree.head.root.hex()[:32])
         pace = Pace(SIGN_EVERY_SECONDS)
         while True:
             await pace.turn()
             if self._disputed is not None:
                 raise ForkDetected(self._disputed)
             seen = self._positions()
-            while rows := await connection.fetch(_NEXT_ENTRIES, tree.head.size, BATCH):
+            while rows := await connection.fetch(_NEXT_ENTRIES, tree.head.size + logs.shift, BATCH):
                 await asyncio.to_thread(tree.append, [row["leaf"] for row in rows])
                 covers |= {f"{row['source']}/{row['shard']}": row["position"] for row in rows}
                 if tree.head.size >= held:
-                    last = rows[-1]
-                    place = f"{last['source']}/{last['shard']}/{last['position']}"
-                    await self._sign(tree.head, dict(sorted(covers.items())), place, last["correlation_id"])
+                    newest = rows[-1]
+                    place = self.kernel.journal.histories.place(newest["source"], newest["shard"], newest["position"])
+                    await self._sign(tree.head, dict(sorted(covers.items())), str(place), newest["correlation_id"])
                 if len(rows) >= MANY:
                     pace.slow_down(MANY_EVERY_SECONDS)
             self.leads = tree.head.size >= held
@@ -175,15 +194,16 @@ class Log(Part):
     async def _sign(self, head: TreeHead, covers: dict[str, int], place: str, correlation_id: str) -> None:
         """Signs the tree, whose tiles are durable, and records that. `place`: of its last entry."""
         signed = Signed(head, covers, sign_checkpoint(Checkpoint(self.key.name, head), self._signer))
+        history = (await self.logs()).current
         context = Context(
-            command_id=sha256(f"checkpoint/{head.size}".encode()).digest(),
+            command_id=sha256(f"{in_history('checkpoint', history)}/{head.size}".encode()).digest(),
             actor=ACTOR,
             correlation_id=correlation_id,
             causation_id=place,
             effective_on=day_of(self.kernel.clock.now(), self.kernel.settings.zone).isoformat(),
         )
         command = RecordCheckpoint(size=head.size, root=head.root.hex(), note=signed.note, covers=covers)
-        answer = await self.kernel.writer.submit(STREAM, command, context)
+        answer = await self.kernel.writer.submit(stream_of(history), command, context)
         assert not isinstance(answer, Refused), "the log refuses nothing"
         if not answer.facts:
             raise AnotherSigned(f"the log is beyond {head.size} leaves already")
@@ -215,8 +235,18 @@ async def keep_log(kernel: Kernel) -> None:
     await kernel.part(Log).run()
 
 
-async def _last(connection: Connection) -> Signed:
+def shown_consistency(store: TileStore, old_size: int, size: int) -> Consistency:
+    """What the tiles say of the log of `size` leaves, and of its first `old_size`. Raises TileMissing."""
+    read = store.node_reader(size)
+    return consistency(TreeHead(old_size, root_at(read, old_size)), size, consistency_proof(read, old_size, size))
+
+
+async def _last(connection: Connection, shift: int) -> Signed:
+    """Of a log that has signed nothing yet: what the one before it covers, as far as this history has it."""
     row = await connection.fetchrow(_LAST)
     if row is None:
         return Signed()
-    return Signed(TreeHead(row["size"], row["root"]), msgspec.json.decode(row["covers"], type=dict[str, int]), row["note"])
+    covers = msgspec.json.decode(row["covers"], type=dict[str, int])
+    if row["size"] <= shift:
+        return Signed(covers=covers)
+    return Signed(TreeHead(row["size"] - shift, row["root"]), covers, row["note"])

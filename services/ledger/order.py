@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from services.ledger.log import Log
 from services.ledger.tiles import TILE_WIDTH, TileStore, tile_at
 from shared.delivery.inbox import Subscription
 from shared.delivery.lines import Stopped
@@ -21,7 +22,7 @@ from shared.journal.record import Fact, leaf_data
 from shared.process.service import Kernel
 from shared.proofs.merkle import HASH_BYTES, hash_leaf
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 AT_ONCE = 500  # events that are asked for, and taken, at once
 LOOK_AGAIN_SECONDS = 1.0
@@ -29,20 +30,21 @@ LOOK_AGAIN_SECONDS = 1.0
 
 async def take_again(kernel: Kernel, lead: InboxLead) -> None:
     """Until there are as many entries as the tiles hold leaves. Waits for what no source has yet."""
-    store = TileStore(kernel.settings.data_dir / "ledger" / "tiles")
-    held = await asyncio.to_thread(store.held_size)
+    log: Log = kernel.part(Log)
+    shift = (await log.logs()).shift
+    held = await asyncio.to_thread(log.store.held_size)
     with reachable():
-        size = await kernel.pool.fetchval("SELECT size FROM log_head")
+        size = await kernel.pool.fetchval("SELECT size FROM log_head") - shift
     if size >= held:
         return
     try:
-        await _take_again(kernel, lead, store, size, held)
+        await _take_again(kernel, lead, log.store, size, held)
     finally:
         kernel.inbox.waits = None
 
 
 async def _take_again(kernel: Kernel, lead: InboxLead, store: TileStore, size: int, held: int) -> None:
-    log.warning("log_taken_again", entries=size, held=held)
+    logger.warning("log_taken_again", entries=size, held=held)
     cursors = await lead.cursors()
     lines = [
         _Line(kernel.sources, subscription, shard, cursors.get((subscription.source, shard), (Cursor(), frozenset()))[0])
@@ -63,7 +65,7 @@ async def _take_again(kernel: Kernel, lead: InboxLead, store: TileStore, size: i
             count += 1
         await line.take(lead, count)
         size += count
-    log.warning("log_is_whole_again", entries=size)
+    logger.warning("log_is_whole_again", entries=size)
 
 
 def _leaf_hash(store: TileStore, held: int, index: int) -> bytes:
@@ -105,7 +107,7 @@ class _Line:
                 record, previous = headed.record, headed.record.chain_hash
                 self.ahead.append((hash_leaf(leaf_data(record.salt, fact.place, record.event_hash)), headed, fact))
         except (Unanswered, NotAnEvent, Stopped, WrongDocument) as error:
-            log.info("source_has_nothing_to_take_again", source=source, shard=self._shard, error=repr(error))
+            logger.info("source_has_nothing_to_take_again", source=source, shard=self._shard, error=repr(error))
 
     async def take(self, lead: InboxLead, count: int) -> None:
         """The next so many events, as the inbox takes them."""

@@ -10,4 +10,5 @@ class ApiReason(Reasons):
     CHECKPOINT_NOT_FOUND = "checkpoint_not_found", 404, "There is no checkpoint yet"
     SIZE_NOT_FOUND = "size_not_found", 404, "The log was never of this size"
     RECORD_INCOMPLETE = "record_incomplete", 503, "The ledger does not know all that it has recorded"
+    HISTORY_NOT_FOUND = "history_not_found", 404, "No history of this number has ended"
     TILE_NOT_FOUND = "tile_not_found", 404, "The log has no such tile"

@@ -26,10 +26,14 @@ _ENTRY_COLUMNS = (
 _POSTING_COLUMNS = ("leaf_index", "line", "balance", "side", "asset", "account", "amount_g", "status", "effective_on", "recorded_at")
 _CHECKPOINT = """
     INSERT INTO checkpoints (size, root, note, covers, signed_at)
-    SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::jsonb[], $5::timestamptz[])"""
+    SELECT size + coalesce(begins, 0), root, note, covers, signed_at
+    FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::jsonb[], $5::timestamptz[], $6::smallint[])
+        AS signed (size, root, note, covers, signed_at, history) LEFT JOIN logs USING (history)"""
 _WITNESSED = """
     INSERT INTO witnessed (position, size, root, note, recorded_at)
-    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::text[], $5::timestamptz[])"""
+    SELECT position, size + coalesce(begins, 0), root, note, recorded_at
+    FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::text[], $5::timestamptz[], $6::smallint[])
+        AS cosigned (position, size, root, note, recorded_at, history) LEFT JOIN logs USING (history)"""
 _FLAG_COLUMNS = ("id", "kind", "leaf_index", "side", "asset", "account", "posted_g", "pending_g")
 
 
@@ -47,11 +51,11 @@ def _checkpoints(facts: Sequence[Fact]) -> list[Wave]:
     witnessed: list[tuple[object, ...]] = []
     for fact in facts:
         event, recorded_at = fact.event, datetime.fromisoformat(fact.record.recorded_at)
-        root = bytes.fromhex(event.root)
+        root, history = bytes.fromhex(event.root), fact.record.history
         if isinstance(event, CheckpointSigned):
-            signed.append((event.size, root, event.note, canonical(event.covers).decode(), recorded_at))
+            signed.append((event.size, root, event.note, canonical(event.covers).decode(), recorded_at, history))
         else:
-            witnessed.append((fact.record.position, event.size, root, event.note, recorded_at))
+            witnessed.append((fact.record.position, event.size, root, event.note, recorded_at, history))
     written = [(statement, rows) for statement, rows in ((_CHECKPOINT, signed), (_WITNESSED, witnessed)) if rows]
     columns = [list(column) for _, rows in written for column in zip(*rows, strict=True)]
     return [Wave(tuple(statement for statement, _ in written), columns)]

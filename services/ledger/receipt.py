@@ -5,13 +5,13 @@ gives its salt, place and hash and, if the holder may read it, the event as it w
 network.
 """
 
-import re
 from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
 
 from services.ledger.tlog_proof import ProofMalformed, TlogProof, parse_tlog_proof
+from shared.journal.places import FIRST, Place, parse_place
 from shared.journal.record import canonical, event_hash, leaf_data
 from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint, parse_checkpoint
 from shared.proofs.merkle import hash_leaf, verify_inclusion
@@ -20,7 +20,6 @@ from shared.proofs.signed_note import NoteMalformed, NoteUnverified, SignatureWr
 
 _SALT_BYTES = 16
 _EVENT_HASH_BYTES = 32
-_PLACE = re.compile(r"[a-z][a-z_]*(/(0|[1-9][0-9]{0,15})){2}")
 
 
 class Grade(StrEnum):
@@ -133,10 +132,11 @@ class _Where(msgspec.Struct, frozen=True):
     type: str
     shard: int
     position: int
+    history: int = FIRST
 
     @property
     def place(self) -> str:
-        return f"{self.type.partition('.')[0]}/{self.shard}/{self.position}"
+        return str(Place(self.type.partition(".")[0], self.shard, self.position, self.history))
 
 
 def make_receipt(opening: Opening, index: int, proof: Sequence[bytes], checkpoint: str) -> str:
@@ -196,8 +196,12 @@ def _read_opening(extra: bytes | None) -> Opening:
         opening = Opening(written.place, bytes.fromhex(written.salt), bytes.fromhex(written.event_hash), event)
     except (ValueError, RecursionError) as error:
         raise ReceiptInvalid(Fault.NOT_AN_OPENING, f"the extra line does not open a leaf: {error}") from error
-    if not _PLACE.fullmatch(opening.place) or (len(opening.salt), len(opening.event_hash)) != (_SALT_BYTES, _EVENT_HASH_BYTES):
-        raise ReceiptInvalid(Fault.NOT_AN_OPENING, "an opening has a place, a salt of 16 bytes and a hash of 32")
+    try:
+        parse_place(opening.place)
+    except ValueError as error:
+        raise ReceiptInvalid(Fault.NOT_AN_OPENING, f"{opening.place} is {error}") from error
+    if (len(opening.salt), len(opening.event_hash)) != (_SALT_BYTES, _EVENT_HASH_BYTES):
+        raise ReceiptInvalid(Fault.NOT_AN_OPENING, "an opening has a salt of 16 bytes and a hash of 32")
     if _encode_opening(opening) != extra:
         raise ReceiptInvalid(Fault.NOT_AN_OPENING, "the opening is not canonical JSON")
     return opening

@@ -8,9 +8,9 @@ from sqlmodel import Field, SQLModel
 
 from shared.journal.columns import json, whole
 
-APPEND_ONLY = ("entries", "postings", "checkpoints", "witnessed")
+APPEND_ONLY = ("entries", "postings", "checkpoints", "witnessed", "logs")
 # What other services' events fed, in an order that is nowhere else: no journal rebuilds it. The audit recomputes postings and balances.
-KEPT = ("log_head", "entries", "postings", "balances", "flags", "checkpoints", "witnessed")
+KEPT = ("log_head", "entries", "postings", "balances", "flags", "checkpoints", "witnessed", "logs")
 
 
 class Table(SQLModel, registry=registry()):
@@ -33,12 +33,21 @@ class LogHeadRow(Table, table=True):
     size: int = whole()  # leaves recorded, signed or not
 
 
+class LogRow(Table, table=True):
+    """The log of a history from 2 on, as a restore of everything began it (`services.ledger.histories`)."""
+
+    __tablename__ = "logs"
+    history: int = Field(primary_key=True, sa_type=sa.SmallInteger)
+    begins: int = whole()  # the number of its leaf 0
+    leaf: bytes  # what leaf 0 is: the commitment to the log before
+
+
 class EntryRow(Table, table=True):
     """A leaf, what opens it, and the event as it was hashed: enough to recover its source's journal."""
 
     __tablename__ = "entries"
     __table_args__ = (sa.UniqueConstraint("source", "shard", "position"), sa.Index("entries_partner", "partner", "leaf_index"))
-    leaf_index: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    leaf_index: int = Field(primary_key=True, sa_type=sa.BigInteger)  # through all histories' logs
     source: str
     shard: int = Field(sa_type=sa.SmallInteger)
     position: int = whole()
@@ -102,7 +111,7 @@ class CheckpointRow(Table, table=True):
     """A signed tree head. Its size only grows."""
 
     __tablename__ = "checkpoints"
-    size: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    size: int = Field(primary_key=True, sa_type=sa.BigInteger)  # with the leaves of the logs before, as entries are numbered
     root: bytes
     note: str
     covers: dict[str, int] = json()

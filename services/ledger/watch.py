@@ -5,6 +5,7 @@ import asyncio
 import structlog
 from prometheus_client import Gauge
 
+from services.ledger.log import Log
 from shared.journal.connection import briefly
 from shared.journal.protocol import Unreachable
 from shared.process.service import Kernel
@@ -42,7 +43,7 @@ async def _look(kernel: Kernel) -> None:
         row = await connection.fetchrow(_LOG)
         overdrawn_accounts.set(await connection.fetchval(_OVERDRAWN))
     assert row is not None, "the log has a head"
-    leaves.set(row["leaves"])
+    leaves.set(row["leaves"] - (await kernel.part(Log).logs()).shift)
     if row["signed_at"] is not None:
         checkpoint_time.set(row["signed_at"].timestamp())
     since = row["unsigned_since"]

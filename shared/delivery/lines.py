@@ -87,12 +87,12 @@ class Line:
             # One older than memory cannot be told from a fork here; the next event of a fork, or a look at the source, tells.
             known = chain if record.position == position else self._remembered.get(record.position, record.chain_hash)
             if known != record.chain_hash:
-                raise Fork(differs(f"{self.name}/{record.position}", record.chain_hash, known))
+                raise Fork(differs(str(record.place(self.source)), record.chain_hash, known))
             return False
         if record.position > position + 1:
-            raise Stopped(f"{self.name}: {record.position} came after {position}")
+            raise Stopped(f"{record.place(self.source)} came after {position}")
         if arrived.previous != chain:
-            there = f"{self.name}/{record.position} does not follow the event taken before it: {self.name}/{position}"
+            there = f"{record.place(self.source)} does not follow the event taken before it: {self.name}/{position}"
             raise Fork(differs(there, arrived.previous, chain))
         return True
 

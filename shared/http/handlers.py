@@ -29,6 +29,7 @@ from shared.http.direct import DirectRoutes
 from shared.http.problems import IMPORT_LIMIT_BYTES, Problem, ProblemResponse, body_too_large, register, request_id
 from shared.journal.connection import UNREACHABLE
 from shared.journal.decider import Reasons, Refused
+from shared.journal.places import PLACE_PATTERN, parse_place
 from shared.journal.postgres import read_heads
 from shared.journal.protocol import Document
 from shared.journal.record import MAX_INTEGER, canonical, new_salts
@@ -195,10 +196,10 @@ class Post:
             raise Problem("internal_error", f"the command failed and changed nothing; quote {identifier} when you report it") from error
         if isinstance(answer, Refused):
             raise Problem(str(answer.code), answer.detail, field=answer.field, accepted=answer.accepted)
-        place = f"{self.kernel.service.name}/{answer.shard}/{answer.position}"
+        place = self.kernel.journal.histories.place(self.kernel.service.name, answer.shard, answer.position)
         self._streams.add(stream)
         headers = [each for each in self.response.raw_headers if each[0] not in (b"reserve-position", b"etag")]
-        headers.append((b"reserve-position", place.encode()))  # of the last, since a header holds one
+        headers.append((b"reserve-position", str(place).encode()))  # of the last, since a header holds one
         if len(self._streams) == 1:  # what went to several has no version of its own
             headers.append((b"etag", b'"%d"' % answer.version))
         self.response.raw_headers[:] = headers
@@ -260,10 +261,16 @@ class Reads:
         """Waits for the position of `at_least`. Raises Problem `position_not_reached`, `position_unknown`."""
         if self.at_least is None:
             return
-        source, shard, position = self.at_least.split("/")
+        place = parse_place(self.at_least)
+        if self.kernel.journal.histories.lost(place):
+            raise Problem(
+                "position_unknown",
+                f"history {place.history} has nothing there that is left: another one began before it",
+                field="query:at_least",
+            )
         try:
             async with asyncio.timeout(AT_LEAST_PATIENCE_SECONDS):
-                await self._reached(source, int(shard), int(position))
+                await self._reached(place.service, place.shard, place.position)
         except TimeoutError as error:
             raise Problem(
                 "position_not_reached", f"{self.at_least} has not arrived", field="query:at_least", headers={"Retry-After": "1"}
@@ -281,9 +288,7 @@ class Reads:
             raise Problem("position_unknown", f"{self.kernel.service.name} takes nothing of {source}", field="query:at_least")
 
 
-AtLeast = Annotated[
-    str | None, Query(pattern=r"^[a-z]{1,20}/[0-9]{1,4}/[0-9]{1,15}$", description="a Reserve-Position that the answer must include")
-]
+AtLeast = Annotated[str | None, Query(pattern=PLACE_PATTERN, description="a Reserve-Position that the answer must include")]
 
 
 async def _reading(request: Request, at_least: AtLeast = None) -> Reads:

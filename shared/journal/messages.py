@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from shared.journal.places import FIRST, parse_place
 from shared.journal.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes
 
 FEED_LIMIT = 1000  # records an answer of GET /v1/journal holds at most
@@ -34,7 +35,7 @@ def to_headers(service: str, record: Record, previous: bytes) -> list[tuple[str,
     headers = [
         ("ce_specversion", b"1.0"),
         ("ce_source", f"/{service}/{record.shard}".encode()),
-        ("ce_id", f"{service}/{record.shard}/{record.position}".encode()),
+        ("ce_id", str(record.place(service)).encode()),
         ("ce_type", record.type.encode()),
         ("ce_subject", record.stream.encode()),
         ("ce_time", record.recorded_at.encode()),
@@ -60,8 +61,8 @@ def from_message(headers: Sequence[tuple[str, bytes | None]], value: bytes | Non
     found: dict[str, str] = {}
     try:
         found = {name: content.decode() for name, content in headers if content is not None}
-        position = int(found["ce_id"].rpartition("/")[2])
-        if found["ce_id"] != f"{source}/{shard}/{position}":
+        place = parse_place(found["ce_id"])
+        if place.line != f"{source}/{shard}":
             raise ValueError(f"the partition is {source}/{shard}'s")
         salt, previous = bytes.fromhex(found["ce_salt"]), bytes.fromhex(found["ce_previoushash"])
         own = bytes.fromhex(found["ce_eventhash"])
@@ -70,7 +71,8 @@ def from_message(headers: Sequence[tuple[str, bytes | None]], value: bytes | Non
         partner = found.get("ce_partner")
         record = Record(
             shard=shard,
-            position=position,
+            position=place.position,
+            history=place.history,
             stream=found["ce_subject"],
             version=int(found["ce_streamversion"]),
             type=found["ce_type"],
@@ -107,8 +109,9 @@ def _check_content(record: Record) -> None:
         raise NotAnEvent(f"{record.shard}/{record.position}: the event hash does not cover this content")
 
 
-class FeedRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A record as the journal feed writes it: hashes and salt in hex, `data` verbatim as base64 of its canonical JSON."""
+class FeedRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A record as the journal feed writes it: hashes and salt in hex, `data` verbatim as base64 of its canonical JSON. `history` is not
+    written of the first one."""
 
     shard: int
     position: int
@@ -128,6 +131,7 @@ class FeedRecord(msgspec.Struct, frozen=True, kw_only=True):
     event_hash: str
     chain_hash: str
     previous_hash: str
+    history: int = FIRST
 
 
 class Feed(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ import msgspec
 from shared.journal.codec import Codec
 from shared.journal.connection import Connection, Project, reachable
 from shared.journal.leads import LEADS, channel_of, leading
+from shared.journal.places import Began, Histories
 from shared.journal.postgres_texts import erase_texts, keep_texts
 from shared.journal.protocol import Append, Changes, CommandDecidedElsewhere, Document, Head, Outcome, TimerRow, Unreachable
 from shared.journal.record import GENESIS, Fact, Record
@@ -28,6 +29,10 @@ _COLUMNS = (
     "shard, position, stream, version, type, data, partner, partner_seq, effective_on, recorded_at, "
     "command_id, actor, correlation_id, causation_id, salt, event_hash, chain_hash"
 )
+# What a place is of follows from where the histories begin: no row says it.
+_HISTORY = """(
+    SELECT coalesce(max(history), 1) FROM histories
+    WHERE source = current_schema() AND histories.shard = events.shard AND begins <= events.position)"""
 _PAGE = 5000  # rows of a stream that are read at once
 REMEMBERED = 2_000  # records of each shard that the relay need not read back; some 2 MB
 
@@ -69,6 +74,7 @@ class PostgresJournal:
         self.pool = pool
         self.project = project
         self.takes = takes or {}
+        self.histories = Histories()
         self.news = asyncio.Event()  # set at each append of this process; the relay's leader waits for it
         self.carried_here = False  # this process leads the relay: nobody else need be told
         self._telling: asyncio.Task[None] | None = None
@@ -76,6 +82,7 @@ class PostgresJournal:
 
     async def heads(self) -> dict[int, tuple[Head, Mapping[str, int]]]:
         async with self._connection() as connection:
+            self.histories = await read_histories(connection)
             heads = await read_heads(connection)
             return {shard: (head, await _partner_sequences(connection, shard)) for shard, head in heads.items()}
 
@@ -310,10 +317,15 @@ async def read_heads(connection: Connection) -> dict[int, Head]:
     return {shard: Head(*rest) for shard, *rest in rows}
 
 
+async def read_histories(connection: Connection) -> Histories:
+    rows = await connection.fetch("SELECT history, source, shard, begins FROM histories")
+    return Histories(Began(*row) for row in rows)
+
+
 async def read_records(connection: Connection, shard: int, *, after: int, limit: int) -> list[Record]:
     """The next records of a shard, in order."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM events WHERE shard = $1 AND position > $2 ORDER BY position LIMIT $3",  # noqa: S608
+        f"SELECT {_COLUMNS}, {_HISTORY} FROM events WHERE shard = $1 AND position > $2 ORDER BY position LIMIT $3",  # noqa: S608
         shard,
         after,
         limit,
@@ -390,10 +402,11 @@ async def _partner_sequences(connection: Connection, shard: int) -> dict[str, in
 
 def _record(row: asyncpg.Record) -> Record:
     (shard, position, stream, version, kind, data, partner, partner_seq, effective_on, recorded_at, command_id, *rest) = row
-    actor, correlation_id, causation_id, salt, event_hash, chain_hash = rest
+    actor, correlation_id, causation_id, salt, event_hash, chain_hash, history = rest
     return Record(
         shard=shard,
         position=position,
+        history=history,
         stream=stream,
         version=version,
         type=kind,

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, overload
 import msgspec
 
 from shared.journal.messages import Headed
+from shared.journal.places import Histories
 from shared.journal.record import GENESIS, Fact, Record
 from shared.journal.texts import KeptText
 
@@ -150,6 +151,7 @@ class TimersLead(Protocol):
 class Journal(Protocol):
     service: str
     codec: Any
+    histories: Histories  # as of the last look at the heads
 
     async def heads(self) -> dict[int, tuple[Head, Mapping[str, int]]]:
         """Of each shard: its head, and the last partner_seq of each partner."""

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from shared.journal.places import FIRST, Place
+
 GENESIS = bytes(32)  # the chain hash before a shard's first event
 MAX_DATA_BYTES = 64 * 1024
 MAX_INTEGER = 2**53 - 1
@@ -41,10 +43,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     salt: bytes  # 16 random bytes
     event_hash: bytes
     chain_hash: bytes
+    history: int = FIRST  # which it was recorded in
+
+    def place(self, service: str) -> Place:
+        """Where it is in the journal of its service."""
+        return Place(service, self.shard, self.position, self.history)
 
 
-class _Hashed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The columns that the event hash covers, in the order of their sorted names: no sorting is left to do."""
+class _Hashed(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """The columns that the event hash covers, in the order of their sorted names: no sorting is left to do. The first history is not
+    written: its events are hashed as they were before there was another."""
 
     actor: str
     causation_id: str
@@ -52,6 +60,7 @@ class _Hashed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     correlation_id: str
     data: msgspec.Raw
     effective_on: str
+    history: int = FIRST
     partner: str | None
     partner_seq: int | None
     position: int
@@ -86,6 +95,7 @@ def hashed_bytes(record: Any) -> bytes:
             correlation_id=record.correlation_id,
             data=record.data,
             effective_on=record.effective_on,
+            history=record.history,
             partner=record.partner,
             partner_seq=record.partner_seq,
             position=record.position,
@@ -138,5 +148,5 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def place(self) -> str:
-        """Where it stands: `inventory/0/123`."""
-        return f"{self.source}/{self.record.shard}/{self.record.position}"
+        """Where it is: `inventory/0/123`."""
+        return str(self.record.place(self.source))

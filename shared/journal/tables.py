@@ -2,7 +2,8 @@
 
 from shared.journal.record import GENESIS
 
-APPEND_ONLY = ("events", "documents")  # the service's role may SELECT and INSERT these, and a trigger refuses the rest
+_FROM_THE_FIRST = ("events", "documents")
+APPEND_ONLY = (*_FROM_THE_FIRST, "histories")  # the service's role may SELECT and INSERT these, and a trigger refuses the rest
 
 
 def first(shards: int = 4) -> list[str]:
@@ -92,7 +93,7 @@ def first(shards: int = 4) -> list[str]:
             BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'; END $$""",
         *(
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION append_only()"
-            for table in APPEND_ONLY
+            for table in _FROM_THE_FIRST
         ),
     ]
 
@@ -209,6 +210,32 @@ def no_texts() -> list[str]:
     ]
 
 
+def histories() -> list[str]:
+    """Written by a restore of everything, into each service's schema alike; empty while there is one history."""
+    return [
+        """CREATE TABLE histories (
+            history smallint NOT NULL CHECK (history > 1),
+            source text NOT NULL,
+            shard smallint NOT NULL,
+            begins bigint NOT NULL CHECK (begins > 0),  -- the position of its first event in this line, once there is one
+            PRIMARY KEY (history, source, shard)
+        )""",
+        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON histories FOR EACH STATEMENT EXECUTE FUNCTION append_only()",
+    ]
+
+
+def no_histories() -> list[str]:
+    """Unless another one has begun: its events would be taken for those of the first."""
+    return [
+        """DO $$ BEGIN
+            IF EXISTS (SELECT FROM histories) THEN
+                RAISE EXCEPTION 'there is more than one history' USING ERRCODE = 'restrict_violation';
+            END IF;
+        END $$""",
+        "DROP TABLE histories",
+    ]
+
+
 def all_tables(shards: int = 4) -> list[str]:
     """As all migrations together leave them."""
-    return [*first(shards), *lock_head(), *snapshots(), *timer_instants(), *timer_versions(), *texts()]
+    return [*first(shards), *lock_head(), *snapshots(), *timer_instants(), *timer_versions(), *texts(), *histories()]

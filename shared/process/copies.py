@@ -97,7 +97,8 @@ async def _altered_cursors(kernel: Kernel) -> tuple[list[str], bool]:
         elif answer[1] is None:
             altered.append(f"{kernel.service.name} has taken {source}/{shard} up to {position}, and it ends at {answer[0]}")
         elif answer[1] != taken:
-            altered.append(f"{kernel.service.name}: {differs(f'{source}/{shard}/{position}', answer[1], taken)}")
+            place = str(kernel.journal.histories.place(source, shard, position))
+            altered.append(f"{kernel.service.name}: {differs(place, answer[1], taken)}")
     return altered, unanswered
 
 
@@ -202,4 +203,5 @@ async def _lacks(kernel: Kernel, shard: int, end: int, position: int, chain_hash
         return [f"{line} ends at {end}, and {who} has it up to {position}"]
     async with kernel.pool.acquire() as connection:
         own = (await previous_hash(connection, shard, position)).hex()
-    return [] if own == chain_hash else [f"{line}/{position} has another hash than in the copy of {who}: {own}, not {chain_hash}"]
+    place = kernel.journal.histories.place(kernel.service.name, shard, position)
+    return [] if own == chain_hash else [f"{place} has another hash than in the copy of {who}: {own}, not {chain_hash}"]

@@ -95,6 +95,11 @@ def parse_verifier_key(text: str) -> VerifierKey:
     return VerifierKey(name, public_key)
 
 
+def parse_verifier_keys(text: str) -> tuple[VerifierKey, ...]:
+    """Of a log and those before it, as they are pinned: the newest first, with spaces between them. Raises NoteMalformed."""
+    return tuple(map(parse_verifier_key, text.split() or [""]))
+
+
 def key_id_of(name: str, algorithm: int, public_key: bytes) -> bytes:
     """4 bytes. `algorithm`: the signature type, a byte."""
     return sha256(name.encode() + b"\n" + bytes([algorithm]) + public_key).digest()[:_KEY_ID_BYTES]

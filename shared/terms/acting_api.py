@@ -14,7 +14,7 @@ from shared.http.fields import TYPEID, Body
 from shared.http.handlers import Reads
 from shared.http.problems import Problem
 from shared.journal.postgres import read_document
-from shared.proofs.signed_note import parse_verifier_key
+from shared.proofs.signed_note import parse_verifier_keys
 from shared.terms.acting import ApprovalReason, Proposal, Signing
 from shared.terms.approval import SignedApproval, verify_approval
 from shared.terms.authority import Chain, Fault
@@ -94,7 +94,7 @@ async def signature_of(reads: Reads, body: ApprovalBody, by: str, on: date) -> S
 def signed_here(reads: Reads, body: ApprovalBody) -> SignedApproval:
     """What was signed for this deployment. Raises Problem: statements of the first version, and of other deployments, count for nothing
     new."""
-    origin = parse_verifier_key(reads.kernel.settings.ledger_public_key).name
+    origin = parse_verifier_keys(reads.kernel.settings.ledger_public_key)[0].name
     if body.origin is None:
         detail = "the statement names no log: it was signed by an earlier build"
         raise Problem(ApprovalReason.OF_FIRST_VERSION, detail, field="/origin", accepted=origin)

@@ -1,6 +1,7 @@
 """Texts over HTTP: what a service keeps of them, for who verifies them against its events; and how one is put forward to be erased."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -13,6 +14,7 @@ from shared.http.fields import Body
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads
 from shared.http.problems import Problem, register
 from shared.journal.decider import Reasons
+from shared.journal.places import Histories
 from shared.journal.texts import PREFIX, ErasureCode
 from shared.terms.countersigning_api import ProposalView, propose
 from shared.terms.erasing import CONTROLS, EraseText, stream_of
@@ -65,15 +67,16 @@ def texts_router() -> APIRouter:
     @router.get("")
     async def list_texts(caller: Annotated[Caller, allow("auditor", "administrator")], pages: Paging) -> Page[TextView]:
         """Every text that is kept, and a word of each that was erased."""
-        name = pages.kernel.service.name
-        return await pages.of(select(TextRow), TextRow.commitment, lambda row: _view(row, name))
+        return await pages.of(
+            select(TextRow), TextRow.commitment, partial(_view, pages.kernel.journal.histories, pages.kernel.service.name)
+        )
 
     @router.get("/{text}")
     async def show_text(
         text: TextPath, caller: Annotated[Caller, allow("operator", "approver", "auditor", "administrator")], reads: Reading
     ) -> TextView:
         """With its salt: who has an event, or a document to sign, can verify that this is what was typed."""
-        return _view(await _find(reads, text), reads.kernel.service.name)
+        return _view(reads.kernel.journal.histories, reads.kernel.service.name, await _find(reads, text))
 
     @router.post("/{text}/erasure", status_code=202)
     async def erase_text(
@@ -94,12 +97,15 @@ async def _find(reads: Reads, text: str) -> TextRow:
     return row
 
 
-def _view(row: TextRow, service: str) -> TextView:
+def _view(histories: Histories, service: str, row: TextRow) -> TextView:
+    place = None
+    if row.shard is not None and row.position is not None:
+        place = str(histories.place(service, row.shard, row.position))
     return TextView(
         sha256=row.commitment.removeprefix(PREFIX),
         content=row.content,
         salt=None if row.salt is None else row.salt.hex(),
-        place=None if row.position is None else f"{service}/{row.shard}/{row.position}",
+        place=place,
         erased_at=row.erased_at,
         wiped_at=row.wiped_at,
     )

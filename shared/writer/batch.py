@@ -157,6 +157,7 @@ class Batch:
                 salt=self._salt(),
                 shard=self._shard,
                 position=self.position,
+                history=self._journal.histories.current,
                 stream=pending.stream,
                 version=version,
                 type=event.__struct_config__.tag,

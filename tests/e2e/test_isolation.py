@@ -110,6 +110,7 @@ async def estate(world: World) -> Estate:
         "disruption": await world.disrupted("EU", product),
         "document": proposal["document"],
         "draw": drawn["draw"],
+        "history": "1",
         "hit": "hit_01jh7qmxw4e0aayfkn3d1a2b3c",
         "hold": hold,
         "item": item,
@@ -271,7 +272,19 @@ BORROWERS_OWN = sorted(
 )
 RATES = "/loans/v1/reference-rates"  # what they were published at is no secret from who pays them; none is registered here
 PUBLISHED = {RATES: 200, f"{RATES}/{{rate}}": 404, f"{RATES}/{{rate}}/publications": 200, f"{RATES}/{{rate}}/compounded": 404}
-ANYONES = {"/ledger/v1/checkpoint", "/ledger/v1/consistency/{old_size}/{size}", "/ledger/v1/tile/{path}", "/ledger/v1/verifier-key"}
+ANYONES = {
+    "/ledger/v1/checkpoint",
+    "/ledger/v1/consistency/{old_size}/{size}",
+    "/ledger/v1/histories",
+    "/ledger/v1/tile/{path}",
+    "/ledger/v1/verifier-key",
+}
+ENDED = {  # anyone's, too, of a history that has ended: here there is none
+    "/ledger/v1/histories/{history}/checkpoint",
+    "/ledger/v1/histories/{history}/consistency/{old_size}/{size}",
+    "/ledger/v1/histories/{history}/tile/{path}",
+    "/ledger/v1/histories/{history}/verifier-key",
+}
 PARTNERS_MOVE_AND_ASK = {
     "/inventory/v1/draws/{draw}/delivery",
     "/inventory/v1/releases/{release}/draws",
@@ -307,7 +320,7 @@ async def test_nothing_of_anothers_is_seen_or_moved(estate: Estate, http: httpx.
             answer = await ask(http, token, method, address + answer.links["next"]["url"])
     elif address == "/allocation/v1/requests":
         assert (answer.status_code, answer.json()["code"]) == (409, "agreement_missing")  # the EU's agreement is no help to Japan
-    elif address in (PARTNERS_OWN if method == "GET" else PARTNERS_MOVE_AND_ASK):
+    elif address in (PARTNERS_OWN | ENDED if method == "GET" else PARTNERS_MOVE_AND_ASK):
         assert answer.status_code == 404, answer.text
         assert answer.json()["code"].endswith("_not_found")
         assert SECRET not in answer.text
@@ -350,6 +363,8 @@ async def test_a_borrower_sees_and_moves_nothing_of_anothers(
         assert answer.status_code == 200
     elif method == "GET" and address in PUBLISHED:
         assert answer.status_code == PUBLISHED[address]
+    elif method == "GET" and address in ENDED:
+        assert (answer.status_code, answer.json()["code"]) == (404, "history_not_found")
     elif method == "GET" and address in BORROWERS_OWN:
         assert (answer.status_code, answer.json()["code"]) == (404, "loan_not_found")
     else:

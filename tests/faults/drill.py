@@ -31,13 +31,13 @@ class Runbook:
         self.commands.add(other)
         return other
 
-    async def run(self, command: str, **places: Path) -> tuple[int, str]:
+    async def run(self, command: str, **places: Path | str) -> tuple[int, str]:
         """The exit status, and all that it printed. `places`: what stands for a word of the command, such as BACKUP."""
         assert command in self.commands, f"the runbook does not say: {command}"
         self.ran.add(command)
         return await reserve(*(str(places.get(word.strip("."), word)) for word in command.split()[1:]))
 
-    async def do(self, command: str, *, answers: int = 0, **places: Path) -> str:
+    async def do(self, command: str, *, answers: int = 0, **places: Path | str) -> str:
         """What must succeed. `answers`: with which exit code."""
         status, said = await self.run(command, **places)
         assert status == answers, f"{command}: {said}"

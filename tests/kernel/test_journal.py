@@ -63,7 +63,7 @@ async def test_recorded_at_never_goes_back_within_a_shard(stage: Stage, written:
 @pytest.mark.parametrize("table", APPEND_ONLY)
 @pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET {}", "TRUNCATE {}"])
 async def test_a_services_role_may_not_change_what_is_append_only(stage: Stage, written: Service, table: str, statement: str) -> None:
-    column = {"events": "position = position + 1", "documents": "media_type = 'x'"}[table]
+    column = {"events": "position = position + 1", "documents": "media_type = 'x'", "histories": "begins = 9"}[table]
     async with stage.sql(written.name, as_service=True) as sql:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await sql.execute(statement.format(table, column))
@@ -72,7 +72,7 @@ async def test_a_services_role_may_not_change_what_is_append_only(stage: Stage, 
 @pytest.mark.parametrize("table", APPEND_ONLY)
 @pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET {}", "TRUNCATE {}"])
 async def test_the_owner_is_stopped_by_a_trigger(stage: Stage, written: Service, table: str, statement: str) -> None:
-    column = {"events": "position = position + 1", "documents": "media_type = 'x'"}[table]
+    column = {"events": "position = position + 1", "documents": "media_type = 'x'", "histories": "begins = 9"}[table]
     async with stage.sql(written.name) as sql:
         with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
             await sql.execute(statement.format(table, column))

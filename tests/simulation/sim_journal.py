@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.journal.codec import Codec
 from shared.journal.messages import Headed
+from shared.journal.places import Histories
 from shared.journal.protocol import Changes, CommandDecidedElsewhere, Cursor, Document, Head, LostLead, Outcome, TimerRow, Unreachable
 from shared.journal.record import GENESIS, Fact, Record
 from tests.simulation.chance import Fault
@@ -165,6 +166,7 @@ class SimJournal:
         self.store = store
         self.service = store.service
         self.codec = codec
+        self.histories = Histories()  # the simulated deployment is never restored as a whole
         self.process = process
         self.chance = process.chance
 

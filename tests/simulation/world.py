@@ -527,7 +527,7 @@ class World:
 def _subscriptions(service: Service) -> Sequence[Subscription]:
     """The service's own, with the simulation's log key in the place of the pinned one."""
     return tuple(
-        msgspec.structs.replace(each, react=partial(check_checkpoint, lambda: Pinned(LOG_KEY))) if each.source == "ledger" else each
+        msgspec.structs.replace(each, react=partial(check_checkpoint, lambda: Pinned((LOG_KEY,)))) if each.source == "ledger" else each
         for each in service.subscriptions
     )
 

@@ -4,6 +4,7 @@ A request of JP and one of US, a round, two releases, a draw that is dispatched 
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from copy import deepcopy
 from datetime import date
 from fractions import Fraction
 from functools import partial
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
 from reserve.audit.anchors import Anchor
-from reserve.audit.evidence import BalanceLine, LedgerEntry, PostedLine, ReadText, Recorded
+from reserve.audit.evidence import BalanceLine, LedgerEntry, LogOfHistory, PostedLine, ReadText, Recorded
 from reserve.audit.history import audit
 from reserve.audit.integrity import CHECKS, audit_integrity
 from reserve.audit.report import Check, Report
@@ -33,14 +34,16 @@ from services.ledger.keys import open_key, seed_key
 from services.ledger.postings import postings
 from services.ledger.receipt import Opening, make_receipt
 from shared.journal.codec import type_of
+from shared.journal.places import FIRST, in_history, parse_place
 from shared.journal.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes, leaf_data
 from shared.journal.record import canonical as canonical_event
 from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint, sign_checkpoint
 from shared.proofs.cosignature import Cosigner
 from shared.proofs.fork import Consistency, consistency
+from shared.proofs.history import Before, Commitment
 from shared.proofs.merkle import consistency_proof, hash_leaf, inclusion_proof, root_at, root_of
 from shared.proofs.policy import WitnessPolicy
-from shared.proofs.signed_note import Note
+from shared.proofs.signed_note import Note, VerifierKey
 from shared.terms.acting import approval_of
 from shared.terms.approval import approve, key_id, public_key_hex
 from shared.terms.authority import Cited, Kind
@@ -436,6 +439,9 @@ def dispatch(*evidence: str) -> inventory.DrawDispatched:
     )
 
 
+_BACKED_UP = ("journals", "tree", "books", "accounts", "places", "signed", "typed", "_streams", "_partners")
+
+
 def _of_integrity(report: Report) -> set[str]:
     return {result.check for result in report.checks if result.failed and Check[result.check.upper()] in CHECKS} - {"shapes"}
 
@@ -445,8 +451,12 @@ class Told:
 
     def __init__(self, story: Story, folder: Path, posts: Callable[[Any], list[Posting]] = postings) -> None:
         self._posts = posts
+        self._folder = folder
         seed_key(folder)
         self.log_key, self._signer = open_key(folder)
+        self.history = FIRST
+        self.ended: list[tuple[LogOfHistory, list[bytes]]] = []  # logs of histories before, with what there is of their leaves
+        self.commitment: str | None = None
         self.journals: dict[tuple[str, int], list[Recorded]] = {
             (service, shard): [] for service in ("inventory", "allocation", "loans", "ledger") for shard in (0, 1)
         }
@@ -471,12 +481,14 @@ class Told:
             self.sign(name)
             return
         record, salt = self._record(step.service, step)
-        self.places[name] = place = f"{step.service}/{step.shard}/{record.position}"
+        self.places[name] = place = record.place(step.service)
         lines = self._posts(step.event)
         post(self.accounts, lines)
         self.books.append(
             LedgerEntry(
                 leaf_index=len(self.tree),
+                history=self.history,
+                place=place,
                 source=step.service,
                 shard=step.shard,
                 position=record.position,
@@ -495,8 +507,8 @@ class Told:
         )
         event = msgspec.structs.replace(event, **changes)
         self.signed.append(event)
-        record, _ = self._record("ledger", Step(event=event, stream="log/main"))
-        self.places[name] = f"ledger/0/{record.position}"
+        record, _ = self._record("ledger", Step(event=event, stream=in_history("log/main", self.history)))
+        self.places[name] = record.place("ledger")
 
     def witness(self, name: str, *witnesses: Cosigner, at: int = 1_790_000_000, **changes: Any) -> None:
         """The last signed checkpoint is published, and these have cosigned it, in that second."""
@@ -504,8 +516,32 @@ class Told:
         checkpoint = open_checkpoint(last.note, [self.log_key])
         note = last.note + Note("", tuple(each.cosign(checkpoint, at) for each in witnesses)).signature_lines
         event = CheckpointWitnessed(size=last.size, root=last.root, note=note, covers=last.covers)
-        record, _ = self._record("ledger", Step(event=msgspec.structs.replace(event, **changes), stream="log/main"))
-        self.places[name] = f"ledger/0/{record.position}"
+        stream = in_history("log/main", self.history)
+        record, _ = self._record("ledger", Step(event=msgspec.structs.replace(event, **changes), stream=stream))
+        self.places[name] = record.place("ledger")
+
+    def mark(self) -> dict[str, Any]:
+        """What a backup of now would hold, right after a checkpoint."""
+        return deepcopy({name: getattr(self, name) for name in _BACKED_UP})
+
+    def begin_history(self, marked: dict[str, Any], *, known: str | None = None, tiles: bool = True, **changes: Any) -> None:
+        """Everything is restored to where it was marked. `known`: a later checkpoint that others hold; `tiles`: whether there are
+        those of the lost leaves. `changes`: of what the new log commits to."""
+        old, leaves = LogOfHistory(self.history, str(self.log_key), self.commitment), list(self.tree)
+        for name, value in deepcopy(marked).items():
+            setattr(self, name, value)
+        kept = len(self.tree)
+        self.ended.append((old, leaves if tiles else leaves[:kept]))
+        self.history += 1
+        folder = self._folder / f"history-{self.history}"
+        seed_key(folder, history=self.history)
+        self.log_key, self._signer = open_key(folder)
+        note = self.signed[-1].note
+        before = Before(history=old.history, key=old.key, kept=kept, kept_checkpoint=note, checkpoint=known or note)
+        ends = {f"{service}/{shard}": len(rows) for (service, shard), rows in self.journals.items()}
+        commitment = Commitment(history=self.history, key=str(self.log_key), before=before, ends=ends)
+        self.commitment = replace(commitment, **changes).leaf.decode()
+        self.tree = [self.commitment.encode()]
 
     def receipt_evidence(self, step: str) -> str:
         """As inventory writes it."""
@@ -513,14 +549,13 @@ class Told:
 
     def change(self, step: str, **columns: Any) -> None:
         """Columns of a record after it was sealed. Its hashes stay."""
-        service, shard, position = self.places[step].split("/")
-        rows = self.journals[service, int(shard)]
-        rows[int(position) - 1] = msgspec.structs.replace(rows[int(position) - 1], **columns)
+        rows, index = self.rows_of(step)
+        rows[index] = msgspec.structs.replace(rows[index], **columns)
 
     def rows_of(self, step: str) -> tuple[list[Recorded], int]:
         """The shard of a step's record, and its index there."""
-        service, shard, position = self.places[step].split("/")
-        return self.journals[service, int(shard)], int(position) - 1
+        place = parse_place(self.places[step])
+        return self.journals[place.service, place.shard], place.position - 1
 
     def leaf_of(self, step: str) -> int:
         return next(entry.leaf_index for entry in self.books if entry.place == self.places[step])
@@ -530,12 +565,17 @@ class Told:
         index = self.leaf_of(step)
         signed = next(each for each in self.signed if each.size > index)
         entry = self.books[index]
-        proof = inclusion_proof(self._read_node, index, signed.size)
+        proof = inclusion_proof(partial(_read_node, self.tree), index, signed.size)
         return make_receipt(Opening(entry.place, bytes.fromhex(entry.salt), bytes.fromhex(entry.event_hash)), index, proof, signed.note)
 
+    @property
+    def pinned(self) -> list[VerifierKey]:
+        """What an auditor pins, who has been told of each history's key."""
+        return [self.log_key]
+
     async def audited(self, *anchors: Anchor, policies: Sequence[WitnessPolicy] = ()) -> Report:
-        report = await audit(self, [self.log_key], anchors, policies)
-        alone = await audit_integrity(self, partial(here, self), [self.log_key], anchors, policies)
+        report = await audit(self, self.pinned, anchors, policies)
+        alone = await audit_integrity(self, partial(here, self), self.pinned, anchors, policies)
         found, of_all = _of_integrity(alone), _of_integrity(report)
         assert of_all <= found and bool(of_all) == bool(found), "without what the events mean, the same is found"
         return report
@@ -561,6 +601,7 @@ class Told:
             "actor": "sub_operator",
             "correlation_id": "ab" * 16,
             "causation_id": "",
+            "history": self.history,
         }
         data = canonical_event(step.event)
         salt = sha256(f"{service}{step.shard}{len(rows)}".encode()).digest()[:16]
@@ -574,15 +615,20 @@ class Told:
 
     # As evidence
 
+    async def histories(self) -> Sequence[LogOfHistory]:
+        return [*(log for log, _ in self.ended), LogOfHistory(self.history, str(self.log_key), self.commitment)]
+
     async def checkpoint(self) -> str | None:
         return self.signed[-1].note if self.signed else None
 
-    async def consistency(self, old_size: int, size: int) -> Consistency | None:
-        head = TreeHead(old_size, root_at(self._read_node, old_size))
-        return consistency(head, size, consistency_proof(self._read_node, old_size, size))
+    async def consistency(self, old_size: int, size: int, history: int | None = None) -> Consistency | None:
+        if not old_size <= size <= len(leaves := self._leaves_of(history)):
+            return None
+        read = partial(_read_node, leaves)
+        return consistency(TreeHead(old_size, root_at(read, old_size)), size, consistency_proof(read, old_size, size))
 
-    def _read_node(self, height: int, index: int) -> bytes:
-        return root_of(map(hash_leaf, self.tree[index << height : (index + 1) << height]))
+    def _leaves_of(self, history: int | None) -> list[bytes]:
+        return self.tree if history is None else next(leaves for log, leaves in self.ended if log.history == history)
 
     async def balances(self) -> Sequence[BalanceLine]:
         return [
@@ -602,9 +648,9 @@ class Told:
         for start in range(0, len(rows), 4):
             yield rows[start : start + 4]
 
-    async def leaves(self, size: int) -> AsyncIterator[Sequence[bytes]]:
+    async def leaves(self, size: int, history: int | None = None) -> AsyncIterator[Sequence[bytes]]:
         for start in range(0, size, 5):
-            yield self.tree[start : min(start + 5, size)]
+            yield self._leaves_of(history)[start : min(start + 5, size)]
 
     async def entries(self) -> AsyncIterator[Sequence[LedgerEntry]]:
         yield []
@@ -616,6 +662,10 @@ class Told:
 
     async def document(self, service: str, name: str) -> bytes | None:
         return self.documents.get(name)
+
+
+def _read_node(leaves: Sequence[bytes], height: int, index: int) -> bytes:
+    return root_of(map(hash_leaf, leaves[index << height : (index + 1) << height]))
 
 
 def changed(story: Story, name: str, **fields: Any) -> None:

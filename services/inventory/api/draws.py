@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -28,6 +29,7 @@ from services.inventory.tables import AssignmentRow, CoveredRow, DrawRow, DrawSt
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag
+from shared.journal.places import Histories
 from shared.journal.record import Fact
 from shared.proofs.checkpoint import TreeHead
 from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
@@ -177,12 +179,12 @@ def view_drawn(facts: Sequence[Fact]) -> DrawnView:
     )
 
 
-def _view(row: DrawRow) -> DrawView:
-    return DrawView.model_validate(row.model_dump() | {"place": _place(row)})
+def _view(histories: Histories, row: DrawRow) -> DrawView:
+    return DrawView.model_validate(row.model_dump() | {"place": _place(histories, row)})
 
 
-def _place(row: DrawRow) -> str:
-    return f"inventory/{row.shard}/{row.position}"
+def _place(histories: Histories, row: DrawRow) -> str:
+    return str(histories.place("inventory", row.shard, row.position))
 
 
 @router.get("")
@@ -192,9 +194,9 @@ async def list_draws(
     product: Annotated[ProductField | None, Query()] = None,
     status: Annotated[DrawStatus | None, Query()] = None,
 ) -> Page[DrawView]:
-    return await pages.of(
-        select(DrawRow), DrawRow.draw, _view, only={DrawRow.partner: limited_to(caller), DrawRow.product: product, DrawRow.status: status}
-    )
+    view = partial(_view, pages.kernel.journal.histories)
+    only = {DrawRow.partner: limited_to(caller), DrawRow.product: product, DrawRow.status: status}
+    return await pages.of(select(DrawRow), DrawRow.draw, view, only=only)
 
 
 @router.get("/{draw}")
@@ -208,7 +210,8 @@ async def show_draw(
         assigned = select(AssignmentRow).where(AssignmentRow.draw == draw).order_by(col(AssignmentRow.right), col(AssignmentRow.source))
         assignments = (await session.exec(assigned)).all()
         etag(response, await version_of(session, row.product))
-    told = {"place": _place(row), "assignments": [each.model_dump() for each in assignments], "corrections": row.corrections or []}
+    place = _place(reads.kernel.journal.histories, row)
+    told = {"place": place, "assignments": [each.model_dump() for each in assignments], "corrections": row.corrections or []}
     return DrawDetail.model_validate(row.model_dump() | told)
 
 
@@ -247,7 +250,8 @@ async def dispatch_draw(
         if row is None:
             raise not_found("draw", draw)
         consignees = await consignees_of(session, row.release)
-        gates = (*await _gates(session, row), *await consignee_gates(session, consignees, body.consignee))
+        place = _place(reads.kernel.journal.histories, row)
+        gates = (*await _gates(session, row, place), *await consignee_gates(session, consignees, body.consignee))
     command = DispatchDraw(
         draw=DrawId(draw),
         carrier=body.carrier,
@@ -322,21 +326,21 @@ async def deliver_draw(
     )
 
 
-async def _gates(session: AsyncSession, row: DrawRow) -> tuple[GateEvidence, ...]:
+async def _gates(session: AsyncSession, row: DrawRow, place: str) -> tuple[GateEvidence, ...]:
     """The gates that are met, with what shows it."""
     covered, witnessed = await session.get(CoveredRow, row.shard), await session.get(WitnessedRow, row.shard)
     if covered is None or covered.position < row.position:
         return ()
-    gates = [GateEvidence(gate=LEDGER_RECEIPT, evidence=_among(row, covered), by=covered.log)]
+    gates = [GateEvidence(gate=LEDGER_RECEIPT, evidence=_among(place, covered), by=covered.log)]
     if witnessed is not None and witnessed.position >= row.position:
         head = TreeHead(witnessed.log_size, bytes.fromhex(witnessed.root))
         if pinned().vouches(witnessed.note, head):
-            gates.append(GateEvidence(gate=WITNESSED_RECEIPT, evidence=_among(row, witnessed), by=covered.log))
+            gates.append(GateEvidence(gate=WITNESSED_RECEIPT, evidence=_among(place, witnessed), by=covered.log))
     return tuple(gates)
 
 
-def _among(row: DrawRow, log: CoveredRow | WitnessedRow) -> str:
-    return f"{_place(row)} is among the first {log.log_size} leaves, with root {log.root}"
+def _among(place: str, log: CoveredRow | WitnessedRow) -> str:
+    return f"{place} is among the first {log.log_size} leaves, with root {log.root}"
 
 
 @router.post("/{draw}/return", status_code=202)

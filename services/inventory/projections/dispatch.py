@@ -9,11 +9,12 @@ import structlog
 
 from services.ledger.events import CheckpointSigned, CheckpointWitnessed
 from shared.journal.connection import Connection, as_json
+from shared.journal.places import history_of_origin
 from shared.journal.record import Fact
 from shared.journal.waves import InWaves, Wave
 from shared.proofs.checkpoint import TreeHead, open_checkpoint, parse_checkpoint
 from shared.proofs.policy import WitnessPolicy, open_witnessed, pinned_policy
-from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey, parse_note, parse_verifier_key
+from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey, parse_note, parse_verifier_keys
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -50,14 +51,14 @@ take_checkpoints = InWaves(_checkpoints)
 
 
 class Pinned(msgspec.Struct, frozen=True):
-    """What is believed of the ledger's log: its key and, where there are any, its witnesses."""
+    """What is believed of the ledger's log, and of those of the histories before: their keys and, where there are any, the witnesses."""
 
-    log_key: VerifierKey
+    log_keys: tuple[VerifierKey, ...]
     policy: WitnessPolicy | None = None
 
-    def check(self, event: CheckpointSigned) -> None:
-        """Raises NoteMalformed or NoteUnverified: it is not the log's."""
-        signed = open_checkpoint(event.note, (self.log_key,))
+    def check(self, event: CheckpointSigned, history: int) -> None:
+        """`history`: that the event is of. Raises NoteMalformed or NoteUnverified: it is not that history's log's."""
+        signed = open_checkpoint(event.note, [key for key in self.log_keys if history_of_origin(key.name) == history])
         if signed.head != TreeHead(event.size, bytes.fromhex(event.root)):
             raise NoteUnverified("the note vouches for another tree than the event says")
 
@@ -66,7 +67,7 @@ class Pinned(msgspec.Struct, frozen=True):
         if self.policy is None:
             return False
         try:
-            return open_witnessed(note, self.policy.of_logs(self.log_key)).checkpoint.head == head
+            return open_witnessed(note, self.policy.of_logs(*self.log_keys)).checkpoint.head == head
         except (NoteMalformed, NoteUnverified) as error:
             log.warning("not_witnessed_by_who_is_pinned", size=head.size, error=str(error))
             return False
@@ -74,9 +75,9 @@ class Pinned(msgspec.Struct, frozen=True):
 
 @cache
 def pinned() -> Pinned:
-    """The key as the settings have it, and the policy in the data folder. Raises NoteMalformed if there is no key, PolicyMalformed."""
+    """The keys as the settings have them, and the policy in the data folder. Raises NoteMalformed if there is no key, PolicyMalformed."""
     settings = Settings()
-    return Pinned(parse_verifier_key(settings.ledger_public_key), pinned_policy(settings.data_dir))
+    return Pinned(parse_verifier_keys(settings.ledger_public_key), pinned_policy(settings.data_dir))
 
 
 async def correct(connection: Connection, fact: Fact) -> None:

@@ -1,6 +1,7 @@
 """The books: entries with their postings, accounts, balances as of now or as of a day, and what was flagged."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.ledger.accounts import Side, Status
 from services.ledger.api.callers import PARTNER, only_of
 from services.ledger.api.views import AccountView, BalanceView, EntryView, FlagView, PostingView
+from services.ledger.log import Log
 from services.ledger.tables import BalanceRow, EntryRow, FlagRow, PostingRow
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Page, Paging
@@ -26,24 +28,21 @@ type Name = Annotated[str | None, Query(max_length=400, pattern="^[^\\x00]+$")]
 @router.get("/v1/entries")
 async def entries(
     caller: Annotated[Caller, allow(PARTNER, "auditor", "service")],
+    kernel: Running,
     pages: Paging,
     source: Annotated[str | None, Query(pattern="^[a-z]{1,20}$")] = None,
 ) -> Page[EntryView]:
     """The log's entries in its order, with what they posted: a partner's own, or all."""
+    logs = await kernel.part(Log).logs()
+    view = partial(EntryView.of, logs, kernel.journal.histories)
+    only = {EntryRow.partner: only_of(caller), EntryRow.source: source}
     async with pages.session() as session:
-        found = await pages.of(
-            select(EntryRow),
-            EntryRow.leaf_index,
-            EntryView.of,
-            only={EntryRow.partner: only_of(caller), EntryRow.source: source},
-            session=session,
-        )
-        await _add_postings(session, found.data)
+        found = await pages.of(select(EntryRow), EntryRow.leaf_index, view, only=only, session=session)
+        await _add_postings(session, {logs.number_of(each.history, each.leaf_index): each for each in found.data})
     return found
 
 
-async def _add_postings(session: AsyncSession, views: list[EntryView]) -> None:
-    by_index = {view.leaf_index: view for view in views}
+async def _add_postings(session: AsyncSession, by_index: dict[int, EntryView]) -> None:
     query = select(PostingRow).where(col(PostingRow.leaf_index).in_(by_index)).order_by(col(PostingRow.leaf_index), col(PostingRow.line))
     for row in await session.exec(query):
         by_index[row.leaf_index].postings.append(PostingView.of(row))
@@ -118,6 +117,6 @@ def _end_of(text: str, zone: ZoneInfo) -> datetime:
 
 
 @router.get("/v1/flags")
-async def flags(caller: Annotated[Caller, allow("operator", "auditor", "administrator")], pages: Paging) -> Page[FlagView]:
+async def flags(caller: Annotated[Caller, allow("operator", "auditor", "administrator")], kernel: Running, pages: Paging) -> Page[FlagView]:
     """Events that brought an account below zero, in the log's order."""
-    return await pages.of(select(FlagRow), FlagRow.id, FlagView.of)
+    return await pages.of(select(FlagRow), FlagRow.id, partial(FlagView.of, await kernel.part(Log).logs()))

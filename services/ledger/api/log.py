@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -11,15 +12,17 @@ from sqlmodel import col, select
 
 from services.ledger.api.callers import PARTNER, only_of
 from services.ledger.api.views import CheckpointView
-from services.ledger.log import Log
+from services.ledger.histories import FrozenLog
+from services.ledger.log import Log, shown_consistency
 from services.ledger.publishing.publisher import Publisher
 from services.ledger.receipt import Grade, Opening
 from services.ledger.tables import CheckpointRow, EntryRow, WitnessedRow
-from services.ledger.tiles import Tile, parse_tile_path, tile_at
+from services.ledger.tiles import TileMissing, TileStore, parse_tile_path, tile_at
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Page, Paging, Reading
 from shared.http.problems import Problem
 from shared.journal.messages import FEED_LIMIT, to_feed
+from shared.journal.places import FIRST, LAST, SERVICE_PATTERN, Place, parse_place
 from shared.journal.record import GENESIS, MAX_INTEGER, record_of
 from shared.process.kernel_api import Position, ReadsJournal, Running
 from shared.process.service import Kernel
@@ -47,11 +50,12 @@ async def verifier_key(kernel: Running) -> PlainTextResponse:
 
 
 @router.get("/v1/checkpoint", response_class=PlainTextResponse)
-async def checkpoint(reads: Reading, grade: Graded = Grade.SIGNED) -> PlainTextResponse:
+async def checkpoint(kernel: Running, reads: Reading, grade: Graded = Grade.SIGNED) -> PlainTextResponse:
     """The last checkpoint: a C2SP signed note. Witnessed, it has the cosignatures too, and is a little older."""
-    last = select(CheckpointRow.note).order_by(col(CheckpointRow.size).desc())
+    shift = (await kernel.part(Log).logs()).shift
+    last = select(CheckpointRow.note).where(CheckpointRow.size > shift).order_by(col(CheckpointRow.size).desc())
     if grade is Grade.WITNESSED:
-        last = select(WitnessedRow.note).order_by(col(WitnessedRow.position).desc())
+        last = select(WitnessedRow.note).where(WitnessedRow.size > shift).order_by(col(WitnessedRow.position).desc())
     async with reads.session() as session:
         note = (await session.exec(last.limit(1))).first()
     if note is None:
@@ -60,22 +64,32 @@ async def checkpoint(reads: Reading, grade: Graded = Grade.SIGNED) -> PlainTextR
 
 
 @router.get("/v1/checkpoints")
-async def checkpoints(caller: Annotated[Caller, allow("auditor", "service")], pages: Paging) -> Page[CheckpointView]:
-    """All checkpoints, the smallest first, each with the position of every source's shard that it covers."""
-    return await pages.of(select(CheckpointRow), CheckpointRow.size, CheckpointView.of)
+async def checkpoints(caller: Annotated[Caller, allow("auditor", "service")], kernel: Running, pages: Paging) -> Page[CheckpointView]:
+    """All checkpoints, in their order, each with the position of every source's shard that it covers."""
+    logs = await kernel.part(Log).logs()
+    return await pages.of(select(CheckpointRow), CheckpointRow.size, partial(CheckpointView.of, logs))
 
 
 @router.get("/v1/tile/{path:path}", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
 async def tile(path: Annotated[str, Path(max_length=100)], kernel: Running) -> Response:
     """A tile of hashes or, below `entries/`, the leaves under one. Only what a checkpoint covers is served."""
     log: Log = kernel.part(Log)
+    return await tile_of(log.store, log.signed.head.size, path)
+
+
+async def tile_of(store: TileStore, size: int, path: str) -> Response:
+    """Of a log whose last checkpoint has so many leaves. Raises Problem `tile_not_found`."""
     try:
         wanted = parse_tile_path(f"tile/{path}")
     except ValueError as error:
         raise Problem("tile_not_found", str(error), field="path:path") from error
-    if not _within(wanted, log.signed.head.size):
-        raise Problem("tile_not_found", f"the last checkpoint has {log.signed.head.size} leaves", field="path:path")
-    data = await asyncio.to_thread(log.store.require, wanted)
+    level = 0 if wanted.level == "entries" else wanted.level
+    if wanted.width > tile_at(size, level, wanted.index).width:
+        raise Problem("tile_not_found", f"the last checkpoint has {size} leaves", field="path:path")
+    try:
+        data = await asyncio.to_thread(store.require, wanted)
+    except TileMissing as error:
+        raise Problem("tile_not_found", str(error), field="path:path") from error
     return Response(data, media_type="application/octet-stream", headers={"Cache-Control": FOREVER})
 
 
@@ -86,20 +100,23 @@ async def show_consistency(
     """That the log of `size` leaves goes on from the one of `old_size`: the root that its first ones have, and the RFC 6962 consistency
     proof. Who holds a checkpoint, or a receipt, compares it."""
     log: Log = kernel.part(Log)
-    if not old_size <= size <= log.signed.head.size:
-        raise Problem("size_not_found", f"the last checkpoint has {log.signed.head.size} leaves", field="path:size")
-    shown = await asyncio.to_thread(log.consistency, old_size, size)
+    return await consistency_of(log.store, log.signed.head.size, old_size, size)
+
+
+async def consistency_of(store: TileStore, last: int, old_size: int, size: int) -> Response:
+    """Of a log whose last checkpoint has `last` leaves. Raises Problem `size_not_found`."""
+    if not old_size <= size <= last:
+        raise Problem("size_not_found", f"the last checkpoint has {last} leaves", field="path:size")
+    try:
+        shown = await asyncio.to_thread(shown_consistency, store, old_size, size)
+    except TileMissing as error:
+        raise Problem("size_not_found", f"tiles of the log of {size} leaves are lost: {error}", field="path:size") from error
     return Response(msgspec.json.encode(shown), media_type="application/json", headers={"Cache-Control": FOREVER})
-
-
-def _within(wanted: Tile, size: int) -> bool:
-    level = 0 if wanted.level == "entries" else wanted.level
-    return wanted.width <= tile_at(size, level, wanted.index).width
 
 
 @router.get("/v1/receipts/{source}/{shard}/{position}", response_class=PlainTextResponse)
 async def receipt(
-    source: Annotated[str, Path(pattern="^[a-z]{1,20}$")],
+    source: Annotated[str, Path(pattern=SERVICE_PATTERN, description="as in the place: inventory, or inventory~2")],
     shard: Annotated[int, Path(ge=0, le=1023)],
     position: Annotated[int, Path(ge=1, le=MAX_INTEGER)],
     caller: Annotated[Caller, allow(PARTNER, "operator", "approver", "auditor", "administrator", "service")],
@@ -113,28 +130,30 @@ async def receipt(
         raise Problem("grade_not_given", "no witness cosigns this log", field="query:grade", accepted="signed")
     log: Log = kernel.part(Log)
     partner = only_of(caller)
-    line = f"{source}/{shard}"
-    if source not in kernel.inbox.subscriptions or shard >= kernel.settings.shards:
-        raise _no_receipt(f"nothing is recorded of {line}")
+    place = parse_place(f"{source}/{shard}/{position}")
+    if place.service not in kernel.inbox.subscriptions or shard >= kernel.settings.shards:
+        raise _no_receipt(f"nothing is recorded of {place.line}")
+    if kernel.journal.histories.lost(place):
+        raise _no_receipt(f"history {place.history} has nothing there that is left")
     if wait:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
-                await _covered(kernel, source, shard, position, grade)
+                await _covered(kernel, place, grade)
     await reads.arrived()
-    entry = await log.entry(source, shard, position, grade)
+    entry = await log.entry(place, grade)
     if entry is not None and partner is not None and entry.partner != partner:
         raise _no_receipt("no event of yours stands there")
     if entry is None or entry.checkpoint is None:
         raise Problem("receipt_not_ready", f"no {grade} checkpoint covers this event yet", headers={"Retry-After": "1"})
-    opening = Opening(f"{line}/{position}", entry.salt, entry.event_hash, entry.hashed)
-    return PlainTextResponse(log.receipt(opening, entry.index, entry.checkpoint))
+    return PlainTextResponse(await log.receipt(Opening(str(place), entry.salt, entry.event_hash, entry.hashed), entry))
 
 
-async def _covered(kernel: Kernel, source: str, shard: int, position: int, grade: Grade) -> None:
+async def _covered(kernel: Kernel, place: Place, grade: Grade) -> None:
     """Waits until a checkpoint of that grade covers it."""
     log: Log = kernel.part(Log)
-    await log.covered(source, shard, position)
-    if grade is Grade.WITNESSED and (entry := await log.entry(source, shard, position)) is not None:
+    await log.covered(place)
+    entry = await log.entry(place) if grade is Grade.WITNESSED else None
+    if entry is not None and entry.history == kernel.journal.histories.current:
         await kernel.part(Publisher).covered(entry.index + 1)
 
 
@@ -151,10 +170,11 @@ async def sources(
     """What is recorded of each source's shard: {"inventory/0": {"position": 123, "chain_hash": hex}}.
 
     A source that starts asks for the whole: restored to the past together with the ledger, it would take itself for up to date."""
-    held = await asyncio.to_thread(kernel.part(Log).store.held_size) if whole else 0
+    log: Log = kernel.part(Log)
+    held = (await log.logs()).shift + await asyncio.to_thread(log.store.held_size) if whole else 0
     async with kernel.pool.acquire() as connection:
         if (size := await connection.fetchval("SELECT size FROM log_head")) < held:
-            detail = f"its tiles hold {held} leaves, of which it has {size} again"
+            detail = f"the log's tiles hold {held} leaves, of which it has {size} again"
             raise Problem("record_incomplete", detail, headers={"Retry-After": "1"})
         rows = await connection.fetch("SELECT source, shard, position, chain_hash FROM inbox_cursors ORDER BY source, shard")
     recorded = {f"{row['source']}/{row['shard']}": Recorded(row["position"], row["chain_hash"].hex()) for row in rows}
@@ -185,3 +205,72 @@ async def copy_of_a_journal(
     previous = rows.pop(0).chain_hash if after and rows else GENESIS
     records = [record_of(row.hashed, salt=row.salt, event_hash=row.event_hash, chain_hash=row.chain_hash) for row in rows[:limit]]
     return Response(msgspec.json.encode(to_feed(records, previous, limit)), media_type="application/json")
+
+
+# The logs of histories before this one: each below `/v1/histories/{history}` as C2SP tlog-tiles, as it was below `/v1`
+
+History = Annotated[int, Path(ge=FIRST, le=LAST)]
+
+
+class HistoryView(msgspec.Struct, frozen=True):
+    """`commitment`: leaf 0 of its log, verbatim, where there was a history before it."""
+
+    history: int
+    key: str  # the log's verifier key; pin it from elsewhere than here
+    commitment: str | None
+
+
+@router.get("/v1/histories")
+async def histories(kernel: Running) -> Response:
+    """The histories, in their order: the last one goes on, and the others were ended by a restore of everything."""
+    log: Log = kernel.part(Log)
+    logs = await log.logs()
+    keys = {history: frozen.key for history, frozen in logs.frozen.items()} | {logs.current: str(log.key)}
+    leaves = {each.history: each.leaf.decode() for each in logs.begun}
+    found = [HistoryView(history, key, leaves.get(history)) for history, key in sorted(keys.items())]
+    return Response(msgspec.json.encode({"data": found}), media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
+async def _frozen(history: History, kernel: Running) -> FrozenLog:
+    """Raises Problem `history_not_found`."""
+    log: Log = kernel.part(Log)
+    logs = await log.logs()
+    if (found := logs.frozen.get(history)) is None:
+        ended = ", ".join(map(str, logs.frozen)) or f"none: this is history {FIRST}"
+        raise Problem("history_not_found", f"no history of this number has ended; those that have: {ended}", field="path:history")
+    return found
+
+
+@router.get("/v1/histories/{history}/verifier-key", response_class=PlainTextResponse)
+async def verifier_key_of(history: History, kernel: Running) -> PlainTextResponse:
+    """The key that checkpoints of that log were signed with."""
+    return PlainTextResponse(f"{(await _frozen(history, kernel)).key}\n", headers={"Cache-Control": FOREVER})
+
+
+@router.get("/v1/histories/{history}/checkpoint", response_class=PlainTextResponse)
+async def checkpoint_of(history: History, kernel: Running) -> PlainTextResponse:
+    """The last checkpoint of that log that is known: the one that the next log commits to."""
+    if (note := (await _frozen(history, kernel)).note) is None:
+        raise Problem("checkpoint_not_found", f"history {history} had signed nothing")
+    return PlainTextResponse(note, headers={"Cache-Control": FOREVER})
+
+
+@router.get(
+    "/v1/histories/{history}/tile/{path:path}", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}}
+)
+async def frozen_tile(history: History, path: Annotated[str, Path(max_length=100)], kernel: Running) -> Response:
+    """A tile of that log. Of leaves that are lost there may be none."""
+    log = await _frozen(history, kernel)
+    return await tile_of(log.store, log.head.size, path)
+
+
+@router.get("/v1/histories/{history}/consistency/{old_size}/{size}")
+async def show_frozen_consistency(
+    history: History,
+    old_size: Annotated[int, Path(ge=1, le=MAX_INTEGER)],
+    size: Annotated[int, Path(ge=1, le=MAX_INTEGER)],
+    kernel: Running,
+) -> Response:
+    """As for the log that goes on. Where the tiles of leaves that are lost are lost, too, nothing is shown of these."""
+    log = await _frozen(history, kernel)
+    return await consistency_of(log.store, log.head.size, old_size, size)

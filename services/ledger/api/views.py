@@ -9,7 +9,9 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from services.ledger.accounts import Balance, may_go_below_zero, unit_of
+from services.ledger.histories import Logs
 from services.ledger.tables import CheckpointRow, EntryRow, FlagRow, PostingRow
+from shared.journal.places import Histories
 
 
 class AnAccount(Protocol):
@@ -45,7 +47,9 @@ class PostingView(BaseModel):
 class EntryView(BaseModel):
     """A leaf of the log, opened: SHA-256(0x01 || salt || hashed) is `event_hash`."""
 
-    leaf_index: int
+    leaf_index: int  # in the log of this history
+    history: int  # of the log; an event that it took late may be of one before, as its place says
+    place: str
     source: str
     shard: int
     position: int
@@ -62,9 +66,12 @@ class EntryView(BaseModel):
     postings: list[PostingView]
 
     @classmethod
-    def of(cls, row: EntryRow) -> "EntryView":
+    def of(cls, logs: Logs, histories: Histories, row: EntryRow) -> "EntryView":
+        history, index = logs.leaf_of(row.leaf_index)
         return cls(
-            leaf_index=row.leaf_index,
+            leaf_index=index,
+            history=history,
+            place=str(histories.place(row.source, row.shard, row.position)),
             source=row.source,
             shard=row.shard,
             position=row.position,
@@ -129,6 +136,7 @@ class FlagView(BaseModel):
     id: str
     kind: str
     leaf_index: int
+    history: int  # of the log that the entry is in
     side: str
     asset: str
     account: str
@@ -137,11 +145,13 @@ class FlagView(BaseModel):
     unit: str
 
     @classmethod
-    def of(cls, row: FlagRow) -> "FlagView":
-        return cls(**row.model_dump(), unit=unit_of(row.asset))
+    def of(cls, logs: Logs, row: FlagRow) -> "FlagView":
+        history, index = logs.leaf_of(row.leaf_index)
+        return cls(**row.model_dump() | {"leaf_index": index}, history=history, unit=unit_of(row.asset))
 
 
 class CheckpointView(BaseModel):
+    history: int  # of the log
     size: int
     root: str
     note: str
@@ -149,5 +159,6 @@ class CheckpointView(BaseModel):
     signed_at: datetime
 
     @classmethod
-    def of(cls, row: CheckpointRow) -> "CheckpointView":
-        return cls(size=row.size, root=row.root.hex(), note=row.note, covers=row.covers, signed_at=row.signed_at)
+    def of(cls, logs: Logs, row: CheckpointRow) -> "CheckpointView":
+        history, size = logs.size_of(row.size)
+        return cls(history=history, size=size, root=row.root.hex(), note=row.note, covers=row.covers, signed_at=row.signed_at)

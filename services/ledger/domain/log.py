@@ -1,4 +1,5 @@
-"""Log: the one stream of the ledger. A checkpoint only ever follows a smaller one, and what is witnessed was signed before."""
+"""Log: the one stream of the ledger, another one in each history. A checkpoint only ever follows a smaller one, and what is witnessed was
+signed before."""
 
 from collections.abc import Sequence
 
@@ -6,8 +7,14 @@ import msgspec
 
 from services.ledger.events import CheckpointSigned, CheckpointWitnessed, Event
 from shared.journal.decider import Decider
+from shared.journal.places import in_history
 
-STREAM = "log/main"
+STREAM = "log/main"  # of the first history
+
+
+def stream_of(history: int) -> str:
+    """Its log begins with no leaf."""
+    return in_history(STREAM, history)
 
 
 class RecordCheckpoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):

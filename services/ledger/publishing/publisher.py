@@ -16,7 +16,7 @@ import httpx
 import structlog
 from prometheus_client import Gauge
 
-from services.ledger.domain.log import STREAM, RecordWitnessed
+from services.ledger.domain.log import RecordWitnessed, stream_of
 from services.ledger.keys import open_publishing_key
 from services.ledger.log import ACTOR, Log, Signed
 from services.ledger.publishing.witness_client import TIMEOUT, Published, WitnessAhead, WitnessClient
@@ -163,7 +163,7 @@ class Publisher(Part):
         )
         head = signed.head
         command = RecordWitnessed(size=head.size, root=head.root.hex(), note=note, covers=signed.covers)
-        await self.kernel.writer.submit(STREAM, command, context)
+        await self.kernel.writer.submit(stream_of(self.kernel.journal.histories.current), command, context)
         witnessed_time.set_to_current_time()
         await self._grow(head.size)
 
@@ -182,7 +182,8 @@ class Publisher(Part):
     async def _learn(self) -> None:
         """What another process has published."""
         with reachable():
-            await self._grow(await self.kernel.pool.fetchval(_LAST) or 0)
+            last = await self.kernel.pool.fetchval(_LAST) or 0
+        await self._grow(last - (await self.log.logs()).shift)
 
     async def _grow(self, size: int) -> None:
         if size <= self.size:

@@ -33,21 +33,21 @@ def witnessed(signer, *witnesses: Cosigner) -> str:
 
 
 def test_what_the_pinned_key_signed_and_the_pinned_witnesses_cosigned_counts(signer):
-    pinned = Pinned(verifier_key(ORIGIN, signer), policy_of(signer))
+    pinned = Pinned((verifier_key(ORIGIN, signer),), policy_of(signer))
     signed = CheckpointSigned(size=10, root=ROOT.hex(), note=sign_checkpoint(CHECKPOINT, signer), covers={})
     assert check_checkpoint(lambda: pinned, fact(signed, 1, "ledger"), {}) == ()
     assert pinned.vouches(witnessed(signer, TOKYO), CHECKPOINT.head)
 
 
 def test_what_the_pinned_key_did_not_sign_stops_the_line(signer, tmp_path):
-    pinned = Pinned(verifier_key(ORIGIN, create_key_file(tmp_path / "another.pem")))
+    pinned = Pinned((verifier_key(ORIGIN, create_key_file(tmp_path / "another.pem")),))
     signed = CheckpointSigned(size=10, root=ROOT.hex(), note=sign_checkpoint(CHECKPOINT, signer), covers={})
     with pytest.raises(NoteUnverified):
         check_checkpoint(lambda: pinned, fact(signed, 1, "ledger"), {})
 
 
 def test_what_others_cosigned_or_nobody_is_not_witnessed_here(signer):
-    pinned = Pinned(verifier_key(ORIGIN, signer), policy_of(signer))
+    pinned = Pinned((verifier_key(ORIGIN, signer),), policy_of(signer))
     assert not pinned.vouches(witnessed(signer), CHECKPOINT.head)
     assert not pinned.vouches(witnessed(signer, NOBODY), CHECKPOINT.head)
     assert not pinned.vouches(witnessed(signer, TOKYO), TreeHead(11, ROOT))
@@ -55,4 +55,4 @@ def test_what_others_cosigned_or_nobody_is_not_witnessed_here(signer):
 
 
 def test_who_pins_no_witness_takes_nobodys_word_that_it_is_witnessed(signer):
-    assert not Pinned(verifier_key(ORIGIN, signer)).vouches(witnessed(signer, TOKYO), CHECKPOINT.head)
+    assert not Pinned((verifier_key(ORIGIN, signer),)).vouches(witnessed(signer, TOKYO), CHECKPOINT.head)

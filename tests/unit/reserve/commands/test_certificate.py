@@ -274,6 +274,20 @@ def test_whoever_proposed_it_may_not_have_approved_it(folder: Path) -> None:
     assert names(found(folder, certificate_of(folder, events=told))["failed"]) == ["proposer"]
 
 
+def test_what_is_in_the_log_of_a_history_before_came_before_all_of_this_one(folder: Path, tmp_path: Path) -> None:
+    """Its key was enrolled as a late leaf of the old log, and the rest is early in the new one."""
+    told = history()
+    old = Log(folder, {kind: told[kind] for kind in ("proposed", "approved", "enrolled")})
+    seed_key(new := tmp_path / "new", history=2)
+    later = Log(new, {kind: told[kind] for kind in ("proposed", "approved", "certified")})
+    proofs = (old.proof("enrolled"), *(later.proof(kind) for kind in later.openings))
+    keys = [(each / "keys" / "ledger.vkey").read_text().strip() for each in (new, folder)]
+    pinned = [word for key in keys for word in ("--log-key", key)]
+    checked = found(folder, certificate_of(folder, proofs=proofs), *pinned)
+    assert (checked["exit_code"], checked["failed"]) == (0, [])
+    assert f"{APPROVAL}/enrolled" in names(checked["passed"])
+
+
 def change_award(certificate: Certificate) -> Certificate:
     return msgspec.structs.replace(certificate, file=msgspec.Raw(bytes(certificate.file).replace(b'"award_g":50', b'"award_g":51', 1)))
 

@@ -1,0 +1,207 @@
+"""A restore of everything begins a new history: what was lost is never taken for what comes, and who holds something of it sees that."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from reserve.client import ProblemAnswer
+from reserve.commands.failure import CHECK_FAILED, SEEN_BY_NOBODY
+from services.ledger.receipt import verify_receipt
+from shared.journal.places import Place, parse_place
+from shared.proofs.signed_note import parse_verifier_key
+from tests.e2e.running import start, up
+from tests.e2e.world import World, a_world, the_parties
+from tests.faults.drill import reserve
+from tests.faults.load import UNIT_G, Drawer, Load, drawers_of
+
+pytestmark = pytest.mark.long
+
+UNITS, MORE = 4_000, 10
+
+
+class Lost(msgspec.Struct):
+    """A deployment of which everything is lost, and what others have kept of it."""
+
+    root: Path
+    product: str
+    drawers: list[Drawer]
+    key: str
+    early: Path  # an auditor's state of before the backup
+    late: Path  # and one of the end
+    kept: list[str]  # places that the backup has
+    lost: list[str]  # and places that nobody has any more
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "reserve"
+
+    def receipt(self, place: str) -> Path:
+        return self.root / f"{place.replace('/', '-')}.receipt"
+
+
+@pytest.fixture(scope="module")
+async def lost(tmp_path_factory: pytest.TempPathFactory) -> Lost:
+    root = tmp_path_factory.mktemp("histories")
+    async with a_world(await start(root / "reserve")) as world:
+        product = await world.registered_product(unit_g=UNIT_G)
+        await world.taken_in(product, UNITS, nominal_unit_g=UNIT_G)
+        drawers = await drawers_of(world, ["JP"], product, UNITS // 8)
+        async with Load(drawers) as load:
+            await load.goes_on(MORE)
+        early, late = root / "early.state", root / "late.state"
+        early.write_text(await checkpoint_of(world))
+        before = [answer["place"] for answer in drawers[0].answers.values()]
+        status, said = await reserve("backup", str(root / "backup"), "--data", str(root / "reserve"))
+        assert status == 0, said
+        async with Load(drawers) as load:
+            await load.goes_on(MORE)
+        places = [answer["place"] for answer in drawers[0].answers.values()]
+        found = Lost(root, product, drawers, (root / "reserve/keys/ledger.vkey").read_text().strip(), early, late, before[:2], places[-2:])
+        for place in (*found.kept, *found.lost):
+            found.receipt(place).write_text(await world.receipt(world.auditor, place))
+        late.write_text(await checkpoint_of(world))
+        assert await world.running.stop() == 0
+    return found
+
+
+async def checkpoint_of(world: World, history: str = "") -> str:
+    return (await world.auditor.request("GET", f"/ledger/v1{history}/checkpoint")).text
+
+
+@asynccontextmanager
+async def restored(lost: Lost, backup: Path, name: str, *options: str) -> AsyncIterator[tuple[World, dict[str, Any]]]:
+    new = lost.root / name
+    words = ["restore", str(backup), "--data", str(new), "--secrets", str(lost.folder), *options]
+    status, said = await reserve(*words)
+    assert status == 0, said
+    async with up(new) as running, the_parties(running) as world:
+        yield world, json.loads(said.splitlines()[-1])["new_history"]
+
+
+def size_in(state: Path) -> int:
+    return size_of(state.read_text())
+
+
+def size_of(note: str) -> int:
+    return int(note.splitlines()[1])
+
+
+async def test_a_new_history_goes_on_beside_what_is_frozen_of_the_old_one(lost: Lost) -> None:
+    async with restored(lost, lost.root / "backup", "new", "--last-checkpoint", str(lost.late)) as (world, begun):
+        assert (begun["history"], begun["known"]) == (2, size_in(lost.late)) and size_in(lost.early) <= begun["kept"] < begun["known"]
+        folder = world.running.folder
+        assert (folder / "keys/ledger.vkey").read_text().strip() == begun["key"] != lost.key
+        assert not list(folder.rglob("history-*/*.pem")), "nobody needs the old log's private key"
+        await what_was_kept_is_served_as_it_was(lost, world)
+        drawer = lost.drawers[0]
+        drawer._world = world
+        drawer.answers = {key: answer for key, answer in drawer.answers.items() if answer["place"] not in lost.lost}
+        drawn = await world.drawn("JP", drawer.release, UNIT_G, key="after-the-restore")
+        assert parse_place(drawn["place"]).history == 2
+        again = await world.drawn("JP", drawer.release, UNIT_G, key="after-the-restore")
+        assert again.position == drawn.position and again.body == drawn.body
+        new_receipt = lost.root / "new.receipt"
+        new_receipt.write_text(await world.receipt(world.auditor, drawn["place"]))
+        status, said = await reserve("receipt", "verify", str(new_receipt), "--key", begun["key"], "--against", base_of(world))
+        assert status == 0 and drawn["place"] in said, said
+        await what_was_lost_is_not_there(lost, world)
+        await partners_and_auditors_see_it(lost, world, begun)
+
+
+async def what_was_kept_is_served_as_it_was(lost: Lost, world: World) -> None:
+    for place in lost.kept:
+        assert await world.receipt(world.auditor, place) == lost.receipt(place).read_text()
+    assert await checkpoint_of(world, "/histories/1") == lost.late.read_text()
+    key = (await world.auditor.request("GET", "/ledger/v1/histories/1/verifier-key")).text
+    assert key.strip() == lost.key
+
+
+async def what_was_lost_is_not_there(lost: Lost, world: World) -> None:
+    """Also where the new history has an event at the same position by now."""
+    first, _ = map(parse_place, lost.lost)
+    async with Load(lost.drawers) as load:
+        while (await world.heads())[first.service][str(first.shard)]["position"] <= first.position:
+            await load.goes_on(1)
+    with pytest.raises(ProblemAnswer) as refused:
+        await world.auditor.request("GET", f"/ledger/v1/receipts/{first}")
+    assert refused.value.code == "receipt_not_found"
+    for service in ("inventory", "ledger"):
+        path = {"inventory": "/inventory/v1/draws", "ledger": "/ledger/v1/entries"}[service]
+        with pytest.raises(ProblemAnswer) as refused:
+            await world.auditor.get(path, at_least=str(first))
+        assert refused.value.code == "position_unknown"
+    there = str(Place(first.service, first.shard, first.position, 2))
+    key = parse_verifier_key((world.running.folder / "keys/ledger.vkey").read_text().strip())
+    assert verify_receipt(await world.receipt(world.auditor, there), [key]).opening.place == there
+
+
+def base_of(world: World) -> str:
+    return world.running.endpoints.base_url
+
+
+async def partners_and_auditors_see_it(lost: Lost, world: World, begun: dict[str, Any]) -> None:
+    base, folder = base_of(world), str(world.running.folder)
+    kept, gone = lost.receipt(lost.kept[0]), lost.receipt(lost.lost[0])
+    for receipt in (kept, gone):  # what was signed was signed
+        status, said = await reserve("receipt", "verify", str(receipt), "--key", lost.key)
+        assert status == 0, said
+    status, said = await reserve("receipt", "verify", str(kept), "--key", lost.key, "--against", base)
+    assert status == 0 and "history 1, which has ended" in said, said
+    status, said = await reserve("receipt", "verify", str(gone), "--key", lost.key, "--against", base)
+    assert status == CHECK_FAILED and "it was signed, and is lost" in said, said
+
+    audit = ["audit", "verify", "--live", "--data", folder]
+    status, said = await reserve(*audit)
+    missing = begun["known"] - begun["kept"]
+    assert status == SEEN_BY_NOBODY and f"{missing} that it had signed are lost" in said, said
+    state = lost.root / "an.auditor"
+    state.write_text(lost.early.read_text())
+    status, said = await reserve(*audit, "--state", str(state))
+    assert status == 0 and "all of it holds" in said, said
+    assert state.read_text().splitlines()[0] in begun["key"], "it keeps the new log's checkpoint from now on"
+    status, said = await reserve(*audit, "--state", str(lost.late))
+    sentence = f"a new history begins after {begun['kept']} of its leaves: {missing} that were signed when it was kept are lost"
+    assert status == CHECK_FAILED and sentence in said, said
+    assert not list(lost.root.glob("*.fork-*")), "nobody is accused of two histories under one key"
+    status, said = await reserve(*audit, "--key", lost.key)
+    assert status == CHECK_FAILED and "it is a new history, under a key that is not pinned" in said, said
+
+
+async def test_it_is_restored_once_more(lost: Lost) -> None:
+    """Two histories have ended then; without anybody's word, the last checkpoint that is known is the backup's."""
+    new, again = lost.root / "new", lost.root / "backup-2"
+    async with up(new) as running, the_parties(running):
+        for options in ([str(again)], [str(lost.root / "inventory-2"), "--service", "inventory"]):
+            status, said = await reserve("backup", *options, "--data", str(new))
+            assert status == 0, said
+    async with restored(lost, again, "newer", "--history", "5") as (world, begun):
+        assert begun["history"] == 5 and begun["kept"] == begun["known"]
+        drawn = await world.drawn("JP", lost.drawers[0].release, UNIT_G, key="after-the-second-restore")
+        assert parse_place(drawn["place"]).history == 5
+        await what_was_kept_is_served_as_it_was(lost, world)
+        await world.receipt(world.auditor, drawn["place"])
+        status, said = await reserve("audit", "verify", "--live", "--data", str(world.running.folder))
+        assert status == SEEN_BY_NOBODY and "all of which are in the next one" in said, said
+        folder = world.running.folder
+        old = ["restore", str(lost.root / "inventory-2"), "--service", "inventory", "--data", str(folder)]
+        status, said = await reserve(*old)
+        assert status == CHECK_FAILED and "is of history 2, and inventory is in history 5" in said, said
+        tile = folder / "ledger/tiles/tile/0/000.p" / str(size_of(await checkpoint_of(world)))
+        content = tile.read_bytes()
+        tile.unlink()
+        status, said = await reserve("journal", "tiles", "--data", str(folder))
+        assert status == 0 and tile.read_bytes() == content, said
+
+
+async def test_a_number_or_a_checkpoint_that_cannot_be_is_refused_and_nothing_is_restored(lost: Lost) -> None:
+    another = lost.root / "another.state"
+    another.write_text(lost.late.read_text().replace("ledger/", "ledgers/"))
+    for options, why in ((["--history", "1"], "history 1 has been"), (["--last-checkpoint", str(another)], "is not one of")):
+        new = lost.root / "refused"
+        status, said = await reserve("restore", str(lost.root / "backup"), "--data", str(new), *options)
+        assert status == 2 and why in said and not new.exists(), said

@@ -1,0 +1,175 @@
+"""The audit of a deployment that was restored as a whole: a new history goes on from the old one, and says what of it is lost."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from reserve.audit.anchors import Anchor
+from reserve.audit.history import audit
+from reserve.audit.report import Report
+from services.ledger.receipt import verify_receipt
+from shared.proofs.checkpoint import open_checkpoint
+from shared.proofs.fork import prove_fork
+from shared.proofs.history import Before, read_commitment
+from shared.proofs.signed_note import VerifierKey
+from tests.stories.audit import DAY_AFTER, Step, Story, Told, changed, failures, stock, told
+
+
+def another_product(name: str) -> Step:
+    registered = told()["register"]
+    assert isinstance(registered, Step)
+    return stock(replace(registered.event, product=name), DAY_AFTER)
+
+
+class Restored(Told):
+    """The story, backed up at its end; two events and two checkpoints later, everything is lost."""
+
+    def __init__(self, folder: Path, story: Story | None = None) -> None:
+        super().__init__(story or told(), folder)
+        self.old_key = self.log_key
+        self.early = self.signed[-1].note
+        self.early_receipt = self.receipt("lot")
+        self.marked = self.mark()
+        self.seal("lost", another_product("gallium"))
+        self.seal("lost_signed", Step())
+        self.middle = self.signed[-1].note
+        self.late_receipt = self.receipt("lost")
+        self.seal("lost_2", another_product("germanium"))
+        self.seal("lost_signed_2", Step())
+        self.late = self.signed[-1].note
+
+    def go_on(self) -> None:
+        self.seal("new", another_product("bismuth"))
+        self.seal("new_signed", Step())
+
+    @property
+    def pinned(self) -> list[VerifierKey]:
+        return [self.log_key, self.old_key]
+
+    def of_receipt(self, text: str) -> Anchor:
+        receipt = verify_receipt(text, [self.old_key])
+        return Anchor("receipt", receipt.note, (receipt.index, receipt.opening.leaf))
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Restored:
+    return Restored(tmp_path)
+
+
+def listed(report: Report) -> str:
+    return "; ".join(each.what for result in report.checks for each in result.listed if result.check == "histories")
+
+
+def why(report: Report) -> str:
+    return "; ".join(failure.what for result in report.checks for failure in result.failures)
+
+
+def leaves_in(note: str, key: VerifierKey) -> int:
+    return open_checkpoint(note, [key]).head.size
+
+
+async def test_a_new_history_holds_and_the_audit_says_where_it_begins(history: Restored) -> None:
+    history.begin_history(history.marked)
+    history.go_on()
+    assert history.places["new"].startswith("inventory~2/0/")
+    report = await history.audited()
+    assert failures(report) == {} and (report.ok, report.anchored) == (True, False)
+    assert "all of which are in the next one" in listed(report)
+    report = await history.audited(Anchor("state", history.early), history.of_receipt(history.early_receipt))
+    assert failures(report) == {} and report.anchored
+
+
+@pytest.mark.parametrize("tiles", [True, False])
+async def test_what_had_been_signed_beyond_the_cut_is_counted_and_is_no_fork(history: Restored, tiles: bool) -> None:
+    kept, known = leaves_in(history.early, history.old_key), leaves_in(history.late, history.old_key)
+    history.begin_history(history.marked, known=history.late, tiles=tiles)
+    history.go_on()
+    report = await history.audited()
+    assert failures(report) == {}
+    assert f"it ended with {known} leaves, of which the next history has {kept}: {known - kept} that it had signed are lost" in listed(
+        report
+    )
+    assert ("no tile shows the lost leaves" in listed(report)) == (not tiles)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_who_has_seen_more_of_the_old_log_is_told_how_much_of_it_is_lost(history: Restored, shown: bool) -> None:
+    """Whether or not the operator knows of it: it is neither passed over nor called a fork."""
+    kept, middle = leaves_in(history.early, history.old_key), leaves_in(history.middle, history.old_key)
+    history.begin_history(history.marked, known=history.late if shown else None)
+    history.go_on()
+    report = await history.audited(Anchor("state", history.middle))
+    assert failures(report) == {"anchors": ["state"]}
+    assert f"a new history begins after {kept} of its leaves: {middle - kept} that were signed when it was kept are lost" in why(report)
+    assert report.fork is None
+    report = await history.audited(history.of_receipt(history.late_receipt))
+    assert failures(report) == {"anchors": ["receipt"]} and report.fork is None
+
+
+async def test_who_pins_the_old_key_alone_is_told_of_the_new_one(history: Restored) -> None:
+    history.begin_history(history.marked)
+    history.go_on()
+    new_key = str(history.log_key)
+    report = await audit(history, [history.old_key])
+    assert (not report.ok and f"under a key that is not pinned: {new_key}" in why(report)) or "histories" in failures(report)
+
+
+async def test_the_old_logs_key_is_known_by_the_new_ones_commitment(history: Restored) -> None:
+    history.begin_history(history.marked)
+    history.go_on()
+    history.old_key = history.log_key
+    assert failures(await history.audited()) == {}
+
+
+@pytest.mark.parametrize("what", ["more is kept", "another end of a line", "another old log", "a checkpoint of nobody's"])
+async def test_a_commitment_to_something_else_is_found(history: Restored, what: str) -> None:
+    kept = leaves_in(history.early, history.old_key)
+    before = Before(history=1, key=str(history.old_key), kept=kept, kept_checkpoint=history.early, checkpoint=history.late)
+    changes = {
+        "more is kept": {"before": replace(before, kept=kept + 1)},
+        "another end of a line": {"ends": {"inventory/0": 1}},
+        "another old log": {"before": replace(before, key=str(history.old_key).replace("+", "0+", 1))},
+        "a checkpoint of nobody's": {"before": replace(before, checkpoint=history.late.replace("ledger", "ledgers"))},
+    }[what]
+    history.begin_history(history.marked, known=history.late, **changes)
+    history.go_on()
+    report = await history.audited()
+    assert (not report.ok and "histories" in failures(report)) or "leaves_have_events" in failures(report)
+
+
+async def test_another_first_leaf_than_the_deployment_says_is_found(history: Restored) -> None:
+    """It tells the auditor of nothing that is lost; its log commits to what is."""
+    history.begin_history(history.marked, known=history.late)
+    history.go_on()
+    assert history.commitment is not None
+    signed = read_commitment(history.commitment.encode())
+    nothing_lost = replace(signed.before, checkpoint=signed.before.kept_checkpoint)
+    history.commitment = replace(signed, before=nothing_lost).leaf.decode()
+    assert failures(await history.audited()) == {"histories": ["history 2"]}
+
+
+async def test_an_event_of_the_old_history_where_the_new_one_goes_on_is_found(history: Restored) -> None:
+    """Told as if it had been there before: its hash says its history."""
+    history.begin_history(history.marked)
+    history.go_on()
+    history.change("new", history=1)
+    found = failures(await history.audited())
+    assert "event_hashes" in found and "histories" in found
+
+
+async def test_an_old_history_that_is_told_otherwise_with_a_new_one_after_it_is_a_fork_under_the_old_key(
+    history: Restored, tmp_path: Path
+) -> None:
+    """A new history is no way out of what was signed."""
+    story = told()
+    changed(story, "lot", origin="elsewhere")
+    other = Restored(tmp_path, story)
+    other.begin_history(other.marked)
+    other.go_on()
+    assert (await other.audited()).ok
+    report = await other.audited(Anchor("state", history.early))
+    assert failures(report) == {"anchors": ["state"]}
+    assert report.fork is not None
+    seen, served = prove_fork(report.fork, [history.old_key])
+    assert seen.size == served.size and seen != served
