@@ -19,12 +19,14 @@ from bench.figures import Figure, Options, figure
 from bench.files import file_of
 from bench.history import Chain, draws, events_of, stocked
 from bench.processors import family, memory_bytes
+from reserve.audit.evidence import LogOfHistory
 from reserve.audit.hashes import Tree
 from reserve.commands.failure import SEEN_BY_NOBODY
 from services.ledger.events import CheckpointSigned
 from services.ledger.keys import open_key, seed_key
 from services.ledger.tiles import TILE_WIDTH, encode_bundle, tile_at
 from shared.journal.messages import FEED_LIMIT, to_feed
+from shared.journal.places import FIRST
 from shared.journal.record import GENESIS, Record, leaf_data
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 
@@ -83,7 +85,7 @@ def write_history(folder: Path, events: int, every: int) -> str:
         stream, coming = sources[shard]
         record = chains[shard].record(stream, next(coming))
         pages[shard].add(record)
-        leaf = leaf_data(record.salt, f"inventory/{shard}/{record.position}", record.event_hash)
+        leaf = leaf_data(record.salt, str(record.place("inventory")), record.event_hash)
         tree.add(leaf)
         bundle.append(leaf)
         if len(bundle) == TILE_WIDTH or tree.size == events:
@@ -95,6 +97,7 @@ def write_history(folder: Path, events: int, every: int) -> str:
             covers = {f"inventory/{each.shard}": each.position for each in chains if each.position}
             signed.add(log.record("log/main", CheckpointSigned(size=tree.size, root=tree.root, note=note, covers=covers)))
     _write(file_of(folder, "ledger/v1/checkpoint"), note.encode())
+    _write(file_of(folder, "ledger/v1/histories"), msgspec.json.encode({"data": [LogOfHistory(FIRST, str(key))]}))
     for each in (*pages, signed):
         each.end()
     for service, lines in {"inventory": chains, "ledger": [log], "allocation": [], "loans": []}.items():

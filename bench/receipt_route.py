@@ -142,4 +142,4 @@ class _Log:
 
 
 def _place(record: Record) -> str:
-    return f"inventory/{record.shard}/{record.position}"
+    return str(record.place("inventory"))

@@ -17,7 +17,7 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.integrity import CHECKS, audit_integrity
 from reserve.audit.report import Report
 from reserve.audit.shards import OpenEvidence, Processes, ShardFailed, here
-from tests.stories.audit import Told, failures, told
+from tests.stories.audit import DAY_AFTER, Step, Told, failures, stock, told
 
 
 class Journals:
@@ -72,6 +72,23 @@ async def test_shards_that_are_followed_in_processes_give_the_same_report(tmp_pa
     assert report == await alone(history)
     assert not report.ok
     assert failures(report)["event_hashes"] == [history.places["lot"], history.places["draw"]]
+
+
+async def test_shards_that_are_followed_in_processes_know_of_each_history(tmp_path: Path) -> None:
+    history = Told(told(), tmp_path)
+    history.begin_history(history.mark())
+    registered = told()["register"]
+    assert isinstance(registered, Step)
+    history.seal("new", stock(replace(registered.event, product="bismuth"), DAY_AFTER))
+    history.seal("new_signed", Step())
+    report = await in_processes(history, tmp_path)
+    assert report == await alone(history)
+    assert report.ok and report.cut.size == 2, "the commitment, and what is new"
+    assert next(result.checked for result in report.checks if result.check == "leaves_have_events") > report.cut.size, "of both logs"
+    history.change("new", history=1)
+    report = await in_processes(history, tmp_path)
+    assert report == await alone(history)
+    assert {"histories", "event_hashes"} <= failures(report).keys()
 
 
 async def test_a_process_that_dies_is_no_shard_that_holds(tmp_path: Path) -> None:
