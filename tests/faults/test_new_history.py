@@ -159,6 +159,8 @@ async def partners_and_auditors_see_it(lost: Lost, world: World, begun: dict[str
     status, said = await reserve(*audit)
     missing = begun["known"] - begun["kept"]
     assert status == SEEN_BY_NOBODY and f"{missing} that it had signed are lost" in said, said
+    status, said = await reserve(*audit, "--integrity")
+    assert status == SEEN_BY_NOBODY and f"{missing} that it had signed are lost" in said, said
     state = lost.root / "an.auditor"
     state.write_text(lost.early.read_text())
     status, said = await reserve(*audit, "--state", str(state))
