@@ -17,7 +17,7 @@ import structlog
 from shared.clock import Clock
 from shared.journal.codec import UnknownType
 from shared.journal.decider import Decider, Refused
-from shared.journal.protocol import UNKNOWN_INPUT, Append, CommandDecidedElsewhere, Head, Journal, Unreachable
+from shared.journal.protocol import UNKNOWN_INPUT, Append, CommandDecidedElsewhere, Head, Journal, OutOfRoom, Unreachable
 from shared.journal.record import chain_hash
 from shared.journal.snapshots import Snapshots
 from shared.observe import metrics
@@ -121,6 +121,9 @@ class Shard:
                 log.critical("writes_refused", shard=self.number, reason=str(error))
                 self.writer.refuse(Refusal.NOT_THIS_JOURNAL, str(error))
                 return self._fail(batch, Unavailable(str(error)))
+            except OutOfRoom as error:
+                log.error("database_full", shard=self.number, commands=len(batch), error=repr(error))
+                return self._fail(batch, Unavailable(self.writer.out_of_room()))
             except Unreachable as error:
                 if asyncio.get_running_loop().time() > deadline:
                     return self._fail(batch, Unavailable("the database does not answer"))

@@ -19,6 +19,7 @@ from shared.writer.shard import Shard, left_to_a_newer_build
 
 log = structlog.get_logger()
 
+ROOM_TRIED_AFTER_S = 5
 PLACES_KEPT = 1_000_000  # streams whose shard is remembered
 
 
@@ -76,6 +77,13 @@ class Writer:
         """These do not hold any more; others may."""
         for reason in reasons:
             self.refusals.pop(reason, None)
+
+    def out_of_room(self) -> str:
+        """Takes no writes for some seconds, then sees whether there is room. Says why."""
+        words = f"the database's disk is full; it is tried again after {ROOM_TRIED_AFTER_S} s"
+        self.refuse(Refusal.OUT_OF_ROOM, words)
+        asyncio.get_running_loop().call_later(ROOM_TRIED_AFTER_S, self.accept, Refusal.OUT_OF_ROOM)
+        return words
 
     @property
     def refusing(self) -> str | None:
