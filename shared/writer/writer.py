@@ -19,7 +19,6 @@ from shared.writer.shard import Shard, left_to_a_newer_build
 
 log = structlog.get_logger()
 
-ROOM_TRIED_AFTER_S = 5
 PLACES_KEPT = 1_000_000  # streams whose shard is remembered
 
 
@@ -69,21 +68,19 @@ class Writer:
         for shard in self._shards.values():
             shard.fail_waiting(Unavailable("the service is stopping"))
 
-    def refuse(self, reason: Refusal, words: str) -> None:
-        """Takes no more writes until `accept` of the same reason."""
+    def refuse(self, reason: Refusal, words: str, for_s: float | None = None) -> str:
+        """Takes no more writes until `accept` of the same reason, or for some seconds. Gives the words back."""
+        if reason not in self.refusals:
+            log.critical("writes_refused", service=self.journal.service, reason=reason, words=words)
         self.refusals[reason] = words
+        if for_s is not None:
+            asyncio.get_running_loop().call_later(for_s, self.accept, reason)
+        return words
 
     def accept(self, *reasons: Refusal) -> None:
         """These do not hold any more; others may."""
         for reason in reasons:
             self.refusals.pop(reason, None)
-
-    def out_of_room(self) -> str:
-        """Takes no writes for some seconds, then sees whether there is room. Says why."""
-        words = f"the database's disk is full; it is tried again after {ROOM_TRIED_AFTER_S} s"
-        self.refuse(Refusal.OUT_OF_ROOM, words)
-        asyncio.get_running_loop().call_later(ROOM_TRIED_AFTER_S, self.accept, Refusal.OUT_OF_ROOM)
-        return words
 
     @property
     def refusing(self) -> str | None:

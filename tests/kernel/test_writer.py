@@ -292,12 +292,12 @@ async def test_a_full_disk_is_said_at_once_and_looked_at_again(stage: Stage, ser
         if full:
             await connection.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$")
 
-    monkeypatch.setattr("shared.writer.writer.ROOM_TRIED_AFTER_S", 0.5)
+    monkeypatch.setattr("shared.writer.shard.ROOM_TRIED_AFTER_S", 0.5)
     async with stage.writing(msgspec.structs.replace(service, project=project_and_fill)) as writer:
         for _ in range(2):
             with pytest.raises(Unavailable, match="disk is full"):
                 await writer.submit("counter/a", add(), context("one"))
-            assert set(writer.refusals) == {Refusal.OUT_OF_ROOM}  # /readyz shows it
+            assert set(writer.refusals) == {Refusal.OUT_OF_ROOM}
         full = False
         await until(lambda: not writer.refusals)
         assert isinstance(await writer.submit("counter/a", add(), context("one")), Accepted)
