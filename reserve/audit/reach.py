@@ -114,7 +114,7 @@ class Reach:
 
 def _incidents(said: list[_Said]) -> Iterator[tuple[_Said, dict[str, int]]]:
     """What was said while it lasted, and afterwards, with how far it speaks."""
-    for each, after in zip(said, [*said[1:], None], strict=True):
+    for each, after in zip(said, [*said[1:], None], strict=False):
         if not each.event.reached:
             yield each, {} if after is None else after.event.until
         elif each.event.since is not None:
