@@ -63,7 +63,8 @@ async def receipt_route(options: Options) -> AsyncGenerator[Figure]:
         yield figure(f"receipt_of_{leaves}_leaves_p50", percentile_ms(sorted(took_s), 0.5), "ms", at_most=5)
         yield figure(f"receipt_of_{leaves}_leaves_p99", percentile_ms(sorted(took_s), 0.99), "ms")
         for program, most in (("ledger", 1.0), ("postgres", None)):
-            each = 1000 * (after_s[program] - before_s[program] - idle[program] * lasted_s) / count
+            spent_s = after_s[program] - before_s[program] - idle[program] * lasted_s
+            each = max(0.0, 1000 * spent_s / count)
             yield figure(f"receipt_of_{leaves}_leaves_cpu_of_{program}", each, "ms", at_most=most)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from shared.journal.protocol import Unreachable
+from shared.journal.protocol import OutOfRoom, Unreachable
 from shared.journal.record import Fact
 
 type Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
@@ -95,6 +95,8 @@ def reachable(connection: Connection | None = None) -> Iterator[None]:
         yield
     except Unreachable:
         raise
+    except asyncpg.exceptions.DiskFullError as error:
+        raise OutOfRoom(repr(error)) from error
     except UNREACHABLE as error:
         raise Unreachable(repr(error)) from error
     except asyncpg.InterfaceError as error:

@@ -21,6 +21,10 @@ class Unreachable(Exception):
     """The store does not answer, or says "not now". What was asked of it last may be done or not."""
 
 
+class OutOfRoom(Unreachable):
+    """The store's disk is full. What was asked last is not done."""
+
+
 class LostLead(Exception):
     """Another process leads: what was asked was not done."""
 

@@ -16,6 +16,7 @@ class Refusal(StrEnum):
     BEHIND_COPIES = "behind_ledger"  # what others hold of the journal is more, or otherwise: it was restored to the past
     CURSOR_ALTERED = "cursor_altered"  # what was taken of a source is not what the source has
     NOT_THIS_JOURNAL = "not_this_journal"  # a newer build has taken over, or it was restored under our feet
+    OUT_OF_ROOM = "database_full"  # the disk below PostgreSQL
     TILES_MISSING = "tiles_missing"  # the log's tiles lack what was signed
     LOG_FORKED = "log_forked"  # the tiles hold another log
 

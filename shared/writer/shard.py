@@ -17,7 +17,7 @@ import structlog
 from shared.clock import Clock
 from shared.journal.codec import UnknownType
 from shared.journal.decider import Decider, Refused
-from shared.journal.protocol import UNKNOWN_INPUT, Append, CommandDecidedElsewhere, Head, Journal, Unreachable
+from shared.journal.protocol import UNKNOWN_INPUT, Append, CommandDecidedElsewhere, Head, Journal, OutOfRoom, Unreachable
 from shared.journal.record import chain_hash
 from shared.journal.snapshots import Snapshots
 from shared.observe import metrics
@@ -29,6 +29,8 @@ log = structlog.get_logger()
 DATABASE_PATIENCE_SECONDS = 10.0  # how long a batch is tried again while PostgreSQL does not answer
 SALTS_AT_ONCE = 256
 CAREFUL_SECONDS = 1.0  # where somebody else was faster, a shard's head is locked and looked at first for so long
+NO_ROOM = "the database's disk is full"
+ROOM_TRIED_AFTER_S = 5.0
 STATES_KEPT = 10_000  # streams a shard holds in memory
 
 
@@ -45,7 +47,7 @@ class Owner(Protocol):
 
     def decider_of(self, stream: str) -> Decider: ...
 
-    def refuse(self, reason: Refusal, words: str) -> None: ...
+    def refuse(self, reason: Refusal, words: str, for_s: float | None = None) -> str: ...
 
     def snapshot(self, stream: str, version: int, chain_hash: bytes, state: Any) -> None: ...
 
@@ -118,9 +120,9 @@ class Shard:
             except CommandDecidedElsewhere:  # the next look finds its outcome, or the head
                 self._careful_until = asyncio.get_running_loop().time() + CAREFUL_SECONDS
             except NotThisJournal as error:
-                log.critical("writes_refused", shard=self.number, reason=str(error))
-                self.writer.refuse(Refusal.NOT_THIS_JOURNAL, str(error))
-                return self._fail(batch, Unavailable(str(error)))
+                return self._fail(batch, Unavailable(self.writer.refuse(Refusal.NOT_THIS_JOURNAL, str(error))))
+            except OutOfRoom:
+                return self._fail(batch, Unavailable(self.writer.refuse(Refusal.OUT_OF_ROOM, NO_ROOM, ROOM_TRIED_AFTER_S)))
             except Unreachable as error:
                 if asyncio.get_running_loop().time() > deadline:
                     return self._fail(batch, Unavailable("the database does not answer"))

@@ -68,9 +68,14 @@ class Writer:
         for shard in self._shards.values():
             shard.fail_waiting(Unavailable("the service is stopping"))
 
-    def refuse(self, reason: Refusal, words: str) -> None:
-        """Takes no more writes until `accept` of the same reason."""
+    def refuse(self, reason: Refusal, words: str, for_s: float | None = None) -> str:
+        """Takes no more writes until `accept` of the same reason, or for some seconds. Gives the words back."""
+        if reason not in self.refusals:
+            log.critical("writes_refused", service=self.journal.service, reason=reason, words=words)
         self.refusals[reason] = words
+        if for_s is not None:
+            asyncio.get_running_loop().call_later(for_s, self.accept, reason)
+        return words
 
     def accept(self, *reasons: Refusal) -> None:
         """These do not hold any more; others may."""

@@ -91,7 +91,7 @@ async def test_a_ledger_takes_nothing_while_its_tiles_hold_what_no_service_has(s
     async with stage.ledger(), stage.client("auditor-1") as auditor:
         await receipts_of(auditor, await stage.happen(lot("lot_known", 1)))
         head = open_checkpoint((await auditor.get("/v1/checkpoint")).text, [stage.key]).head
-    shutil.copytree(tiles, stage.folder / "before")
+    shutil.copytree(tiles, stage.folder / "tiles_kept")
     TileWriter(TileStore(tiles), head).append([b"was signed once", b"and this, too"])
     async with stage.ledger() as kernel, stage.client("auditor-1") as auditor:
         await stage.happen(lot("lot_new", 1))
@@ -104,7 +104,7 @@ async def test_a_ledger_takes_nothing_while_its_tiles_hold_what_no_service_has(s
         recorded = await auditor.get("/v1/sources", params={"whole": True})
         assert (recorded.status_code, recorded.json()["code"]) == (503, "record_incomplete")
     shutil.rmtree(tiles)
-    (stage.folder / "before").rename(tiles)
+    (stage.folder / "tiles_kept").rename(tiles)
     async with stage.ledger(), stage.client("auditor-1") as auditor:
         await receipts_of(auditor, await stage.happen(lot("lot_again", 1)))
 

@@ -57,11 +57,11 @@ async def sold(
     for partner, steps in bids.items():
         bid = SealedBid(tender=tender, bidder=partner, steps=tuple(BidStep(price=price, units=units) for price, units in steps))  # type: ignore[arg-type]
         await world.post(world.partner(partner), f"{TENDERS}/{tender}/commitments", {"commitment": seal(bid, SALT)})
-    world.move_on(2)
+    await world.days_pass(2)
     for partner in revealed:
         steps_sent = [{"price": price, "units": units} for price, units in bids[partner]]
         await world.post(world.partner(partner), f"{TENDERS}/{tender}/reveals", {"salt": SALT, "steps": steps_sent})
-    world.move_on(2)
+    await world.days_pass(2)
     await _status(world, tender, "closed")
     proposed = await until(lambda: _proposed(world, tender))
     approval = await world.approval(proposed["decision"], purpose="tender")

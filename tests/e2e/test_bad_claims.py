@@ -25,7 +25,7 @@ REVEALS = TENDERS + "/{tender}/reveals"
 @pytest.fixture(scope="module")
 async def ground(world: World) -> AsyncIterator[Ground]:
     tender = await sealed_tender(world)
-    world.move_on(2)
+    await world.days_pass(2)
     product = await world.registered_product()
     await world.taken_in(product, 9)
     await world.agreed_with("JP", product)

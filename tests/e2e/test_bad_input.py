@@ -29,7 +29,7 @@ async def ground(world: World) -> AsyncIterator[Ground]:
     _, _, lapsed = await world.stocked_release("JP", 1, release_days=1)
     held_product, _, held = await world.stocked_release("JP", 1)
     await world.held("product", held_product)
-    world.move_on(2)
+    await world.days_pass(2)
 
     async def has_lapsed() -> bool:
         return bool((await world.operator.get(f"/inventory/v1/releases/{lapsed}"))["status"] == "lapsed")

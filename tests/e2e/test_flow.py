@@ -159,7 +159,7 @@ async def test_what_is_not_drawn_in_time_goes_back_by_itself(world: World) -> No
     product, _, release = await world.stocked_release("EU", 2, release_days=5)
     drawn = await world.drawn("EU", release, UNIT_G)
     before = world.in_days(0)
-    world.move_on(6)
+    await world.days_pass(6)
 
     async def lapsed() -> bool:
         return bool((await world.operator.get(f"/inventory/v1/releases/{release}"))["status"] == "lapsed")
@@ -183,7 +183,7 @@ async def test_an_open_request_ends_with_its_day(world: World) -> None:
     product = await world.registered_product()
     await world.agreed_with("JP", product)
     request = await world.requested("JP", product, UNIT_G, needed_by=world.in_days(1))
-    world.move_on(2)
+    await world.days_pass(2)
 
     async def expired() -> bool:
         return bool((await world.partner("JP").get(f"/allocation/v1/requests/{request}"))["status"] == "expired")

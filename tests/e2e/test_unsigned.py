@@ -72,7 +72,7 @@ async def test_a_lot_is_moved_from_a_fire_by_one_and_is_on_hold_until_another_ra
         return balances.get("custody/depot/Fremantle") == 4 * UNIT_G and "custody/depot/Kwinana" not in balances
 
     await until(carried)
-    world.move_on(2)
+    await world.days_pass(2)
 
     async def held() -> bool:
         return any(row["target"] == lot for row in await world.rows(world.operator, "/inventory/v1/holds", product=product, active=True))

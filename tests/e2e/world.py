@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from reserve.audit.evidence import SOURCES
 from reserve.client import Client, ProblemAnswer
 from reserve.demo.instruments import empower
 from reserve.demo.registrar import Registrar
@@ -78,6 +79,23 @@ class World:
 
     def in_days(self, days: int) -> str:
         return (self.today + timedelta(days=days)).isoformat()
+
+    async def days_pass(self, days: int) -> None:
+        """Once all that was recorded is in the log, and witnessed: after that it would be late by days."""
+        await until(self._all_witnessed)
+        self.move_on(days)
+
+    async def _all_witnessed(self) -> bool:
+        recorded = 0
+        for name in SOURCES:
+            heads = (await self.auditor.get(f"/{name}/v1/journal/heads")).values()
+            recorded += sum(head["position"] for head in heads)
+        try:
+            note = (await self.auditor.request("GET", "/ledger/v1/checkpoint", query={"grade": "witnessed"})).text
+        except ProblemAnswer as problem:
+            assert problem.code == "checkpoint_not_found", problem
+            return False
+        return int(note.splitlines()[1]) == recorded
 
     def move_on(self, days: int) -> None:
         """The clock of every service goes forward by whole days."""

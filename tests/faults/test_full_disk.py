@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from reserve.client import Client, ProblemAnswer
@@ -36,7 +37,7 @@ async def test_draws_are_refused_while_the_disk_is_full_and_go_on_when_there_is_
         ground = await a_ground(world)
         [asker] = await drawers_of(world, ["JP"], ground.product, 1000)
         ballast = small_disk / "ballast"
-        async with Client.of(running.endpoints, "partner-jp") as impatient, ground.under_load("a full disk"):
+        async with Client.of(running.endpoints, "partner-jp") as impatient, ground.under_load("a full disk"), httpx.AsyncClient() as http:
             codes: list[str] = []
 
             async def refused() -> bool:
@@ -46,6 +47,13 @@ async def test_draws_are_refused_while_the_disk_is_full_and_go_on_when_there_is_
 
             await until(refused)
             assert set(filter(None, codes)) == {"unavailable"}
+
+            async def red() -> bool:
+                await refused()
+                answer = await http.get(f"{running.endpoints.services['inventory']}/readyz")
+                return answer.status_code == 503 and "disk is full" in answer.text
+
+            await until(red)
             ballast.unlink()
             await the_same_is_drawn(ground, asker)
 

@@ -284,6 +284,26 @@ async def test_a_backend_that_dies_before_the_commit_costs_nothing(stage: Stage,
     assert await count(stage, service) == await count(stage, service, "entries") == 5
 
 
+async def test_a_full_disk_is_said_at_once_and_looked_at_again(stage: Stage, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = True
+
+    async def project_and_fill(connection: Connection, facts: Sequence[Fact]) -> None:
+        await project(connection, facts)
+        if full:
+            await connection.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$")
+
+    monkeypatch.setattr("shared.writer.shard.ROOM_TRIED_AFTER_S", 0.5)
+    async with stage.writing(msgspec.structs.replace(service, project=project_and_fill)) as writer:
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="disk is full"):
+                await writer.submit("counter/a", add(), context("one"))
+            assert set(writer.refusals) == {Refusal.OUT_OF_ROOM}
+        full = False
+        await until(lambda: not writer.refusals)
+        assert isinstance(await writer.submit("counter/a", add(), context("one")), Accepted)
+    assert await count(stage, service) == await count(stage, service, "entries") == 1
+
+
 async def test_a_commit_whose_answer_is_lost_is_settled_without_doubling(stage: Stage, service: Service) -> None:
     await stage.prepare(service)
     async with (

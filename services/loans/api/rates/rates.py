@@ -4,8 +4,9 @@ from datetime import date
 from fractions import Fraction
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field, StringConstraints
+import msgspec
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, StringConstraints
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -24,6 +25,8 @@ from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/reference-rates", tags=["reference rates"])
 
+SinceQuery = Annotated[Day, Query()]
+UntilQuery = Annotated[Day, Query(description="not included")]
 Sees = Annotated[Caller, allow(*READERS, "borrower")]
 DECIMALS = 6  # of a compounded rate in per cent
 MAX_DAYS = 3660  # of one
@@ -42,16 +45,6 @@ class PublicationBody(Body):
     day: Day
     pct: Number
     source: Text
-
-
-class PeriodQuery(Body):
-    """A period, and how its days bear what was published. `until` is not included."""
-
-    since: Day
-    until: Day
-    lookback_days: Annotated[int, Field(ge=0, le=20)] = 0
-    floor_pct: Number | None = None
-    day_count: DayCount = "ACT/365F"
 
 
 class ReferenceRateView(BaseModel):
@@ -116,21 +109,28 @@ async def list_publications(rate: RatePath, caller: Sees, pages: Paging) -> Page
     return await pages.of(query, PublicationRow.day, same_fields(PublicationView))
 
 
+def _borne(
+    lookback_days: Annotated[int, Query(ge=0, le=20)] = 0,
+    floor_pct: Annotated[Number | None, Query()] = None,
+    day_count: Annotated[DayCount, Query()] = "ACT/365F",
+) -> Convention:
+    """By the rate's own calendar, once that is known."""
+    return Convention("none", lookback_days, None if floor_pct is None else Fraction(floor_pct), day_count)
+
+
 @router.get("/{rate}/compounded")
-async def show_compounded(rate: RatePath, caller: Sees, reads: Reading, period: Annotated[PeriodQuery, Query()]) -> CompoundedView:
+async def show_compounded(
+    rate: RatePath, caller: Sees, reads: Reading, since: SinceQuery, until: UntilQuery, borne: Annotated[Convention, Depends(_borne)]
+) -> CompoundedView:
     """What it comes to over a period, compounded in arrears: to check a bill by."""
-    since, until = period.since, period.until
     if not 0 < (until - since).days <= MAX_DAYS:
         raise Problem("reference_rate_period_invalid", f"{since} to {until}", field="query:until", accepted=f"1 to {MAX_DAYS} days later")
     async with reads.session() as session:
         row = await find_reference_rate(session, rate)
         found = await session.exec(select(PublicationRow).where(PublicationRow.rate == rate, col(PublicationRow.day) < until))
         published = {each.day: Fraction(each.pct) for each in found}
-    convention = Convention(
-        row.calendar, period.lookback_days, None if period.floor_pct is None else Fraction(period.floor_pct), period.day_count
-    )
     try:
-        exact = compounded_rate(published, convention, since, until)
+        exact = compounded_rate(published, msgspec.structs.replace(borne, calendar=row.calendar), since, until)
     except NotPublished as missing:
         detail = f"nothing is entered for {missing.args[0]}"
         raise Problem(
