@@ -1,5 +1,6 @@
 """The audit of a deployment that was restored as a whole: a new history goes on from the old one, and says what of it is lost."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from shared.proofs.fork import prove_fork
 from shared.proofs.history import Before, read_commitment
 from shared.proofs.signed_note import VerifierKey
 from tests.stories.audit import DAY_AFTER, Step, Story, Told, changed, failures, stock, told
+from tests.stories.vouching import GENEVA, POLICY, TOKYO
 
 
 def another_product(name: str) -> Step:
@@ -136,6 +138,31 @@ async def test_a_commitment_to_something_else_is_found(history: Restored, what: 
     history.go_on()
     report = await history.audited()
     assert (not report.ok and "histories" in failures(report)) or "leaves_have_events" in failures(report)
+
+
+async def test_the_checkpoints_of_each_log_are_held_against_its_own_leaves(history: Restored) -> None:
+    history.begin_history(history.marked)
+    history.seal("new", another_product("bismuth"))
+    history.sign("of another root", root=bytes(32))
+    history.seal("newer", another_product("tellurium"))
+    history.sign("covers too little", covers={"inventory/0": 1})
+    history.seal("newest", another_product("indium"))
+    history.seal("newest_signed", Step())
+    found = {"roots": [history.places["of another root"]], "covered": [history.places["covers too little"]]}
+    assert failures(await history.audited()) == found
+
+
+async def test_witnesses_times_are_of_the_log_that_they_have_seen(tmp_path: Path) -> None:
+    history = Told(told(), tmp_path)
+    history.witness("of the old log", TOKYO, GENEVA)
+    history.begin_history(history.mark())
+    history.seal("new", another_product("bismuth"))
+    history.seal("new_signed", Step())
+    first_moment = datetime(DAY_AFTER.year, DAY_AFTER.month, DAY_AFTER.day, tzinfo=UTC)
+    history.witness("of the new log, before there was any", TOKYO, GENEVA, at=int(first_moment.timestamp()) - 61)
+    report = await history.audited(policies=[POLICY])
+    assert failures(report) == {"witnessed_times": [history.places["new"]]}
+    assert report.witnessed == len(history.tree)
 
 
 async def test_another_first_leaf_than_the_deployment_says_is_found(history: Restored) -> None:
