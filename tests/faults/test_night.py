@@ -81,6 +81,7 @@ class Night(msgspec.Struct, frozen=True):
 @asynccontextmanager
 async def a_night(world: World, folder: Path) -> AsyncIterator[Night]:
     """Tokens were issued before it; then identity is killed, and nobody starts it again until it is over."""
+    await until(lambda: an_issuer_answers(world))  # again, after the night before
     tokens = {}
     for who in ON_CALL:
         (own := folder / who).mkdir()
@@ -102,6 +103,10 @@ async def a_night(world: World, folder: Path) -> AsyncIterator[Night]:
         os.kill(world.running.endpoints.pids["identity"], signal.SIGKILL)
         await until(lambda: no_issuer_answers(world))
         yield Night(world, folder, clients, subjects, instruments)
+
+
+async def an_issuer_answers(world: World) -> bool:
+    return not await no_issuer_answers(world)
 
 
 async def no_issuer_answers(world: World) -> bool:

@@ -140,6 +140,7 @@ async def test_a_service_restored_to_the_past_refuses_writes_recovers_what_it_la
     await drill.world.released_to("AU", drill.product, UNIT_G)  # with a decision, whose documents no backup holds
     loan = await committed_loan(drill.world)  # with a proposal, as well
     proposal = await drill.world.auditor.get(f"{LOANS}/{loan}/proposal")
+    await drill.world.at_rest()  # what services tell each other of it, too, is in the journal
     before = await journal_of(drill.world, name)
     await drill.restore(name)
     lost = len(before) - len(await journal_of(drill.world, name))
