@@ -111,7 +111,7 @@ _UNHASHED = ("salt", "event_hash", "chain_hash")
 
 
 def _canonical(record: Json) -> bytes:
-    hashed = {name: value for name, value in record.items() if name not in _UNHASHED}
+    hashed = {name: value for name, value in record.items() if name not in _UNHASHED and (name, value) != ("history", 1)}
     return _JSON.encode(hashed).encode()
 
 
