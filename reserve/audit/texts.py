@@ -46,9 +46,12 @@ class Texts:
         place = text.place or f"{service}: text {text.sha256}"
         erased = self._erased.get((service, text.sha256))
         if text.content is None:
-            self._findings.look(
-                Check.TEXTS, erased is not None or self._may_be_later(service, text), place, "nobody has erased it, and it is gone"
-            )
+            later = erased is None and self._may_be_later(service, text)
+            self._findings.look(Check.TEXTS, erased is not None or later, place, "nobody has erased it, and it is gone")
+            if later:
+                self._findings.list_it(
+                    Check.TEXTS, place, f"erased at {text.erased_at}, after what is audited: its event is yet to be seen"
+                )
             return
         said = _commitment_of(text)
         self._findings.look(Check.TEXTS, said == text.sha256, place, f"{text.sha256} is not what this text and its salt give")
@@ -57,7 +60,7 @@ class Texts:
     def _may_be_later(self, service: str, text: ReadText) -> bool:
         """Whether it was erased after what is audited."""
         last = self._last.get(service)
-        return last is None or text.erased_at is None or text.erased_at > datetime.fromisoformat(last) - _LATE
+        return text.erased_at is not None and (last is None or text.erased_at > datetime.fromisoformat(last) - _LATE)
 
 
 def _commitment_of(text: ReadText) -> str:

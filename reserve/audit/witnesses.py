@@ -70,7 +70,12 @@ class Witnesses:
 
     def begin(self, history: int) -> None:
         """The log of this history is walked from now on."""
+        before, begun = self._walked.witnessed, history > self._history
         self._history, self._walked = history, self._logs[history]
+        if begun and len(
+            before
+        ):  # what is of this history was not in the log before it: nobody dates it back to before what was seen of that
+            self._walked.due = 0, before[len(before) - 1][1]
 
     def see(self, record: Recorded, event: CheckpointWitnessed) -> None:
         at, fault, log = 0, None, self._logs[record.history]
@@ -94,7 +99,7 @@ class Witnesses:
         said, after = datetime.fromisoformat(record.recorded_at).timestamp(), log.due[1]
         what = f"recorded {record.recorded_at}, and witnessed at {after} s already"
         self._findings.look(Check.WITNESSED_TIMES, said <= after + CLOCKS_DIFFER_S, record.place(service), what)
-        self.reach.take(service, record, said, log.before if log.next else None, after)
+        self.reach.take(service, record, said, log.before or None, after)
 
     def finish(self) -> None:
         """All is seen that there is."""

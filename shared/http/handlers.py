@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import re
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
@@ -393,6 +394,6 @@ def _cursor_value(cursor: str, key: Any) -> Any:
 def _canonical_body(body: bytes) -> bytes:
     """The caller's input without its spacing and the order of its members."""
     try:
-        return canonical(msgspec.json.decode(body)) if body else b""
+        return canonical(msgspec.json.decode(body.removeprefix(BOM_UTF8))) if body else b""
     except msgspec.DecodeError:
         return body  # another media type

@@ -1,5 +1,6 @@
 """What a person types is shown, verified and erased, on the real PostgreSQL and Kafka: no event has it, and nothing has it after."""
 
+import json
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -144,6 +145,13 @@ async def test_what_is_refused_leaves_no_text(reserve: Reserve, callers: Callers
 async def test_nobody_puts_a_commitment_in_the_place_of_a_text(reserve: Reserve, callers: Callers):
     answer = await callers.post("operator-1", "/v1/holds", body(f"text:{'ab' * 32}"))
     assert (answer["http_status"], answer["code"]) == (422, "commitment_typed")
+
+
+async def test_nor_by_another_way_to_write_the_same(callers: Callers):
+    said = json.dumps(body("REASON")).replace("REASON", f"\\u0074ext:{'ab' * 32}").encode("utf-8-sig")
+    headers = {"Idempotency-Key": secrets.token_hex(8), "Content-Type": "application/json"}
+    answer = await callers.clients["operator-1"].post("/v1/holds", content=said, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "commitment_typed")
 
 
 async def test_a_proposal_shows_the_text_and_what_is_signed_holds_the_commitment(reserve: Reserve, callers: Callers):

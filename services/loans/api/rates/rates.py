@@ -21,6 +21,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
 from shared.http.problems import Problem
+from shared.terms.business_days import CalendarError
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/reference-rates", tags=["reference rates"])
@@ -29,7 +30,7 @@ SinceQuery = Annotated[Day, Query()]
 UntilQuery = Annotated[Day, Query(description="not included")]
 Sees = Annotated[Caller, allow(*READERS, "borrower")]
 DECIMALS = 6  # of a compounded rate in per cent
-MAX_DAYS = 3660  # of one
+MAX_DAYS = 400  # of one
 
 
 class ReferenceRateBody(Body):
@@ -63,13 +64,12 @@ class PublicationView(BaseModel):
 
 
 class CompoundedView(BaseModel):
-    """`pct`: a year, rounded half even to 6 decimals; `exact`: as a fraction."""
+    """`pct`: a year, rounded half even to 6 decimals."""
 
     rate: str
     since: date
     until: date
     pct: str
-    exact: str
 
 
 @router.post("", status_code=202)
@@ -131,12 +131,14 @@ async def show_compounded(
         published = {each.day: Fraction(each.pct) for each in found}
     try:
         exact = compounded_rate(published, msgspec.structs.replace(borne, calendar=row.calendar), since, until)
+    except CalendarError as error:
+        raise Problem("reference_rate_period_invalid", str(error), field="query:since", accepted="days that its calendar knows") from error
     except NotPublished as missing:
         detail = f"nothing is entered for {missing.args[0]}"
         raise Problem(
             "reference_rate_not_published", detail, field="query:until", accepted="a period of which all is published"
         ) from missing
-    return CompoundedView(rate=rate, since=since, until=until, pct=f"{round(exact, DECIMALS):.{DECIMALS}f}", exact=str(exact))
+    return CompoundedView(rate=rate, since=since, until=until, pct=f"{round(exact, DECIMALS):.{DECIMALS}f}")
 
 
 async def find_reference_rate(session: AsyncSession, rate: str, field: str = "path:rate") -> ReferenceRateRow:

@@ -1,6 +1,6 @@
 """RateFollowed rate: a rate that somebody else publishes. One stream a rate: what was published, and which loans bear it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import assert_never
@@ -120,7 +120,11 @@ def _fault_of_publication(command: PublishReferenceRate, rate: ReferenceRate) ->
         return Refused(Reason.NOT_FOUND, "there is no such reference rate", "path:rate")
     if command.day > command.on:
         return Refused(Reason.DATE_IN_FUTURE, f"{command.day} has not come yet", "/day", f"{command.on} or earlier")
-    if not is_business_day(command.day, rate.calendar):
+    try:
+        open_then = is_business_day(command.day, rate.calendar)
+    except CalendarError as error:
+        return Refused(Reason.NO_BUSINESS_DAY, str(error), "/day", "a day that the rate's calendar knows")
+    if not open_then:
         accepted = f"such as {adjusted(command.day, 'preceding', rate.calendar)}"
         return Refused(Reason.NO_BUSINESS_DAY, f"{command.day} is no business day of {rate.calendar}", "/day", accepted)
     pct = Fraction(command.pct)
@@ -129,11 +133,20 @@ def _fault_of_publication(command: PublishReferenceRate, rate: ReferenceRate) ->
     was = rate.published.get(command.day)
     if was is not None and Fraction(was) == pct:
         return Refused(Reason.ALREADY_PUBLISHED, f"{was} is entered for {command.day} already", "/pct", "another rate, which corrects it")
-    before = max((day for day in rate.published if day < command.day), default=None)
-    if before is None or abs(pct - (last := Fraction(rate.published[before]))) <= FURTHEST_PCT:
-        return None
-    accepted = f"{float(last - FURTHEST_PCT):g} to {float(last + FURTHEST_PCT):g}"
-    return Refused(Reason.IMPLAUSIBLE, f"it was {rate.published[before]} on {before}", "/pct", accepted)
+    for near in _neighbours(command.day, rate):
+        known = Fraction(rate.published[near])
+        if abs(pct - known) > FURTHEST_PCT:
+            accepted = f"{float(known - FURTHEST_PCT):g} to {float(known + FURTHEST_PCT):g}"
+            return Refused(Reason.IMPLAUSIBLE, f"it was {rate.published[near]} on {near}", "/pct", accepted)
+    return None
+
+
+def _neighbours(day: date, rate: ReferenceRate) -> Iterator[date]:
+    """The days of the publications right before and after a day."""
+    if earlier := [each for each in rate.published if each < day]:
+        yield max(earlier)
+    if later := [each for each in rate.published if each > day]:
+        yield min(later)
 
 
 def _publish(command: PublishReferenceRate, rate: ReferenceRate) -> Sequence[RateEvent]:

@@ -56,6 +56,7 @@ def test_it_is_registered_once_with_a_calendar_that_somebody_keeps():
         (MONDAY, "5.36", "reference_rate_implausible", "/pct"),
         (MONDAY, "435", "reference_rate_invalid", "/pct"),
         (FRIDAY, "4.350", "reference_rate_already_published", "/pct"),
+        (date(2026, 1, 8), "-10", "reference_rate_implausible", "/pct"),  # right before a day that has one
     ],
 )
 def test_what_cannot_have_been_published_is_refused(day: date, pct: str, code: str, field: str):

@@ -165,6 +165,18 @@ async def test_witnesses_times_are_of_the_log_that_they_have_seen(tmp_path: Path
     assert report.witnessed == len(history.tree)
 
 
+async def test_nothing_of_a_new_history_is_dated_back_to_before_the_old_log_was_seen_last(tmp_path: Path) -> None:
+    history = Told(told(), tmp_path)
+    first_moment = datetime(DAY_AFTER.year, DAY_AFTER.month, DAY_AFTER.day, tzinfo=UTC)
+    history.witness("of the old log", TOKYO, GENEVA, at=int(first_moment.timestamp()) + 3600)
+    history.begin_history(history.mark())
+    history.seal("new", another_product("bismuth"))
+    history.seal("new_signed", Step())
+    history.witness("of the new log", TOKYO, GENEVA, at=int(first_moment.timestamp()) + 7200)
+    [times] = [result for result in (await history.audited(policies=[POLICY])).checks if result.check == "witnessed_times"]
+    assert [(each.place, "it came late" in each.what) for each in times.listed] == [(history.places["new"], True)]
+
+
 async def test_another_first_leaf_than_the_deployment_says_is_found(history: Restored) -> None:
     """It tells the auditor of nothing that is lost; its log commits to what is."""
     history.begin_history(history.marked, known=history.late)
