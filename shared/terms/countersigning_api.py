@@ -155,6 +155,8 @@ def proposals_router(
     ) -> ProposalView:
         """By who proposed it, or by an approver who says no."""
         row = await _find(reads, proposal)
+        if caller.subject != row.proposed_by and "approver" not in caller.roles:
+            raise Problem("forbidden", "another person proposed it", field="path:proposal", accepted="who proposed it, or an approver")
         command = WithdrawCommand(proposal=proposal, reason=post.text(body.reason))
         for stream in await _waiting_in(reads, row):
             await post.submit(stream, command, part=stream)

@@ -96,6 +96,9 @@ async def test_stock_is_opened_and_a_hold_lifted_by_two_people_of_whom_the_signe
 
         waiting = await proposed(f"/v1/products/{PRODUCT}/protected-stock", {"mass_g": 0, "reason": "a review"})
         assert [each["proposal"] for each in (await signer.get("/v1/proposals?status=proposed")).json()["data"]] == [waiting["proposal"]]
+        async with reserve.stage.client(str(operator.base_url), "admin-1") as another:
+            mine = f"/v1/proposals/{waiting['proposal']}/withdraw"
+            assert await answered(another, mine, {"reason": "not mine"}) == (403, "forbidden")
         assert await answered(signer, f"/v1/proposals/{waiting['proposal']}/withdraw", {"reason": "no need"}) == (200, None)
         assert (await signer.get("/v1/proposals?status=proposed")).json()["data"] == []
     events = [event async for _, event in reserve.inventory.kernel.journal.read_stream(f"stockpile/{PRODUCT}")]
