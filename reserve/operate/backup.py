@@ -96,6 +96,8 @@ async def heads_of(connection: Connection, name: str) -> dict[str, Head]:
 
 async def history_of(connection: Connection, name: str) -> int:
     """The history that the service's schema is of."""
+    if await connection.fetchval("SELECT to_regclass($1) IS NULL", f'"{name}".histories'):
+        return FIRST  # of a build before there were any
     found: int = await connection.fetchval(f'SELECT coalesce(max(history), $1) FROM "{name}".histories', FIRST)  # noqa: S608
     return found
 

@@ -318,6 +318,8 @@ async def read_heads(connection: Connection) -> dict[int, Head]:
 
 
 async def read_histories(connection: Connection) -> Histories:
+    if await connection.fetchval("SELECT to_regclass('histories') IS NULL"):
+        return Histories()  # of a build before there were any
     rows = await connection.fetch("SELECT history, source, shard, begins FROM histories")
     return Histories(Began(*row) for row in rows)
 

@@ -12,7 +12,7 @@ from datetime import date
 import asyncpg
 
 from shared.journal.connection import Connection
-from shared.journal.postgres import PostgresJournal, read_records
+from shared.journal.postgres import _COLUMNS, PostgresJournal, _record
 from shared.journal.protocol import Append, Changes, CommandDecidedElsewhere, Head, Outcome, TimerRow
 from shared.journal.record import Record
 
@@ -23,7 +23,20 @@ _EVENT = (
 _OUTCOME = "shard, command_id, fingerprint, first_position, events, stream, version, refused"
 
 
+async def _read(connection: Connection, shard: int, after: int, limit: int) -> list[Record]:
+    """Its schema knew no histories."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS}, 1 AS history FROM events WHERE shard = $1 AND position > $2 ORDER BY position LIMIT $3",
+        *(shard, after, limit),
+    )
+    return [_record(row) for row in rows]
+
+
 class EarlierJournal(PostgresJournal):
+    async def read(self, shard: int, *, after: int, limit: int) -> list[Record]:
+        async with self._connection() as connection:
+            return await _read(connection, shard, after, limit)
+
     @asynccontextmanager
     async def append(self, shard: int, command_ids: Sequence[bytes], *, believed: Head | None = None) -> AsyncIterator[Append]:
         """What is believed of the head, that build looked at."""
@@ -45,7 +58,7 @@ class _EarlierAppend:
         self.known = known
 
     async def read(self, shard: int, *, after: int, limit: int) -> list[Record]:
-        return await read_records(self._connection, shard, after=after, limit=limit)
+        return await _read(self._connection, shard, after, limit)
 
     async def save(self, changes: Changes) -> None:
         sql = self._connection
