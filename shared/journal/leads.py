@@ -22,6 +22,9 @@ from shared.journal.waves import InWaves, Wave, along_with
 
 _DUE_AT_ONCE = 500
 
+# In one statement: a process that is stopped between the two would hold the lock for ever.
+_LEAD = "SELECT CASE WHEN pg_try_advisory_lock(hashtext($1)) THEN set_config('idle_session_timeout', $2, false) END"
+
 # A cursor that a crash takes back only repeats messages: where nothing else is saved, its commit need not wait for the disk.
 _NOT_ON_DISK_YET = "set_config('synchronous_commit', 'off', true)"
 _CARRIED = f"UPDATE relay_cursors SET position = $2 FROM {_NOT_ON_DISK_YET} WHERE shard = $1 AND position = $3"  # noqa: S608
@@ -47,16 +50,17 @@ async def leading(pool: "asyncpg.Pool[asyncpg.Record]", name: str) -> AsyncItera
         connection = await pool.acquire()
     try:
         with reachable(connection):
-            if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", name):
+            if await connection.fetchval(_LEAD, name, str(round(postgres.SILENT_SECONDS * 1000))) is None:
                 yield None
                 return
-            await connection.execute(f"SET idle_session_timeout = {round(postgres.SILENT_SECONDS * 1000)}")
             try:
                 yield connection
             finally:
                 if not is_gone(connection):
-                    with suppress(*postgres.UNREACHABLE, asyncpg.InterfaceError):
+                    try:
                         await connection.reset()  # gives back the lock, the listeners and the time-out
+                    except (*postgres.UNREACHABLE, asyncpg.InterfaceError):
+                        connection.terminate()  # lest it go back to the pool with the lock
     finally:
         await pool.release(connection)
 

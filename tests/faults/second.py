@@ -76,11 +76,13 @@ class Sessions:
         self._connection = connection
 
     async def leads(self, pid: int) -> int:
-        """How many advisory locks a process holds."""
+        """How many advisory locks a process holds. By its sockets to PostgreSQL: a port of another socket of its may be that of another
+        process's session."""
+        server = await self._connection.fetchval("SELECT inet_server_port()")
         held: int = await self._connection.fetchval(
             """SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
                WHERE locktype = 'advisory' AND granted AND client_port = ANY($1::int[])""",
-            ports_of(pid),
+            ports_of(pid, server),
         )
         return held
 
@@ -94,8 +96,8 @@ async def sessions_of(world: World) -> AsyncIterator[Sessions]:
         await connection.close()
 
 
-def ports_of(pid: int) -> list[int]:
-    return [each.laddr.port for each in psutil.Process(pid).net_connections("tcp") if each.raddr]
+def ports_of(pid: int, server: int) -> list[int]:
+    return [each.laddr.port for each in psutil.Process(pid).net_connections("tcp") if each.raddr and each.raddr.port == server]
 
 
 @contextmanager
