@@ -47,7 +47,7 @@ async def payments(options: Options) -> AsyncGenerator[Figure]:
             await paid.make_long(today.date())
             async for each in _measure(paid):
                 yield each
-            await drain(parties.auditor)
+            await drain(parties.auditor, "loans")
             await paid.check()
 
 

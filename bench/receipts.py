@@ -40,13 +40,13 @@ async def receipts(
     return took_s
 
 
-async def drain(auditor: Client) -> float:
-    """Seconds until the ledger has signed for all that inventory has recorded."""
+async def drain(auditor: Client, source: str = "inventory") -> float:
+    """Seconds until the ledger has signed for all that a service has recorded."""
     began = time.perf_counter()
-    heads = await auditor.get("/inventory/v1/journal/heads")
+    heads = await auditor.get(f"/{source}/v1/journal/heads")
     for shard, head in heads.items():
         if head["position"]:
-            place = f"inventory/{shard}/{head['position']}"
+            place = f"{source}/{shard}/{head['position']}"
             await until(f"the receipt of {place}", partial(_receipt, auditor, place))
     return time.perf_counter() - began
 
