@@ -78,8 +78,8 @@ async def _measure(draws: "Draws") -> AsyncGenerator[Figure]:
     for each in draws.rest_of(f"draws_{STOCKPILES}_stockpiles", many, await drain(draws.parties.auditor)):
         yield each
 
-    gateway = await draws.storm("gateway", gateway=True)
-    yield figure("draws_through_gateway", gateway.per_second, "draws/s", baseline=one.per_second)
+    edge = await draws.storm("edge", edge=True)
+    yield figure("draws_through_gateway", edge.per_second, "draws/s", baseline=one.per_second)
     await drain(draws.parties.auditor)
 
 
@@ -97,11 +97,11 @@ class Draws:
         self._cpu_s: dict[str, float] = {}  # of each program, before the last storm
 
     async def storm(
-        self, name: str, *, clients: int | None = None, seconds: float | None = None, stockpiles: int = 1, gateway: bool = False
+        self, name: str, *, clients: int | None = None, seconds: float | None = None, stockpiles: int = 1, edge: bool = False
     ) -> Load:
         """At full speed. Raises RuntimeError if any draw was refused: then the figure would mean nothing."""
         clients = clients or self.options.clients
-        url, prefix = (self.endpoints.base_url, "/inventory") if gateway else (self.endpoints.services["inventory"], "")
+        url, prefix = (self.endpoints.base_url, "/inventory") if edge else (self.endpoints.services["inventory"], "")
         paths = [prefix + path for path in self.paths[:stockpiles]]
         token = await self.parties.partners[PARTNER].token()
         self._cpu_s = cpu_s(self.deployment)

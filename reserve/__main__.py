@@ -32,7 +32,7 @@ app.add_typer(loans, name="loans")
 
 
 @app.command()
-def up(data: Folder = HERE, port: Annotated[int | None, typer.Option(help="the gateway's port")] = None) -> None:
+def up(data: Folder = HERE, port: Annotated[int | None, typer.Option(help="the edge's port")] = None) -> None:
     """Starts everything, waits until it is ready, and serves until Ctrl-C. What takes long to start is said, on standard error."""
     import structlog
 

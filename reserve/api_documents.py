@@ -48,7 +48,7 @@ _HEADERS = {
 }
 
 
-WITH_API = ("identity", *JOURNALED)  # the gateway has no routes of its own
+WITH_API = ("identity", *JOURNALED)  # the edge has no routes of its own
 
 
 def openapi(name: str) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class ProblemAnswer(Exception):
 
 
 class Client:
-    """Paths are the gateway's: `/inventory/v1/lots`. `patience_s`: how long a call is repeated that got no answer, or a 503; where that
+    """Paths are the edge's: `/inventory/v1/lots`. `patience_s`: how long a call is repeated that got no answer, or a 503; where that
     takes long, it is said.
 
     A repeated POST has the same Idempotency-Key, so it is done once.

@@ -24,6 +24,7 @@ class Settings(BaseSettings):
     kafka_bootstrap_servers: str = Field(default="", validation_alias="KAFKA_BOOTSTRAP_SERVERS")
     host: str = "127.0.0.1"
     port: int = 0
+    internal_port: int = 8001  # of the edge: metrics and readiness, for whoever is within
     service_urls: dict[str, str] = {}  # {"inventory": "http://127.0.0.1:8101", ...}: where each service answers
     issuer: str = ""  # the `iss` of tokens
     audience: str = "reserve"  # the `aud` of tokens

@@ -8,7 +8,7 @@ from shared.delivery.tokens import TokenSource
 
 
 def caller_at(url: str, client_id: str, secret_file: Path | None, token_file: Path | None) -> Client:
-    """`url`: the gateway's. The token comes with a secret of the client, or as it is."""
+    """`url`: the edge's. The token comes with a secret of the client, or as it is."""
     if (secret_file is None) == (token_file is None):
         fail("--secret-file, --token-file: say one of them, with --url")
     if token_file is not None:

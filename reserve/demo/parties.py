@@ -1,4 +1,4 @@
-"""The parties of the story: each calls the gateway with a token of its own."""
+"""The parties of the story: each calls the edge with a token of its own."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""The story, act by act. Everything goes through the gateway, with each party's own token."""
+"""The story, act by act. Everything goes through the edge, with each party's own token."""
 
 from reserve.demo import certificates, drawing, lending, material, policies, receipts, rounds, stocking
 from reserve.demo.loan_scenario import (

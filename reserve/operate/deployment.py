@@ -31,7 +31,7 @@ def serving(name: str, port: int) -> tuple[str, ...]:
 
 
 class Deployment:
-    """`port` is the gateway's; without one, a free one that is kept. `settings` names servers that exist already, if any.
+    """`port` is the edge's; without one, a free one that is kept. `settings` names servers that exist already, if any.
 
     `extra_environment` goes to every process, for instance to shift what a test needs.
     """
@@ -43,9 +43,10 @@ class Deployment:
         given = settings or Settings()
         ports = remembered_ports(self.folder, PROCESSES)
         if port is not None:
-            ports["gateway"] = port
-        self.urls = {name: f"http://127.0.0.1:{ports[name]}" for name in PROCESSES}
-        self.base_url = self.urls["gateway"]
+            ports["edge"] = port
+        self.base_url = f"http://127.0.0.1:{ports['edge']}"
+        self.internal_port = remembered_ports(self.folder, ["edge_internal"])["edge_internal"]
+        self.urls = {name: f"http://127.0.0.1:{ports[name]}" for name in PROCESSES} | {"edge": f"http://127.0.0.1:{self.internal_port}"}
         self.clients = seed(self.folder, JOURNALED, [f"{self.base_url}/console/callback"])
         self.verifier_key = seed_key(self.folder, given.log_domain)
         self.log_keys = pinned_keys(self.folder)
@@ -110,6 +111,7 @@ class Deployment:
             "KAFKA_BOOTSTRAP_SERVERS": self.engines.kafka_bootstrap_servers,
             "RESERVE_DATA_DIR": str(self.folder),
             "RESERVE_SERVICE_URLS": msgspec.json.encode(self.urls).decode(),
+            "RESERVE_INTERNAL_PORT": str(self.internal_port),
             "RESERVE_ISSUER": self.base_url,
             "RESERVE_JWKS_URL": f"{self.urls['identity']}/.well-known/jwks.json",
             "RESERVE_TOKEN_URL": f"{self.urls['identity']}/oauth/token",

@@ -1,4 +1,4 @@
-"""Serve: one process of one service, under uvicorn."""
+"""Serve: one process of one service, under uvicorn; or the edge, which is Envoy's."""
 
 import gc
 import socket
@@ -25,10 +25,6 @@ def application(name: str, settings: Settings) -> ASGIApp:
             from services.identity.main import create_app as identity
 
             return identity(settings)
-        case "gateway":
-            from services.gateway.main import create_app as gateway
-
-            return gateway(settings, {other: url for other, url in settings.service_urls.items() if other != "gateway"})
         case _ if name in JOURNALED:
             return create_app(service(name), settings)
         case _:
@@ -52,6 +48,10 @@ def with_local_secrets(settings: Settings) -> Settings:
 
 def serve(name: str, port: int | None) -> None:
     """Serves until SIGTERM; requests under way are finished first."""
+    if name == "edge":
+        from reserve.operate.edge.program import become_envoy
+
+        become_envoy(Settings(), port)
     settings = with_local_secrets(Settings())
     config = uvicorn.Config(
         application(name, settings),

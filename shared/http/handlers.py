@@ -341,7 +341,7 @@ class Pages(Reads):
         if len(rows) > self._limit:
             rows = rows[: self._limit]
             following = base64.urlsafe_b64encode(msgspec.json.encode(getattr(rows[-1], key.key))).decode().rstrip("=")
-            # Relative, so that it holds behind the gateway too.
+            # Relative, so that it holds behind the edge too.
             link = self.request.url.include_query_params(cursor=following, limit=self._limit).query
             self._response.headers["Link"] = f'<?{link}>; rel="next"'
         return Page(data=[view(row) for row in rows], next=following)

@@ -144,7 +144,7 @@ def install(app: Starlette) -> None:
 
 
 def request_id(scope: Scope) -> str:
-    """The request's correlation id: the caller's or the gateway's if it is well formed, else a new one."""
+    """The request's correlation id: the caller's or the edge's if it is well formed, else a new one."""
     wanted = REQUEST_ID_HEADER.encode()
     for name, value in scope["headers"]:
         if name == wanted and REQUEST_ID_PATTERN.fullmatch(text := value.decode("latin-1")):

@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "observability"
 
-_METRIC = r"\b(?:reserve[_:][\w:]+|process_\w+|up|ALERTS)\b"
+_METRIC = r"\b(?:reserve[_:][\w:]+|process_\w+|envoy_\w+|up|ALERTS)\b"
 _SELECTOR = re.compile(rf"({_METRIC})(?:\{{((?:[^{{}}\"]|\"[^\"]*\")*)\}})?")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 _GROUPED = re.compile(r"\b(?:by|on)\s*\(([^)]*)\)")

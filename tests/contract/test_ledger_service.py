@@ -153,7 +153,7 @@ async def pages(http: Http, url: str, limit: int, **query: Any) -> AsyncIterator
 
 
 async def test_nothing_is_given_of_a_journal_that_the_ledger_does_not_record(auditor: Http, japan: Http):
-    for path in ("sources/ledger/0", "sources/inventory/4", "sources/gateway/0"):
+    for path in ("sources/ledger/0", "sources/inventory/4", "sources/edge/0"):
         answer = await auditor.get(f"/v1/{path}/journal")
         assert (answer.status_code, answer.json()["code"]) == (404, "shard_not_found")
     assert (await japan.get("/v1/sources/inventory/0/journal")).status_code == 403

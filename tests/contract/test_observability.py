@@ -53,7 +53,8 @@ def test_the_dashboards_are_what_their_writer_makes() -> None:
 def test_every_process_is_scraped() -> None:
     [job] = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]
     assert {target["labels"]["service"] for target in job["static_configs"]} == set(PROCESSES)
-    assert all(target["targets"] == [f"{target['labels']['service']}:8000"] for target in job["static_configs"])
+    ports = {target["labels"]["service"]: target["targets"] for target in job["static_configs"]}
+    assert ports == {name: [f"{name}:{8001 if name == 'edge' else 8000}"] for name in PROCESSES}  # the edge's first port is the world's
 
 
 def test_a_figure_that_is_used_is_recorded_and_no_other() -> None:

@@ -1,4 +1,4 @@
-"""One deployment for all end-to-end tests: real PostgreSQL and Kafka, every service in a process of its own, behind the gateway, and two of
+"""One deployment for all end-to-end tests: real PostgreSQL and Kafka, every service in a process of its own, behind the edge, and two of
 the three witnesses that its policy names.
 
 Tests keep apart by products of their own; each measures days from the world's today, which only ever moves forward.

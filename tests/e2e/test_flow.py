@@ -1,4 +1,4 @@
-"""The life of a request, with every way back, on real PostgreSQL and Kafka and through the gateway."""
+"""The life of a request, with every way back, on real PostgreSQL and Kafka and through the edge."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """The world of the end-to-end tests: a deployment, its parties with tokens of their own, and sentences about what they do.
 
-Every sentence goes through the public API behind the gateway. One that has an effect elsewhere waits for the position that its answer
+Every sentence goes through the public API behind the edge. One that has an effect elsewhere waits for the position that its answer
 names, never for time to pass.
 """
 

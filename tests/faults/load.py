@@ -35,7 +35,7 @@ class Drawer:
         self.partner = partner
         self.release = release
         self.answers: dict[str, Any] = {}  # by key: what was acknowledged
-        self.at: Client | None = None  # of an inventory process to draw at; None: through the gateway
+        self.at: Client | None = None  # of an inventory process to draw at; None: through the edge
         self.pause_s = 0.0  # between an answer and the next draw
         self.longest_wait_s = 0.0  # of a draw for its answer, repeats included
         self._world = world

@@ -44,7 +44,7 @@ async def second_of(world: World, name: str, log_folder: Path) -> AsyncIterator[
 
 
 def client_at(world: World, url: str, client_id: str, patience_s: float = HANGS_AFTER_S) -> Client:
-    """A caller of one process, past the gateway. To be entered."""
+    """A caller of one process, past the edge. To be entered."""
     endpoints = world.running.endpoints
     known = endpoints.client(client_id)
     return Client(url, TokenSource(f"{endpoints.issuer}/oauth/token", known.client_id, known.client_secret), patience_s=patience_s)

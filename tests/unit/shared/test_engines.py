@@ -134,9 +134,9 @@ async def test_topics_are_made_once_and_never_change_their_partitions(kafka: Kaf
 
 
 def test_ports_are_chosen_once_and_remembered(tmp_path: Path) -> None:
-    first = remembered_ports(tmp_path, ["gateway", "ledger"])
+    first = remembered_ports(tmp_path, ["edge", "ledger"])
     assert len(set(first.values())) == 2
-    assert remembered_ports(tmp_path, ["ledger", "gateway", "identity"]).items() >= first.items()
+    assert remembered_ports(tmp_path, ["ledger", "edge", "identity"]).items() >= first.items()
 
 
 def test_servers_that_exist_are_used_instead_of_embedded_ones(tmp_path: Path) -> None:

@@ -82,11 +82,11 @@ async def running(supervisor: Supervisor) -> AsyncIterator[Supervisor]:
 
 
 async def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
-    async with running(Supervisor(tmp_path, [], [server(tmp_path, "gateway")])) as supervisor:
-        first = supervisor.pids["gateway"]
+    async with running(Supervisor(tmp_path, [], [server(tmp_path, "edge")])) as supervisor:
+        first = supervisor.pids["edge"]
         os.kill(first, signal.SIGKILL)
-        await until(lambda: supervisor.pids.get("gateway", first) != first)
-        await supervisor.ready("gateway")
+        await until(lambda: supervisor.pids.get("edge", first) != first)
+        await supervisor.ready("edge")
 
 
 @pytest.fixture
@@ -96,34 +96,34 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_child_that_hangs_is_killed_and_started_again(tmp_path: Path, impatient: None) -> None:
-    async with running(Supervisor(tmp_path, [], [server(tmp_path, "gateway"), sleeper("silent")])) as supervisor:
+    async with running(Supervisor(tmp_path, [], [server(tmp_path, "edge"), sleeper("silent")])) as supervisor:
         before = supervisor.pids
-        os.kill(before["gateway"], signal.SIGSTOP)
-        await until(lambda: supervisor.pids.get("gateway", before["gateway"]) != before["gateway"])
-        await supervisor.ready("gateway")
-        assert not psutil.pid_exists(before["gateway"])
+        os.kill(before["edge"], signal.SIGSTOP)
+        await until(lambda: supervisor.pids.get("edge", before["edge"]) != before["edge"])
+        await supervisor.ready("edge")
+        assert not psutil.pid_exists(before["edge"])
         assert supervisor.pids["silent"] == before["silent"], "what gives no sign of life by design is left alone"
 
 
 async def test_a_child_that_works_for_ever_and_answers_nobody_is_killed_and_started_again(tmp_path: Path, impatient: None) -> None:
-    async with running(Supervisor(tmp_path, [], [server(tmp_path, "gateway")])) as supervisor:
-        before = supervisor.pids["gateway"]
+    async with running(Supervisor(tmp_path, [], [server(tmp_path, "edge")])) as supervisor:
+        before = supervisor.pids["edge"]
         give_work(tmp_path, HANGS_AFTER_S)
-        await until(lambda: supervisor.pids.get("gateway", before) != before)
-        await supervisor.ready("gateway")
+        await until(lambda: supervisor.pids.get("edge", before) != before)
+        await supervisor.ready("edge")
 
 
 async def test_a_child_that_waits_for_a_processor_is_not_taken_to_hang(tmp_path: Path, impatient: None) -> None:
     """Of its own processor it needs a fifth of what a hanging one is given; beside twenty others that are busy, that takes far longer."""
-    child = server(tmp_path, "gateway")
+    child = server(tmp_path, "edge")
     assert child.live_url is not None
     async with running(Supervisor(tmp_path, [], [child])) as supervisor, httpx.AsyncClient(timeout=HANGS_AFTER_S) as http:
-        before = supervisor.pids["gateway"]
+        before = supervisor.pids["edge"]
         with busy_beside(before, others=20):
             give_work(tmp_path, 0.3)
             await until(lambda: not (tmp_path / "work").exists())
             assert (await http.get(child.live_url)).status_code == 200, "it answers one after the other: by now its work is done"
-        assert supervisor.pids["gateway"] == before
+        assert supervisor.pids["edge"] == before
 
 
 def give_work(folder: Path, seconds: float) -> None:
@@ -163,12 +163,12 @@ def heard(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 async def test_what_takes_long_to_start_is_said_and_waited_for(tmp_path: Path, heard: Callable[[str], bool]) -> None:
     prepared = asyncio.Event()
     (tmp_path / "not-yet").touch()
-    supervisor = Supervisor(tmp_path, [], [server(tmp_path, "gateway"), sleeper("silent")], lambda: prepared.wait())  # type: ignore[arg-type]
+    supervisor = Supervisor(tmp_path, [], [server(tmp_path, "edge"), sleeper("silent")], lambda: prepared.wait())  # type: ignore[arg-type]
 
     async def listen() -> None:
         await until(lambda: heard(r"reserve: still starting: databases and topics, \d+ s\n"))
         prepared.set()
-        await until(lambda: heard(r"reserve: still starting: gateway, \d+ s\n"))
+        await until(lambda: heard(r"reserve: still starting: edge, \d+ s\n"))
         (tmp_path / "not-yet").unlink()
 
     listening = asyncio.create_task(listen())
@@ -178,23 +178,23 @@ async def test_what_takes_long_to_start_is_said_and_waited_for(tmp_path: Path, h
 
 
 async def test_why_a_child_does_not_come_back_is_said(tmp_path: Path, heard: Callable[[str], bool]) -> None:
-    async with running(Supervisor(tmp_path, [], [server(tmp_path, "gateway")])) as supervisor:
+    async with running(Supervisor(tmp_path, [], [server(tmp_path, "edge")])) as supervisor:
         (tmp_path / "broken").touch()
-        os.kill(supervisor.pids["gateway"], signal.SIGKILL)
-        await until(lambda: heard(r"s \(gateway ended with status 1 before it was ready"))
+        os.kill(supervisor.pids["edge"], signal.SIGKILL)
+        await until(lambda: heard(r"s \(edge ended with status 1 before it was ready"))
         (tmp_path / "broken").unlink()
-        await supervisor.ready("gateway")
+        await supervisor.ready("edge")
 
 
 async def test_a_child_that_is_frozen_on_purpose_is_not_taken_to_hang(tmp_path: Path, impatient: None) -> None:
-    async with running(Supervisor(tmp_path, [], [server(tmp_path, "ledger"), server(tmp_path, "gateway")])) as supervisor:
+    async with running(Supervisor(tmp_path, [], [server(tmp_path, "ledger"), server(tmp_path, "edge")])) as supervisor:
         before = supervisor.pids["ledger"]
         with supervisor.frozen("ledger"):
             for _ in range(2):  # longer than it takes until what hangs is killed
-                hangs = supervisor.pids["gateway"]
+                hangs = supervisor.pids["edge"]
                 os.kill(hangs, signal.SIGSTOP)
-                await until(lambda: supervisor.pids.get("gateway", hangs) != hangs)  # noqa: B023
-                await supervisor.ready("gateway")
+                await until(lambda: supervisor.pids.get("edge", hangs) != hangs)  # noqa: B023
+                await supervisor.ready("edge")
             assert psutil.Process(before).status() == psutil.STATUS_STOPPED
         assert supervisor.pids["ledger"] == before
         os.kill(before, signal.SIGSTOP)
@@ -202,22 +202,22 @@ async def test_a_child_that_is_frozen_on_purpose_is_not_taken_to_hang(tmp_path: 
 
 
 async def test_a_restarted_child_is_ready_again_under_another_pid(tmp_path: Path) -> None:
-    async with running(Supervisor(tmp_path, [], [server(tmp_path, "gateway")])) as supervisor:
-        first = supervisor.pids["gateway"]
-        await supervisor.restart("gateway")
-        assert supervisor.pids["gateway"] != first
+    async with running(Supervisor(tmp_path, [], [server(tmp_path, "edge")])) as supervisor:
+        first = supervisor.pids["edge"]
+        await supervisor.restart("edge")
+        assert supervisor.pids["edge"] != first
 
 
 async def test_on_a_full_disk_nothing_is_started_unrecorded_and_when_there_is_room_all_goes_on(tmp_path: Path) -> None:
-    async with running(Supervisor(tmp_path, [], [server(tmp_path, "gateway"), sleeper("other")])) as supervisor:
+    async with running(Supervisor(tmp_path, [], [server(tmp_path, "edge"), sleeper("other")])) as supervisor:
         before = supervisor.pids
         (tmp_path / "pids.json.new").symlink_to("/dev/full")  # where the record is written first
-        os.kill(before["gateway"], signal.SIGKILL)
-        await until(lambda: supervisor._started["gateway"].pid != before["gateway"])  # tried, at least once
+        os.kill(before["edge"], signal.SIGKILL)
+        await until(lambda: supervisor._started["edge"].pid != before["edge"])  # tried, at least once
         assert supervisor.pids["other"] == before["other"]
         (tmp_path / "pids.json.new").unlink()
-        await until(lambda: "gateway" in supervisor.pids)
-        await supervisor.ready("gateway")
+        await until(lambda: "edge" in supervisor.pids)
+        await supervisor.ready("edge")
 
 
 async def test_children_start_when_the_preparation_is_done(tmp_path: Path) -> None:
@@ -347,8 +347,8 @@ async def test_two_supervisors_cannot_share_a_folder(tmp_path: Path) -> None:
 
 async def test_a_child_that_never_comes_up_is_reported_with_its_log(tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
-    with pytest.raises(Died, match=r"gateway ended with status 1 before it was ready; see \S+/logs/gateway\.log\n +no key"):
-        await Supervisor(tmp_path, [], [server(tmp_path, "gateway")]).run(lambda pids: None)
+    with pytest.raises(Died, match=r"edge ended with status 1 before it was ready; see \S+/logs/edge\.log\n +no key"):
+        await Supervisor(tmp_path, [], [server(tmp_path, "edge")]).run(lambda pids: None)
 
 
 async def test_the_folder_is_closed_to_others(tmp_path: Path) -> None:

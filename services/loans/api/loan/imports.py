@@ -37,7 +37,7 @@ from shared.terms.countersigning_tables import ProposalRow, ProposalStatus
 
 PATH = "/v1/loan-imports"
 TOGETHER = 32  # loans that are written at a time: more, and whoever comes between them waits
-PATIENCE_SECONDS = 20.0  # of a request, after which no more is written: a gateway waits for an answer no longer than 30
+PATIENCE_SECONDS = 20.0  # of a request, after which no more is written: an edge waits for an answer no longer than 30
 
 router = APIRouter(prefix=PATH, tags=["imports"])
 

@@ -353,12 +353,12 @@ def test_a_key_of_another_kind_cannot_approve(tmp_path: Path, decision: Path) ->
 
 
 def test_a_rebuild_needs_a_service_that_has_a_journal_and_a_deployment(tmp_path: Path) -> None:
-    assert "accepted: inventory, allocation, loans, ledger" in reserve("rebuild", "gateway", "--data", tmp_path).stderr
+    assert "accepted: inventory, allocation, loans, ledger" in reserve("rebuild", "edge", "--data", tmp_path).stderr
     assert "reserve up" in reserve("rebuild", "inventory", "--data", tmp_path).stderr
 
 
 def test_a_recovery_needs_a_service_that_has_a_journal_and_a_deployment(tmp_path: Path) -> None:
-    assert "accepted: inventory, allocation, loans, ledger" in reserve("journal", "recover", "gateway", "--data", tmp_path).stderr
+    assert "accepted: inventory, allocation, loans, ledger" in reserve("journal", "recover", "edge", "--data", tmp_path).stderr
     assert "reserve up" in reserve("journal", "recover", "inventory", "--data", tmp_path).stderr
 
 

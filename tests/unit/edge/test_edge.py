@@ -1,10 +1,11 @@
-"""The gateway between real servers on loopback: routing, streaming, header hygiene, and what happens when a service is not well."""
+"""The edge between real servers on loopback: routing, streaming, header hygiene, and what happens when a service is not well."""
 
 import asyncio
 import contextlib
 import re
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,13 +15,9 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
-from services.gateway.headers import to_service
-from services.gateway.main import create_app
-from services.gateway.proxy import QUIET_TIMEOUT_S
-from services.gateway.routing import Destination, destination
-from shared.http.problems import BODY_LIMIT_BYTES, IMPORT_LIMIT_BYTES
-from shared.settings import Settings
-from tests.waiting import HANGS_AFTER_S
+from reserve.operate.edge.configuration import QUIET_S, Edge, configuration, encoded
+from reserve.operate.edge.program import command
+from tests.waiting import HANGS_AFTER_S, until
 
 
 @contextlib.asynccontextmanager
@@ -38,13 +35,10 @@ async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
 
 
 class Service:
-    """A service behind the gateway: it tells what reached it, and streams when the test says so."""
+    """A service behind the edge: it tells what reached it, and streams when the test says so."""
 
     def __init__(self) -> None:
-        self.next_chunk = asyncio.Event()
-        self.stream_cancelled = asyncio.Event()
-        self.first_piece = asyncio.Event()
-        self.healthy = True
+        self.forget()
         self.app = FastAPI()
         self.app.api_route("/v1/echo/{rest:path}", methods=["GET", "POST", "PUT", "DELETE"])(self.echo)
         self.app.get("/v1/stream")(self.stream)
@@ -55,6 +49,12 @@ class Service:
         self.app.get("/metrics")(self.internal)
         self.app.get("/readyz")(self.readyz)
         self.app.get("/.well-known/jwks.json")(self.internal)
+
+    def forget(self) -> None:
+        self.next_chunk = asyncio.Event()
+        self.stream_cancelled = asyncio.Event()
+        self.first_piece = asyncio.Event()
+        self.healthy = True
 
     async def echo(self, request: Request) -> Response:
         content = {
@@ -110,37 +110,79 @@ class Service:
         return PlainTextResponse("ready", status_code=200 if self.healthy else 503)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 class Setting:
-    def __init__(self, service: Service, http: httpx.AsyncClient, url: str) -> None:
-        self.service, self.http, self.url = service, http, url
+    def __init__(self, service: Service, http: httpx.AsyncClient, url: str, internal: str) -> None:
+        self.service, self.http, self.url, self.internal = service, http, url, internal
 
 
 @contextlib.asynccontextmanager
-async def gateway(*, quiet_timeout_s: float = QUIET_TIMEOUT_S, **upstreams: str) -> AsyncIterator[Setting]:
+async def edge(folder: Path, *, quiet_s: float = QUIET_S, **upstreams: str) -> AsyncIterator[Setting]:
     service = Service()
     async with serving(service.app, http="h11", timeout_keep_alive=round(HANGS_AFTER_S)) as service_url:
-        gate = create_app(Settings(), {"inventory": service_url, "identity": service_url} | upstreams, quiet_timeout_s=quiet_timeout_s)
-        # Nobody stands before this gateway, so uvicorn must not believe X-Forwarded-For either.
-        async with serving(gate, proxy_headers=False) as url, httpx.AsyncClient(base_url=url, timeout=HANGS_AFTER_S) as http:
-            yield Setting(service, http, url)
+        port, internal = free_port(), free_port()
+        told = Edge(
+            host="127.0.0.1",
+            port=port,
+            internal_host="127.0.0.1",
+            internal_port=internal,
+            admin_socket=str(folder / "admin.sock"),
+            upstreams={"inventory": service_url, "identity": service_url} | upstreams,
+            quiet_s=quiet_s,
+        )
+        async with running(told, folder), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HANGS_AFTER_S) as http:
+            yield Setting(service, http, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{internal}")
             service.next_chunk.set()
 
 
-@pytest.fixture
-async def setting() -> AsyncIterator[Setting]:
-    async with gateway() as setting:
+@contextlib.asynccontextmanager
+async def running(told: Edge, folder: Path) -> AsyncIterator[None]:
+    (file := folder / "edge.json").write_bytes(encoded(configuration(told)))
+    with (folder / "edge.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(*command(file, workers=1), stdout=log, stderr=log)
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{told.port}") as http:
+
+            async def answers() -> bool:
+                assert process.returncode is None, (folder / "edge.log").read_text()
+                with contextlib.suppress(httpx.TransportError):
+                    return (await http.get("/livez")).status_code == 200
+                return False
+
+            await until(answers)
+        yield
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Setting]:
+    async with edge(tmp_path_factory.mktemp("edge")) as setting:
         yield setting
 
 
 @pytest.fixture
-async def impatient() -> AsyncIterator[Setting]:
-    """A gateway that waits for half a second: for tests of time-outs alone."""
-    async with gateway(quiet_timeout_s=0.5) as setting:
+def setting(shared: Setting) -> Setting:
+    shared.service.forget()
+    return shared
+
+
+@pytest.fixture(scope="module")
+async def impatient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Setting]:
+    """An edge that waits for half a second: for tests of time-outs alone."""
+    async with edge(tmp_path_factory.mktemp("edge"), quiet_s=0.5) as setting:
         yield setting
 
 
 async def raw(url: str, request: bytes) -> bytes:
-    """What the gateway answers to these bytes, up to the end of the connection."""
+    """What the edge answers to these bytes, up to the end of the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
     writer.write(request)
     await writer.drain()
@@ -234,31 +276,6 @@ async def test_a_request_streams_before_it_ends(setting: Setting) -> None:
     assert answer.json() == {"size": 10 + 10 * 65536}
 
 
-async def test_a_body_over_the_limit_ends_at_the_gateway(setting: Setting) -> None:
-    head = b"POST /inventory/v1/import HTTP/1.1\r\nhost: x\r\n"
-    length = 3 << 20
-    told = await raw(setting.url, head + b"content-length: %d\r\n\r\n" % length + b"x" * length)
-    chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
-    untold = await raw(setting.url, head + b"transfer-encoding: chunked\r\n\r\n" + 40 * chunk + b"0\r\n\r\n")
-    for answer in (told, untold):
-        assert answer.startswith(b"HTTP/1.1 413 ")
-        assert b'"code": "body_too_large"' in answer
-
-
-def test_only_a_route_that_is_named_for_imports_takes_a_larger_body() -> None:
-    services = frozenset({"loans", "inventory", "allocation"})
-    expected = {
-        b"/loans/v1/loan-imports": IMPORT_LIMIT_BYTES,
-        b"/loans/v1/loans": BODY_LIMIT_BYTES,
-        b"/allocation/v1/screening-list-imports": IMPORT_LIMIT_BYTES,
-        b"/allocation/v1/screening-lists": BODY_LIMIT_BYTES,
-    }
-    assert {path: found.body_limit_bytes for path in expected if (found := destination(path, services))} == expected
-    other = destination(b"/inventory/v1/loan-imports", services)
-    assert other is not None
-    assert other.body_limit_bytes == BODY_LIMIT_BYTES
-
-
 async def test_a_caller_that_leaves_stops_the_work_for_it(setting: Setting) -> None:
     async with setting.http.stream("GET", "/inventory/v1/stream") as answer:
         assert await anext(answer.aiter_raw()) == b"first"
@@ -268,10 +285,11 @@ async def test_a_caller_that_leaves_stops_the_work_for_it(setting: Setting) -> N
 
 async def test_a_services_own_address_becomes_the_public_one_and_relative_ones_stay(setting: Setting) -> None:
     answer = await setting.http.get("/inventory/v1/moved")
-    assert answer.headers["location"] == f"{setting.url}/inventory/v1/echo/there"
-    assert answer.headers["link"] == f'<{setting.url}/inventory/v1/moved?cursor=2>; rel="next", <?cursor=3>; rel="last"'
-    forged = await raw(setting.url, b"GET /inventory/v1/moved HTTP/1.1\r\nhost: evil.example/x?\r\nconnection: close\r\n\r\n")
-    assert b"location: /inventory/v1/echo/there\r\n" in forged
+    assert str(answer.url.join(answer.headers["location"])) == f"{setting.url}/inventory/v1/echo/there"
+    assert answer.headers["link"] == '</inventory/v1/moved?cursor=2>; rel="next", <?cursor=3>; rel="last"'
+    for host in (b"evil.example/x?", b"evil.example@x", b"a b", b""):
+        forged = await raw(setting.url, b"GET /inventory/v1/moved HTTP/1.1\r\nhost: %s\r\nconnection: close\r\n\r\n" % host)
+        assert forged.startswith(b"HTTP/1.1 400 ") or b"location: /inventory/v1/echo/there\r\n" in forged, host
 
 
 async def test_internal_routes_and_unknown_services_are_not_there(setting: Setting) -> None:
@@ -289,8 +307,9 @@ async def test_internal_routes_and_unknown_services_are_not_there(setting: Setti
         "/nowhere/v1/echo/",
         "/",
     ]
-    for path in paths:
-        answer = await raw(setting.url, f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+    asked = [f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode() for path in paths]
+    answers = await asyncio.gather(*(raw(setting.url, each) for each in asked))
+    for path, answer in zip(paths, answers, strict=True):
         assert answer.startswith(b"HTTP/1.1 404 "), path
         assert b'"code": "route_not_found"' in answer, path
 
@@ -298,14 +317,12 @@ async def test_internal_routes_and_unknown_services_are_not_there(setting: Setti
 async def test_oauth_and_well_known_paths_belong_to_identity(setting: Setting) -> None:
     assert (await setting.http.get("/.well-known/jwks.json")).text == "internal"
     assert (await setting.http.get("/identity/.well-known/jwks.json")).text == "internal"
-    assert destination(b"/oauth/token", frozenset({"identity"})) == Destination("identity", "", b"/oauth/token")
-    assert destination(b"/oauth/token", frozenset({"inventory"})) is None
 
 
-async def test_a_dead_service_is_unavailable_and_the_others_go_on() -> None:
+async def test_a_dead_service_is_unavailable_and_the_others_go_on(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         free_port = listener.getsockname()[1]
-    async with gateway(ledger=f"http://127.0.0.1:{free_port}") as setting:
+    async with edge(tmp_path, ledger=f"http://127.0.0.1:{free_port}") as setting:
         answer = await setting.http.get("/ledger/v1/entries")
         assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
         assert answer.headers["content-type"] == "application/problem+json"
@@ -353,22 +370,21 @@ async def test_requests_are_counted_by_the_service_that_they_are_for(setting: Se
     await setting.http.get("/inventory/v1/echo/a-path-of-its-own")
     await setting.http.get("/.well-known/jwks.json")
     await setting.http.get("/a-stranger/v1/echo/")
-    metrics = (await setting.http.get("/metrics")).text
-    counted = 'reserve_http_requests_total{handler="%s",method="GET",service="gateway",status="%s"}'
-    for handler, status in (("/inventory", "2xx"), ("/identity", "2xx"), ("none", "4xx")):
-        assert counted % (handler, status) in metrics
+    async with httpx.AsyncClient(timeout=HANGS_AFTER_S) as http:
+        metrics = (await http.get(f"{setting.internal}/metrics")).text
+    for service in ("inventory", "identity"):
+        assert re.search(rf'envoy_cluster_external_upstream_rq_xx{{[^}}]*envoy_cluster_name="{service}"[^}}]*}} [1-9]', metrics)
     assert "a-path-of-its-own" not in metrics
     assert "a-stranger" not in metrics
 
 
-async def test_metrics_are_for_callers_within_the_deployment(setting: Setting) -> None:
-    assert (await setting.http.get("/metrics", headers={"x-forwarded-for": "9.9.9.9"})).status_code == 404
-    assert (await setting.http.get("/metrics", headers={"forwarded": "for=9.9.9.9"})).status_code == 404
-    app = create_app(Settings(), {})
-    for address, status in (("9.9.9.9", 404), ("10.1.2.3", 200), ("::1", 200)):
-        caller = httpx.AsyncClient(transport=httpx.ASGITransport(app, client=(address, 1)), base_url="http://gateway")
-        async with caller as http:
-            assert (await http.get("/metrics")).status_code == status, address
+async def test_metrics_and_what_else_is_internal_have_a_port_of_their_own(setting: Setting) -> None:
+    assert (await setting.http.get("/metrics")).status_code == 404
+    async with httpx.AsyncClient(base_url=setting.internal, timeout=HANGS_AFTER_S) as http:
+        assert (await http.get("/readyz")).status_code == 200
+        for path in ("/quitquitquit", "/config_dump", "/stats", "/", "/inventory/v1/echo/", "/metrics/../config_dump"):
+            assert (await http.get(path)).status_code == 404, path
+            assert (await http.post(path)).status_code == 404, path
 
 
 async def test_many_callers_at_once_get_each_their_own_answer(setting: Setting) -> None:
@@ -377,6 +393,7 @@ async def test_many_callers_at_once_get_each_their_own_answer(setting: Setting) 
     assert [answer.json()["body"] for answer in answers] == bodies
 
 
-def test_a_length_beside_chunks_is_not_passed_on() -> None:
-    smuggled = [(b"host", b"x"), (b"content-length", b"5"), (b"transfer-encoding", b"chunked")]
-    assert to_service(smuggled, host=b"inventory", own=[]) == [(b"host", b"inventory")]
+async def test_a_length_beside_chunks_is_refused(setting: Setting) -> None:
+    head = b"POST /inventory/v1/echo/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+    smuggled = await raw(setting.url, head + b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n")
+    assert smuggled.startswith(b"HTTP/1.1 400 ")

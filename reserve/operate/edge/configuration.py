@@ -1,0 +1,218 @@
+"""Configuration: what Envoy is told, as one JSON file that it reads at its start and checks by `envoy --mode validate`.
+
+No answer has a time in which it must be whole: a stream may last. Each wait has a limit, though: for a header that never ends, for a body
+or an answer that stops coming, for a caller that does not read.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from reserve.operate.edge.answers import HTTPS_ONLY, SECURITY, local_replies, set_headers
+from reserve.operate.edge.routes import LIVE, READY, routes
+
+HEADER_WITHIN_S = 10  # from its first byte
+QUIET_S = 30.0  # between two pieces of a request or an answer, and for a caller to take a piece
+IDLE_S = 60  # a connection without a request
+HEADERS_KIB, HEADERS = 32, 100
+CONNECTIONS = 512  # to each service
+CALLERS = 20_000  # connections of all callers
+BUFFER_BYTES = 64 << 10  # of a connection, each way: who does not read stops who writes
+HEAP_BYTES = 400 << 20  # more than this, and connections are no longer kept, then no longer taken
+
+_HERE = Path(__file__).parent
+_FILTER = "type.googleapis.com/envoy.extensions.filters.http"
+_REGEX_SIZE = 1000  # Envoy's own limit is for expressions of callers' making
+
+type Configuration = dict[str, Any]
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True):
+    """`upstreams`: {"inventory": "http://127.0.0.1:8101", ...}. `internal_port` is for whoever scrapes and probes from within: metrics.
+    `admin_socket`: a path that nobody else reaches. `quiet_s`: shorter in tests of time-outs."""
+
+    host: str
+    port: int
+    internal_host: str
+    internal_port: int
+    admin_socket: str
+    upstreams: Mapping[str, str]
+    https: bool = False
+    quiet_s: float = QUIET_S
+
+
+def configuration(edge: Edge) -> Configuration:
+    security = {**SECURITY, **HTTPS_ONLY} if edge.https else SECURITY
+    return {
+        "admin": {"address": {"pipe": {"path": edge.admin_socket, "mode": 0o600}}},
+        "layered_runtime": {"layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": _REGEX_SIZE}}]},
+        "overload_manager": _overload(),
+        "static_resources": {
+            "listeners": [
+                _listener("edge", edge.host, edge.port, _public(edge, security)),
+                _listener("internal", edge.internal_host, edge.internal_port, _internal(edge)),
+            ],
+            "clusters": [*(_cluster(name, url) for name, url in edge.upstreams.items()), _admin(edge.admin_socket)],
+        },
+    }
+
+
+def encoded(configuration: Configuration) -> bytes:
+    return json.dumps(configuration, indent=1).encode() + b"\n"
+
+
+def _listener(name: str, host: str, port: int, manager: Configuration) -> Configuration:
+    return {
+        "name": name,
+        "address": _address(host, port),
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    }
+
+
+def _public(edge: Edge, security: dict[str, str]) -> Configuration:
+    quiet = f"{edge.quiet_s}s"
+    return {
+        **_manager("edge", [_ready(edge.upstreams), _lua("each", _script("edge.lua"))]),
+        "stream_idle_timeout": quiet,
+        "stream_flush_timeout": quiet,
+        "local_reply_config": local_replies(security),
+        "early_header_mutation_extensions": [
+            {
+                "name": "callers_claims",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+                    "mutations": _before_all(),
+                },
+            }
+        ],
+        "route_config": {
+            "name": "services",
+            "virtual_hosts": [{"name": "reserve", "domains": ["*"], "routes": routes(edge.upstreams)}],
+            "response_headers_to_add": set_headers(security, only_if_absent=True),
+            "response_headers_to_remove": ["keep-alive"],
+        },
+    }
+
+
+def _internal(edge: Edge) -> Configuration:
+    scraped = {"name": "metrics", "match": {"path": "/metrics"}, "route": {"cluster": "admin", "prefix_rewrite": "/stats/prometheus"}}
+    return {
+        **_manager("internal", [_ready(edge.upstreams)]),
+        "route_config": {"name": "internal", "virtual_hosts": [{"name": "internal", "domains": ["*"], "routes": [LIVE, READY, scraped]}]},
+    }
+
+
+def _manager(name: str, filters: list[Configuration]) -> Configuration:
+    return {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": name,
+        "codec_type": "HTTP1",
+        "server_name": "reserve",
+        "use_remote_address": True,
+        "skip_xff_append": True,  # it is written anew below
+        "internal_address_config": {"unix_sockets": False},  # nobody is trusted for where they come from
+        "generate_request_id": True,
+        "preserve_external_request_id": True,
+        "always_set_request_id_in_response": True,
+        "normalize_path": False,
+        "max_request_headers_kb": HEADERS_KIB,
+        "request_headers_timeout": f"{HEADER_WITHIN_S}s",
+        "common_http_protocol_options": {
+            "idle_timeout": f"{IDLE_S}s",
+            "max_headers_count": HEADERS,
+            "headers_with_underscores_action": "DROP_HEADER",
+        },
+        "http_filters": [
+            *filters,
+            {"name": "router", "typed_config": {"@type": f"{_FILTER}.router.v3.Router", "suppress_envoy_headers": True}},
+        ],
+    }
+
+
+def _before_all() -> list[Configuration]:
+    """What callers claim of where they come from is gone before anybody reads it; what the script needs is kept under names of ours."""
+    claims = ({"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in ("x-forwarded-", "x-reserve-", "x-envoy-"))
+    gone = ({"remove": name} for name in ("forwarded", "x-real-ip", "proxy-authorization", "te", "trailer", "keep-alive"))
+    kept = {
+        "x-forwarded-for": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
+        "x-reserve-connection": "%REQ(connection)%",
+        "x-reserve-request-id": "%REQ(x-request-id)%",
+        "x-forwarded-host": "%REQ(:authority)%",  # Envoy has refused what is no host
+    }
+    return [*claims, *gone, *({"append": each} for each in set_headers(kept)), {"remove": "x-request-id"}]
+
+
+def _ready(upstreams: Mapping[str, str]) -> Configuration:
+    listed = ", ".join(f'"{name}"' for name in upstreams)
+    asked = _lua("ready", f"local SERVICES = {{{listed}}}\n{_script('ready.lua')}")
+    return {**asked, "disabled": True}  # but for the one route
+
+
+def _lua(name: str, script: str) -> Configuration:
+    return {"name": name, "typed_config": {"@type": f"{_FILTER}.lua.v3.Lua", "default_source_code": {"inline_string": script}}}
+
+
+def _script(name: str) -> str:
+    return (_HERE / name).read_text()
+
+
+def _cluster(name: str, url: str) -> Configuration:
+    at = urlsplit(url)
+    assert at.hostname is not None, url
+    thresholds = {"max_connections": CONNECTIONS, "max_pending_requests": CALLERS, "max_requests": CALLERS, "max_retries": CONNECTIONS}
+    return {
+        **_endpoint(name, _address(at.hostname, at.port or 80)),
+        "type": "STRICT_DNS",
+        "connect_timeout": "2s",
+        "circuit_breakers": {"thresholds": [thresholds]},
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                # Far below the services' 30 s, so that it is the edge that closes an idle connection.
+                "common_http_protocol_options": {"idle_timeout": "4s"},
+                "explicit_http_config": {"http_protocol_options": {}},
+            }
+        },
+    }
+
+
+def _admin(socket: str) -> Configuration:
+    return {**_endpoint("admin", {"pipe": {"path": socket}}), "type": "STATIC", "connect_timeout": "2s"}
+
+
+def _endpoint(name: str, address: Configuration) -> Configuration:
+    return {
+        "name": name,
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]},
+    }
+
+
+def _address(host: str, port: int) -> Configuration:
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def _overload() -> Configuration:
+    monitor = "type.googleapis.com/envoy.extensions.resource_monitors"
+    heap = {"@type": f"{monitor}.fixed_heap.v3.FixedHeapConfig", "max_heap_size_bytes": HEAP_BYTES}
+    callers = {
+        "@type": f"{monitor}.downstream_connections.v3.DownstreamConnectionsConfig",
+        "max_active_downstream_connections": CALLERS,
+    }
+
+    def action(name: str, of_heap: float) -> Configuration:
+        trigger = {"name": "envoy.resource_monitors.fixed_heap", "threshold": {"value": of_heap}}
+        return {"name": f"envoy.overload_actions.{name}", "triggers": [trigger]}
+
+    return {
+        "refresh_interval": "0.25s",
+        "resource_monitors": [
+            {"name": "envoy.resource_monitors.fixed_heap", "typed_config": heap},
+            {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": callers},
+        ],
+        "actions": [action("shrink_heap", 0.85), action("disable_http_keepalive", 0.9), action("stop_accepting_requests", 0.95)],
+    }

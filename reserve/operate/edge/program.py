@@ -1,0 +1,45 @@
+"""Envoy itself: where its program is, and how a process becomes it."""
+
+import os
+import resource
+from importlib.resources import files
+from pathlib import Path
+from typing import NoReturn
+
+from reserve.operate.edge.configuration import Edge, configuration, encoded
+from shared.engines.private_files import private_folder, write_private
+from shared.settings import Settings
+
+WORKERS = 2  # threads that carry requests; more gain nothing beside the services on the machines that this is for
+
+
+def command(configuration: Path, workers: int = WORKERS) -> tuple[str, ...]:
+    """The arguments of a process that serves `configuration` until SIGTERM. There is one at a time: nothing is handed over to another."""
+    return (envoy(), "--config-path", str(configuration), "--concurrency", str(workers), "--disable-hot-restart", "--log-level", "warning")
+
+
+def envoy() -> str:
+    """The program. Raises ModuleNotFoundError where the image comes without one."""
+    return str(files("envoy") / "_bin" / "envoy")
+
+
+def become_envoy(settings: Settings, port: int | None) -> NoReturn:
+    """This process is Envoy from here on, in front of `settings.service_urls`. Its files are in a private folder of the data folder."""
+    folder = private_folder(settings.data_dir.absolute() / "edge")
+    write_private(file := folder / "envoy.json", encoded(configuration(edge_of(settings, settings.port if port is None else port))))
+    os.chdir(folder)  # a socket's path is short
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection is a file
+    arguments = command(file)
+    os.execv(arguments[0], arguments)  # noqa: S606
+
+
+def edge_of(settings: Settings, port: int) -> Edge:
+    return Edge(
+        host=settings.host,
+        port=port,
+        internal_host=settings.host,
+        internal_port=settings.internal_port,
+        admin_socket="admin.sock",
+        upstreams={name: url for name, url in settings.service_urls.items() if name != "edge"},
+    )

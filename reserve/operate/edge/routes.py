@@ -1,0 +1,62 @@
+"""Which service a path belongs to: `/inventory/v1/lots` is `/v1/lots` of inventory; OAuth's own paths are identity's.
+
+Paths are matched as they came, still percent-encoded, and go on as they came: what a segment means is its service's to say.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from reserve.operate.edge.answers import set_headers
+
+IDENTITY = "identity"
+_IDENTITY_ROOTS = ("/oauth", "/.well-known")  # at the issuer's root, where RFC 8414 puts them
+_INTERNAL = ("metrics", "livez", "readyz")
+_SLASH, _DOT = "(?:/|%2f)", r"(?:\.|%2e)"
+LIVE = {
+    "name": "livez",
+    "match": {"path": "/livez"},
+    "direct_response": {"status": 200, "body": {"inline_string": '{"status": "live"}'}},
+    "response_headers_to_add": set_headers({"content-type": "application/json", "cache-control": "no-store"}),
+}
+READY = {  # the filter answers
+    "name": "readyz",
+    "match": {"path": "/readyz"},
+    "direct_response": {"status": 503},
+    "typed_per_filter_config": {
+        "ready": {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}, "disabled": False}
+    },
+}
+_NOT_FOUND = {"direct_response": {"status": 404}}
+
+
+def routes(upstreams: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Envoy's, in order. Internal routes are not there in any spelling, nor is a path with dot segments."""
+    internal = "|".join(map(_spelled, _INTERNAL))
+    services = "|".join(upstreams)
+    dotted = f"(?i)(?:.*{_SLASH})?{_DOT}{{1,2}}(?:{_SLASH}.*)?"
+    hidden = f"(?i)/(?:{services}){_SLASH}+(?:{internal})(?:{_SLASH}.*)?"
+    return [
+        LIVE,
+        READY,
+        *({"name": "none", "match": {"safe_regex": {"regex": regex}}, **_NOT_FOUND} for regex in (dotted, hidden)),
+        *(_to(name, url, {"prefix": f"/{name}/"}, f"/{name}") for name, url in upstreams.items()),
+        *(_to(IDENTITY, upstreams[IDENTITY], {"path_separated_prefix": root}, "") for root in _IDENTITY_ROOTS if IDENTITY in upstreams),
+    ]
+
+
+def _to(service: str, url: str, match: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """`prefix` is what the public path has before the service's own path."""
+    rewrite = {"prefix_rewrite": "/"} if prefix else {}
+    return {
+        "name": service,
+        "match": match,
+        "route": {"cluster": service, "timeout": "0s", "host_rewrite_literal": urlsplit(url).netloc, **rewrite},
+        "metadata": {"filter_metadata": {"each": {"internal": url, "prefix": prefix}}},
+        "request_headers_to_add": set_headers({"x-forwarded-prefix": prefix}),
+    }
+
+
+def _spelled(word: str) -> str:
+    """RE2, of any case: the word, with any of its letters percent-encoded."""
+    return "".join(f"(?:{letter}|%{ord(letter):02x}|%{ord(letter.upper()):02x})" for letter in word)

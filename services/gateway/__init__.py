@@ -1,1 +1,0 @@
-"""gateway: the one address of the system. It takes requests to the services and keeps what is internal inside."""
