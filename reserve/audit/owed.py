@@ -29,6 +29,7 @@ class _Owed(msgspec.Struct):
     mass_g: int
     window_to: date | None  # None: by a build that followed no delivery
     assigned_g: int
+    assigned_on: date
 
 
 class Owed:
@@ -40,6 +41,7 @@ class Owed:
         self._terms: dict[str, RightTerms] = {}  # by right, those that are agreed
         self._terminated: set[str] = set()
         self._contents: dict[str, dict[str, str]] = {}  # by product
+        self._days_are_looked_at = False  # by the build: that nothing is delivered before it was assigned
 
     def see(self, place: str, effective_on: str, event: Any) -> None:
         match event:
@@ -53,16 +55,24 @@ class Owed:
                 before = self._owed.get((event.draw, event.right))
                 mass_g, assigned_g = (0, 0) if before is None else (before.mass_g, before.assigned_g)
                 self._owed[event.draw, event.right] = _Owed(
-                    event.right, event.partner, event.mass_g + mass_g, event.window_to, event.mass_g + assigned_g
+                    event.right,
+                    event.partner,
+                    event.mass_g + mass_g,
+                    event.window_to,
+                    event.mass_g + assigned_g,
+                    date.fromisoformat(effective_on),
                 )
             case DeliveryPostponed():
                 for owed in self._owed.values():
                     if owed.right == event.right:
                         owed.window_to = event.window_to
             case AssignmentDelivered():
+                self._days_are_looked_at = self._days_are_looked_at or event.reported_by is not None
+                self._look_day(place, effective_on, event)
                 self._look_late(place, event)
                 self._deliver(place, event, "delivered")
             case AssignmentSubstituted():
+                self._look_day(place, effective_on, event)
                 self._look_no_worse(place, event)
                 self._deliver(place, event, "substituted")
             case AssignmentGivenBack():
@@ -95,6 +105,15 @@ class Owed:
         terminated = isinstance(event, AssignmentFailed) and event.cause == "terminated" and event.right in self._terminated
         passed = terminated or (last is not None and last < on)
         self._findings.look(Check.DRAWS, passed, place, f"{event.right} is failed before its window has passed")
+
+    def _look_day(self, place: str, effective_on: str, event: AssignmentDelivered | AssignmentSubstituted) -> None:
+        owed = self._owed.get((event.draw, event.right))
+        first, last = date.min if owed is None else owed.assigned_on, date.fromisoformat(effective_on)
+        if first <= event.delivered_on <= last:
+            self._findings.look(Check.RIGHTS, True, place, "")
+        else:
+            what = f"{event.right} is delivered on {event.delivered_on}, and was assigned on {first}, and reported by {last}"
+            self._findings.under_rule(Check.RIGHTS, self._days_are_looked_at, place, what)
 
     def _look_late(self, place: str, event: AssignmentDelivered) -> None:
         owed, last = self._owed.get((event.draw, event.right)), self._last(event)

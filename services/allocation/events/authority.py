@@ -49,6 +49,7 @@ class Power(StrEnum):
     POSTPONE_DELIVERY = "postpone_delivery"  # of what a project owes
     EXERCISE_RIGHT = "exercise_right"  # an option, or a first refusal
     AGREE_PROGRAMME = "agree_programme"  # of deliveries under a right
+    ACCEPT_DELIVERY = "accept_delivery"  # of what a project owes a partner, which has not reported it itself
     ACCEPT_SUBSTITUTE = "accept_substitute"  # other goods than were assigned
     TAKE_BACK_RIGHT = "take_back_right"  # that a partner gives back
     TERMINATE_RIGHT = "terminate_right"

@@ -9,6 +9,7 @@ from services.inventory.events.ids import DrawId, LotId, ProductId, ReleaseId, R
 from services.inventory.events.lots import Assay
 from shared.journal.record import Grams
 from shared.journal.texts import TypedText
+from shared.terms.dating import Dated
 
 type RightKind = Literal["firm_offtake", "option", "first_refusal"]
 type Source = Literal["lots", "rights"]
@@ -139,6 +140,8 @@ class AssignmentDelivered(StockpileEvent, frozen=True, kw_only=True, omit_defaul
     delivered_on: date
     evidence: TypedText
     late_days: int = 0  # after its last day, within the days of grace
+    dated_because: Dated | None = None  # why it was reported on a later day
+    reported_by: Literal["partner", "reserve"] | None = None  # of the Reserve, two people have; None: by a build under which one did
 
 
 class AssignmentSubstituted(StockpileEvent, frozen=True, kw_only=True, tag="inventory.assignment_substituted.v1"):

@@ -1,7 +1,7 @@
 """The audit of what is owed under assigned rights: what a stockpile does is sound, and what none would do is found."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -26,7 +26,8 @@ def faults(told: Sequence[tuple[date, Any]]) -> list[str]:
 
 def told() -> list[tuple[date, Any]]:
     """Three units of the right are Japan's: one is delivered, two are failed, after force majeure."""
-    one = DeliverAssignment(draw=DrawId("drw_1"), right=RIGHT, partner=None, mass_g=UNIT_G, delivered_on=TODAY, evidence="CMR", on=TODAY)
+    days: dict[str, Any] = {"delivered_on": TODAY, "reported_on": TODAY, "on": TODAY}
+    one = DeliverAssignment(draw=DrawId("drw_1"), right=RIGHT, partner=None, mass_g=UNIT_G, evidence="CMR", **days)
     later = PostponeDelivery(right=RIGHT, window_to=date(2026, 12, 31), cause="force_majeure", evidence="notice", on=TODAY)
     story, events = a_stockpile(right(), a_round(award("a", "JP", 3))), list[tuple[date, Any]]()
     for on, command in ((TODAY, draw(units=3)), (TODAY, one), (TODAY, later), (LATER, FailAssignments(right=RIGHT, on=LATER))):
@@ -44,6 +45,14 @@ def test_what_is_failed_too_early_or_by_another_mass_is_found():
     assert faults(early) == ["rgt_1 is failed before its window has passed"]
     less = [(on, replace(event, mass_g=UNIT_G) if isinstance(event, AssignmentFailed) else event) for on, event in told()]
     assert faults(less) == [f"{UNIT_G} g of rgt_1 are failed, and {2 * UNIT_G} g were owed"]
+
+
+def test_what_is_delivered_before_it_was_assigned_or_after_it_is_reported_is_found():
+    for day in (TODAY - timedelta(days=1), TODAY + timedelta(days=1)):
+        moved = [(on, replace(event, delivered_on=day) if isinstance(event, AssignmentDelivered) else event) for on, event in told()[:3]]
+        assert faults(moved) == [f"rgt_1 is delivered on {day}, and was assigned on {TODAY}, and reported by {TODAY}"]
+        before = [(on, replace(event, reported_by=None) if isinstance(event, AssignmentDelivered) else event) for on, event in moved]
+        assert faults(before) == []  # by a build that did not look
 
 
 def test_more_delivered_than_is_owed_is_found():
