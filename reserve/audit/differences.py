@@ -30,6 +30,7 @@ class Differences:
         self._weighed: dict[tuple[str, str], list[tuple[str, int]]] = {}  # (stream, draw) -> who proposed what it weighs
         self._signed: dict[str, CommandApproved] = {}  # by command
         self._open: dict[tuple[str, str], _Open] = {}  # (stream, draw) ->
+        self._thirds_sign = False  # however a suspense ends, as an event has shown
         self._last = ""  # when the last event was recorded
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
@@ -72,9 +73,13 @@ class Differences:
         self._look(place, lacks_g == event.mass_g, f"{event.draw} has {lacks_g} g in suspense, and {event.mass_g} g are settled")
         if found is None or (signed := self._signed.get(record.command_id)) is None:
             return  # which `control` finds
-        if event.cause in ("loss", "measurement", "found"):
-            weighers = (found.event.first_by, found.event.weighed_by)
-            self._approvers.apart(Check.CONTROL, Apart.SETTLES, place, signed.approval.subject, weighers, instant(record))
+        self._thirds_sign = self._thirds_sign or event.signed_by is not None
+        by, weighers, at = signed.approval.subject, (found.event.first_by, found.event.weighed_by), instant(record)
+        self._look(place, event.signed_by in (None, by), f"{event.signed_by} is said to have signed for {event.draw}, and {by} has")
+        if self._thirds_sign or event.cause in ("loss", "measurement", "found"):
+            self._approvers.apart(Check.CONTROL, Apart.SETTLES, place, by, weighers, at)
+        elif self._approvers.same(by, weighers, at):
+            self._findings.list_it(Check.CONTROL, place, f"{by} is {Apart.SETTLES.than}: {Apart.SETTLES}")
         if date.fromisoformat(record.effective_on) > found.event.sign_by:
             self._findings.list_it(Check.CONTROL, place, f"{event.draw} was to be signed for by {found.event.sign_by}")
 

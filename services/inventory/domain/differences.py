@@ -18,6 +18,7 @@ from services.inventory.events import (
     DrawId,
     DrawWeighedAgain,
     Event,
+    SettledAs,
 )
 from shared.journal.decider import CancelTimer, Refused, Timer
 from shared.journal.texts import TypedText
@@ -112,11 +113,9 @@ def weigh_again(command: WeighAgain, state: Stockpile) -> Sequence[Event] | Refu
 
 
 def settle_difference(command: SettleDifference, state: Stockpile) -> Sequence[Event] | Refusal:
-    if (found := state.suspense.get(command.draw)) is None:
+    if command.draw not in state.suspense:
         return Refused(Reason.DIFFERENCE_NOT_FOUND, f"nothing that {command.draw} lacks is in suspense")
-    if command.capacity is not None and not found.weighed_by.isdisjoint(command.capacity.accounts):
-        return Refused(Reason.SIGNED_BY_WEIGHER, f"{command.capacity.by} has weighed it", accepted="a third person")
-    return settled(state, command.draw, command.cause)
+    return settled(state, command.draw, command.cause, command.capacity)
 
 
 def miss_difference(command: MissDifference, state: Stockpile) -> Sequence[Event]:
@@ -126,14 +125,17 @@ def miss_difference(command: MissDifference, state: Stockpile) -> Sequence[Event
     return [DifferenceOverdue(product=state.product, draw=command.draw, partner=found.partner, mass_g=found.mass_g, sign_by=found.sign_by)]
 
 
-def settled(
-    state: Stockpile, draw: DrawId, cause: Literal["loss", "measurement", "found", "weighed_again", "returned"]
-) -> list[DifferenceSettled]:
-    """What the draw lacks is in suspense no longer; nothing, if nothing is."""
+def settled(state: Stockpile, draw: DrawId, cause: SettledAs, capacity: Capacity | None) -> list[DifferenceSettled] | Refusal:
+    """What the draw lacks is in suspense no longer, however it ends: a third person, who has not weighed it, signs. Nothing, if nothing
+    is. `capacity`: of who signs."""
     found = state.suspense.get(draw) if state.suspense else None
     if state.product is None or found is None:
         return []
-    return [DifferenceSettled(product=state.product, draw=draw, partner=found.partner, mass_g=found.mass_g, cause=cause)]
+    if capacity is not None and not found.weighed_by.isdisjoint(capacity.accounts):
+        return Refused(Reason.SIGNED_BY_WEIGHER, f"{capacity.by} has weighed it", accepted="a third person")
+    signed_by = None if capacity is None else capacity.by
+    partner, mass_g = found.partner, found.mass_g
+    return [DifferenceSettled(product=state.product, draw=draw, partner=partner, mass_g=mass_g, cause=cause, signed_by=signed_by)]
 
 
 def difference_timers(event: DrawWeighedAgain | DifferenceSettled) -> Sequence[Timer | CancelTimer]:

@@ -25,7 +25,7 @@ class DrawWeighedAgain(StockpileEvent, frozen=True, kw_only=True, tag="inventory
     sign_by: date  # the last day on which what is missing is to be signed for
 
 
-class DifferenceSettled(StockpileEvent, frozen=True, kw_only=True, tag="inventory.difference_settled.v1"):
+class DifferenceSettled(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.difference_settled.v1"):
     """Out of suspense, as somebody has signed who had not weighed it. `found` shows in the next stock-take. Where another weighing or the
     goods' return takes its place, that event stands after it."""
 
@@ -33,6 +33,7 @@ class DifferenceSettled(StockpileEvent, frozen=True, kw_only=True, tag="inventor
     partner: str
     mass_g: Grams
     cause: SettledAs
+    signed_by: str | None = None  # None: by a build in which who weighed it could sign another weighing, or its return
 
 
 class DifferenceOverdue(StockpileEvent, frozen=True, kw_only=True, tag="inventory.difference_overdue.v1"):

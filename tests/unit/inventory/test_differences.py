@@ -123,6 +123,17 @@ def test_what_two_have_weighed_one_alone_does_not_weigh_otherwise():
     assert signed.events[2].difference_g == 100_000 and not signed.state.suspense
 
 
+def test_the_two_weighers_close_no_suspense_by_an_ordinary_weighing_or_a_return():
+    """One of them finds nothing missing any more, or has the goods back in stock as a whole, and the other signs."""
+    for closes in (weigh(), weigh(weighed_g=MASS_G - 10_000), ReturnDraw(draw=DRAW, reason="ship delayed")):
+        waits = in_suspense(propose(closes, TODAY))
+        waits.when(approve(TODAY, by=BOB)).refused(Reason.SIGNED_BY_WEIGHER)
+        second_account = msgspec.structs.replace(may(SIGNER, TODAY), others=frozenset({BOB}))
+        waits.when(approve(TODAY, capacity=second_account)).refused(Reason.SIGNED_BY_WEIGHER)
+        [settled] = [event for event in waits.when(approve(TODAY)).events if isinstance(event, DifferenceSettled)]
+        assert settled.signed_by == SIGNER
+
+
 def test_goods_that_come_back_leave_nothing_in_suspense():
     back = ReturnDraw(draw=DRAW, reason="ship delayed")
     story = in_suspense(propose(back, TODAY)).when(approve(TODAY))

@@ -44,12 +44,14 @@ class History:
         }
         return self._see("again", 0, inventory.DrawWeighedAgain(**(told | changes)), actor=by)
 
-    def signs(self, by: str = "cid", days: int = 1, cause: Any = "loss", mass_g: int = MASS_G - LESS_G) -> "History":
+    def signs(
+        self, by: str = "cid", days: int = 1, cause: Any = "loss", mass_g: int = MASS_G - LESS_G, signed_by: str | None = None
+    ) -> "History":
         approval = Approval(subject=by, key="k", signature="", approved_on=DAY)
         told: dict[str, Any] = {"proposal": "prp_2", "act": "accept_weight", "document": "d1", "proposed_by": "ann", "approval": approval}
         self._see("signed", days, inventory.CommandApproved(**told), command="settle")
         settled: dict[str, Any] = {"product": "antimony-metal", "draw": "drw_1", "partner": "JP", "mass_g": mass_g, "cause": cause}
-        return self._see("settled", days, inventory.DifferenceSettled(**settled), command="settle")
+        return self._see("settled", days, inventory.DifferenceSettled(**settled, signed_by=signed_by), command="settle")
 
     def _see(self, place: str, days: int, event: Any, actor: str = "", command: str = "") -> "History":
         at = datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC) + timedelta(days=days)
@@ -111,6 +113,17 @@ def test_one_person_is_not_two():
 )
 def test_a_second_weighing_that_was_none_is_found(story: Any):
     assert story().found() == ["again"]
+
+
+@pytest.mark.parametrize("cause", ["weighed_again", "returned"])
+def test_who_weighed_it_closes_no_suspense_by_another_weighing_or_a_return(cause: Any):
+    assert light().signs("cid", cause=cause, signed_by="cid").found() == []
+    assert light().signs("bob", cause=cause, signed_by="bob").found() == ["settled"]
+    assert light().signs("bob", cause=cause, signed_by="cid").found() == ["settled", "settled"]
+    by_an_old_build = light().signs("bob", cause=cause)
+    assert by_an_old_build.found() == [] and by_an_old_build.listed() == ["settled"]
+    after = light().signs(signed_by="cid").weighs_again().signs("bob", cause=cause)
+    assert after.found() == ["settled"]
 
 
 def test_what_is_settled_is_what_was_in_suspense():
