@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from services.inventory.domain.reasons import Reason, Refusal
-from services.inventory.domain.state import Draw, Stockpile, day_after
+from services.inventory.domain.state import Draw, Stockpile, day_after, proposed_for
 from services.inventory.events import (
     AwardForwarded,
     CommandWithdrawn,
@@ -100,6 +100,7 @@ def weigh_again(command: WeighAgain, state: Stockpile) -> Sequence[Event] | Refu
         before_g=draw.mass_g if draw.weighed_g is None else draw.weighed_g,
         first_g=first_g,
         first_by=first_by,
+        first_proposal=proposal,
         weighed_g=command.weighed_g,
         weighed_by=command.by,
         duty=command.duty,
@@ -138,6 +139,14 @@ def settled(state: Stockpile, draw: DrawId, cause: SettledAs, capacity: Capacity
     return [DifferenceSettled(product=state.product, draw=draw, partner=partner, mass_g=mass_g, cause=cause, signed_by=signed_by)]
 
 
+def overtaken(state: Stockpile, draw: DrawId, signed: str | None) -> list[CommandWithdrawn]:
+    """What else waits for a signature about what a draw weighs, once a weighing is signed: it is of before. `signed`: its proposal."""
+    if signed is None:
+        return []
+    waiting = [name for name, _ in proposed_for(state, draw, "WeighDraw", "SettleDifference") if name != signed]
+    return [CommandWithdrawn(proposal=name, reason=TypedText("it was weighed otherwise, and that is signed")) for name in waiting]
+
+
 def difference_timers(event: DrawWeighedAgain | DifferenceSettled) -> Sequence[Timer | CancelTimer]:
     name = f"difference/{event.draw}"
     if isinstance(event, DifferenceSettled):
@@ -147,10 +156,6 @@ def difference_timers(event: DrawWeighedAgain | DifferenceSettled) -> Sequence[T
 
 
 def _first_weighings(state: Stockpile, name: DrawId, draw: Draw) -> list[tuple[str, str, int]]:
-    """(proposal, who, grams) of those that wait for a signature, and have found less than was drawn."""
-    found = []
-    for proposal, waits in sorted(state.proposals.items()):
-        given = waits.command
-        if given.get("type") == "WeighDraw" and given.get("draw") == name and given["weighed_g"] < draw.mass_g:
-            found.append((proposal, min(waits.proposed_by), given["weighed_g"]))
-    return found
+    """(proposal, who, grams) of those that wait for a signature, have found less than was drawn, and were not weighed otherwise since."""
+    waiting = [(proposal, min(waits.proposed_by), waits.command["weighed_g"]) for proposal, waits in proposed_for(state, name, "WeighDraw")]
+    return [(proposal, by, weighed_g) for proposal, by, weighed_g in waiting if weighed_g < draw.mass_g and proposal not in draw.overtaken]

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from services.inventory.domain.consignees import evidence_of, fault_of_consignee
-from services.inventory.domain.differences import settled
+from services.inventory.domain.differences import overtaken, settled
 from services.inventory.domain.loans import taken_back
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Draw, Stockpile, held_round, stopping_lot, stopping_partner, until_when
@@ -37,11 +37,13 @@ WITNESSED_SHOWN = Shown(kind=WITNESSED_RECEIPT)
 
 
 class WeighDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What the goods weighed. Weighing again corrects it, until they leave. `capacity`: of who signs it, where somebody must."""
+    """What the goods weighed. Weighing again corrects it, until they leave. `capacity`: of who signs it, where somebody must; `signed`: its
+    proposal."""
 
     draw: DrawId
     weighed_g: int
     capacity: Capacity | None = None
+    signed: str | None = None
 
 
 class DispatchDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -106,6 +108,7 @@ def weigh_draw(command: WeighDraw, state: Stockpile) -> Sequence[Event] | Refusa
             difference_g=command.weighed_g - before_g,
         ),
         _forwarded(state.product, command.draw, draw, "weighed"),
+        *overtaken(state, command.draw, command.signed),
     ]
 
 
