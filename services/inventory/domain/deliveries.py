@@ -237,7 +237,15 @@ def _fail(command: FailAssignments, state: Stockpile) -> Sequence[Event]:
         return []
     terms = programme_of(state, command.right).terms
     return [
-        AssignmentClosed(product=product, draw=owed.draw, right=owed.right, project=owed.project, partner=owed.partner, mass_g=owed.mass_g)
+        AssignmentClosed(
+            product=product,
+            draw=owed.draw,
+            right=owed.right,
+            project=owed.project,
+            partner=owed.partner,
+            mass_g=owed.mass_g,
+            of_g=owed.assigned_g,
+        )
         if tolerated(owed.mass_g, owed.assigned_g, terms.tolerance)
         else AssignmentFailed(
             product=product,

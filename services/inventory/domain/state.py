@@ -108,7 +108,7 @@ class Assignment(msgspec.Struct, frozen=True, gc=False):
     decision: str
     mass_g: int
     window_to: date | None  # None: of an earlier build, which never fails it
-    assigned_g: int = 0  # in all
+    assigned_g: int = 0  # in all, less what it gave back
     window_from: date = NEVER
     release: ReleaseId | None = None  # that it was drawn under
 

@@ -160,7 +160,7 @@ class AssignmentSubstituted(StockpileEvent, frozen=True, kw_only=True, tag="inve
     delivered_on: date
 
 
-class AssignmentClosed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.assignment_closed.v1"):
+class AssignmentClosed(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.assignment_closed.v1"):
     """The window passed, and no more is missing than the right's terms tolerate: it was delivered short, and is failed in nothing."""
 
     draw: DrawId
@@ -168,6 +168,7 @@ class AssignmentClosed(StockpileEvent, frozen=True, kw_only=True, tag="inventory
     project: str
     partner: str
     mass_g: Grams  # missing
+    of_g: Grams | None = None  # assigned, less what was given back; None: by a build that tolerated a share of that, too
 
 
 class AssignmentGivenBack(StockpileEvent, frozen=True, kw_only=True, tag="inventory.assignment_given_back.v1"):

@@ -187,6 +187,16 @@ def test_what_the_terms_tolerate_is_short_and_failed_in_nothing():
     assigned(terms=TERMS).given(less).when(passed).then(AssignmentFailed)
 
 
+def test_of_what_is_given_back_nothing_is_tolerated():
+    """Half of what was assigned may be missing. One of two units is given back: of the other, no more than half."""
+    passed = FailAssignments(right=RightId("rgt_1"), on=date(2027, 1, 1))
+    assert assigned(terms=TERMS).given(delivered(1)).when(passed).then(AssignmentClosed).events[0].of_g == 2 * UNIT_G
+    back = assigned(terms=TERMS).given(given_back(1))
+    back.when(passed).then(AssignmentFailed)  # all of it is missing: no more was ever to come
+    half = msgspec.structs.replace(delivered(1), mass_g=UNIT_G // 2)
+    assert back.given(half).when(passed).then(AssignmentClosed).events[0].of_g == UNIT_G
+
+
 def test_force_majeure_postpones_by_no_more_days_than_the_terms_say():
     last = WINDOW + timedelta(days=90)
     story = assigned(terms=TERMS)

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from reserve.audit.owed import Owed
 from reserve.audit.report import Findings
-from services.inventory.domain.deliveries import DeliverAssignment, FailAssignments, PostponeDelivery
-from services.inventory.events import AssignmentDelivered, AssignmentFailed, DrawId, RightId
+from services.inventory.domain.deliveries import DeliverAssignment, FailAssignments, GiveBackAssignment, PostponeDelivery
+from services.inventory.events import AssignmentClosed, AssignmentDelivered, AssignmentFailed, DrawId, RightId, RightTerms
 from tests.stories.stockpile import TODAY, UNIT_G, a_round, a_stockpile, award, draw, right
 
 PASSED, LATER = date(2026, 10, 1), date(2027, 1, 1)
@@ -58,3 +58,30 @@ def test_what_is_delivered_before_it_was_assigned_or_after_it_is_reported_is_fou
 def test_more_delivered_than_is_owed_is_found():
     more = [(on, replace(event, mass_g=4 * UNIT_G) if isinstance(event, AssignmentDelivered) else event) for on, event in told()[:2]]
     assert faults(more) == [f"{4 * UNIT_G} g of rgt_1 are delivered, and {3 * UNIT_G} g were owed"]
+
+
+def given_back() -> list[tuple[date, Any]]:
+    """Half of three units that are Japan's may be missing. It gives back two; a half of the third is delivered, and the rest is closed."""
+    days: dict[str, Any] = {"delivered_on": TODAY, "reported_on": TODAY, "on": TODAY}
+    story = a_stockpile(right(terms=RightTerms(tolerance="0.5")), a_round(award("a", "JP", 3)))
+    of: dict[str, Any] = {"draw": DrawId("drw_1"), "right": RIGHT}
+    back = GiveBackAssignment(**of, partner="JP", mass_g=2 * UNIT_G, on=TODAY)
+    half = DeliverAssignment(**of, partner="JP", mass_g=UNIT_G // 2, evidence="CMR", **days)
+    events = [(TODAY, event) for event in story.events]
+    for on, command in ((TODAY, draw(units=3)), (TODAY, back), (TODAY, half), (LATER, FailAssignments(right=RIGHT, on=LATER))):
+        story = story.when(command)
+        events += [(on, event) for event in story.events]
+    return events
+
+
+def test_of_what_is_given_back_nothing_is_tolerated():
+    events = given_back()
+    [closed] = [event for _, event in events if isinstance(event, AssignmentClosed)]
+    assert faults(events) == [] and closed.of_g == UNIT_G
+    nothing_came = [(on, event) for on, event in events if not isinstance(event, AssignmentDelivered)]
+    told_so = [(on, replace(event, mass_g=UNIT_G) if event == closed else event) for on, event in nothing_came]
+    wrong = f"{UNIT_G} g of rgt_1 are missing, more than its terms tolerate of {UNIT_G} g"
+    assert faults(told_so) == [wrong]
+    before = [(on, replace(event, of_g=None) if isinstance(event, AssignmentClosed) else event) for on, event in told_so]
+    assert faults(before) == []  # by a build that tolerated a share of it
+    assert wrong in faults([(TODAY, closed), *before])
