@@ -25,7 +25,6 @@ class Power(StrEnum):
     APPROVE_POLICY = "approve_policy"
     EMERGENCY_RELEASE = "emergency_release"  # a decision that one approval certifies, to be ratified
     RATIFY = "ratify"
-    REVIEW_DECISION = "review_decision"
     TENDER = "tender"
     SIGN_AGREEMENT = "sign_agreement"  # and amend, end or resume it
     DECLARE_DISRUPTION = "declare_disruption"  # and revise or end it
@@ -34,7 +33,6 @@ class Power(StrEnum):
     WITHDRAW_CONFLICT = "withdraw_conflict"
     ERASE_TEXT = "erase_text"  # of what somebody has typed, in any service
     # inventory's
-    WAIVE_GATE = "waive_gate"
     OPEN_PROTECTED_STOCK = "open_protected_stock"
     SET_RECEIPT_GRADE = "set_receipt_grade"  # what goods wait for before they leave
     LIFT_HOLD = "lift_hold"
