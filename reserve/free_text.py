@@ -39,8 +39,8 @@ class Why(StrEnum):
 _OF: dict[Why, str] = {
     Why.ID: """
         act acts asset award calendar cap caps carries_g cause clock clocks covers decision deferral draw entry fails fee file
-        forgotten gate hold holding inside keys loan lot mass_g matter of origin over parent partner policy pool product project
-        proposal release release_order request restraint returned right round rule service stop streams subsequents summed
+        first_proposal forgotten gate hold holding inside keys loan lot mass_g matter of origin over parent partner policy pool product
+        project proposal release release_order request restraint returned right round rule service stop streams subsequents summed
         log_reach_reported.after log_reach_reported.until taken_in_as target terms warned write_down
     """,
     Why.HASH: """
@@ -57,7 +57,7 @@ _OF: dict[Why, str] = {
     """,
     Why.ACCOUNT: """
         agreed_by by confirmed_by corrected_by first_by imported_by moved_by proposed_by put_on_by
-        ratified_by requested_by subject subjects weighed_by
+        ratified_by requested_by signed_by subject subjects weighed_by
     """,
     Why.OWN_WORDS: """
         award_withdrawn.reason commitment_refused.reason decision_given_back.reason detail evaluation.evidence found gate.evidence

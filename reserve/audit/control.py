@@ -50,11 +50,12 @@ MOVES = (
     inventory.ReceiptGradeSet,
 )
 TOLERANCE = Fraction(1, 200)  # of a draw's mass
+_DELIVERIES = "assignment_delivered"  # the rule for them came after the others, and they show it
 
 
 class _Moved(msgspec.Struct, frozen=True):
     place: str
-    service: str
+    rule: str
     command: str
     at: datetime
 
@@ -69,7 +70,7 @@ class Control:
         self._moves_of = {"inventory": _StockMoves().see, "allocation": _BookMoves().see, "loans": LoanMoves().see}
         self._advances = Advances(findings, approvers)
         self._reference_rates = ReferenceRates(findings)
-        self._in_force_at: dict[str, datetime] = {}  # by service
+        self._in_force_at: dict[str, datetime] = {}  # by rule: a service's, or that of what partners are delivered
 
     def see(self, service: str, place: str, record: Recorded, event: Any) -> None:
         if (moves := self._moves_of.get(service)) is None:
@@ -79,8 +80,7 @@ class Control:
         moved = moves(event) or isinstance(event, TextErased)
         match event:
             case CommandProposed():
-                at = instant(record)
-                self._in_force_at[service] = min(at, self._in_force_at.get(service, at))
+                self._is_in_force(service, record)
                 self._proposed[record.stream, event.proposal] = event
                 same = record.stream in event.streams and _document_of(service, record, event) == event.document
                 self._findings.look(Check.CONTROL, same, place, "its document says something else")
@@ -90,6 +90,11 @@ class Control:
             case inventory.DispatchCorrected():
                 self._findings.look(Check.CONTROL, bool(event.reason), place, "it was corrected without a reason")
                 self._findings.list_it(Check.CONTROL, place, f"{event.corrected_by} corrected {event.draw}: {event.reason}")
+            case inventory.AssignmentDelivered():
+                if event.reported_by is not None:
+                    self._is_in_force(_DELIVERIES, record)
+                if event.reported_by != "partner":  # of its own claim
+                    self._moved.append(_Moved(place, _DELIVERIES, record.command_id, instant(record)))
             case _ if moved and not record.actor.startswith("service:"):
                 self._moved.append(_Moved(place, service, record.command_id, instant(record)))
 
@@ -100,9 +105,13 @@ class Control:
             if moved.command in self._signed:
                 self._findings.look(Check.CONTROL, True, moved.place, "")
             else:
-                since = self._in_force_at.get(moved.service)
+                since = self._in_force_at.get(moved.rule)
                 in_force = since is not None and moved.at >= since
                 self._findings.under_rule(Check.CONTROL, in_force, moved.place, "one person did this")
+
+    def _is_in_force(self, rule: str, record: Recorded) -> None:
+        at = instant(record)
+        self._in_force_at[rule] = min(at, self._in_force_at.get(rule, at))
 
     def _see_approved(self, place: str, record: Recorded, event: CommandApproved) -> None:
         proposed = self._proposed.pop((record.stream, event.proposal), None)

@@ -2,6 +2,7 @@
 
 A day is one of the reserve's time zone, which an audit does not ask for: two days that differ by more than one differ in every zone. In
 each service the rule is in force from the first event on by which it says whether the log takes what it records, which came with the rule.
+What a project has delivered to a partner is reported when it is proposed: of that, from the first on that says who has reported it.
 """
 
 from datetime import date, datetime
@@ -9,26 +10,45 @@ from typing import Any
 
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
+from services.inventory.events import AssignmentDelivered
+from shared.terms.countersigning import CommandApproved, CommandProposed
 from shared.terms.reach import LogReachReported
+
+_DELIVERY = "accept_delivery"
 
 
 class Dating:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
-        self._in_force: set[str] = set()
+        self._in_force: set[str] = set()  # services, and acts
+        self._proposed: dict[tuple[str, str], str] = {}  # (stream, proposal) -> when it was recorded
+        self._reported: dict[str, str] = {}  # command -> when what it does was proposed
 
     def see(self, service: str, place: str, record: Recorded, event: Any) -> None:
         if isinstance(event, LogReachReported):
             self._in_force.add(service)
         if record.actor.startswith("service:"):
             return  # what follows from something else counts for its day
+        rule, day, recorded_at = service, record.effective_on, record.recorded_at
+        match event:
+            case CommandProposed(act=act) if act == _DELIVERY:
+                self._proposed[record.stream, event.proposal] = record.recorded_at
+            case CommandApproved(act=act) if act == _DELIVERY:
+                self._reported[record.command_id] = self._proposed.pop((record.stream, event.proposal), record.recorded_at)
+            case AssignmentDelivered():
+                if event.reported_by is not None:
+                    self._in_force.add(_DELIVERY)
+                rule, day = _DELIVERY, event.delivered_on.isoformat()
+                recorded_at = self._reported.get(record.command_id, recorded_at)
+            case _:
+                pass
         because = getattr(event, "dated_because", None)
-        apart = abs((date.fromisoformat(record.effective_on) - datetime.fromisoformat(record.recorded_at).date()).days)
-        what = f"counts for {record.effective_on}, and was recorded {record.recorded_at}"
+        apart = abs((date.fromisoformat(day) - datetime.fromisoformat(recorded_at).date()).days)
+        what = f"counts for {day}, and was recorded {recorded_at}"
         if because is not None:
             self._findings.look(Check.DATED, True, place, "")
             self._findings.list_it(Check.DATED, place, f"{what}: {because}")
         elif apart > 1:
-            self._findings.under_rule(Check.DATED, service in self._in_force, place, f"{what}, without a reason")
+            self._findings.under_rule(Check.DATED, rule in self._in_force, place, f"{what}, without a reason")
         else:
             self._findings.look(Check.DATED, True, place, "")

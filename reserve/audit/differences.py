@@ -10,9 +10,9 @@ import msgspec
 from reserve.audit.approvers import Approvers, instant
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
-from services.inventory.events import DifferenceSettled, DrawWeighedAgain
+from services.inventory.events import DifferenceSettled, DrawWeighed, DrawWeighedAgain
 from shared.terms.apart import Apart
-from shared.terms.countersigning import CommandApproved, CommandProposed
+from shared.terms.countersigning import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
 
 TOLERANCE = Fraction(1, 200)  # of a draw's mass
 _LONGEST = timedelta(days=10)  # that two business days take
@@ -28,8 +28,11 @@ class Differences:
         self._findings = findings
         self._approvers = approvers
         self._weighed: dict[tuple[str, str], list[tuple[str, int]]] = {}  # (stream, draw) -> who proposed what it weighs
+        self._waiting: dict[str, dict[str, tuple[str, str, int]]] = {}  # stream -> proposal -> draw, who, grams; till weighed otherwise
+        self._firsts_wait = False  # the rule is in force, as an event has shown
         self._signed: dict[str, CommandApproved] = {}  # by command
         self._open: dict[tuple[str, str], _Open] = {}  # (stream, draw) ->
+        self._thirds_sign = False  # however a suspense ends, as an event has shown
         self._last = ""  # when the last event was recorded
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
@@ -37,7 +40,13 @@ class Differences:
         match event:
             case CommandProposed() if event.command.get("type") == "WeighDraw":
                 weighed = self._weighed.setdefault((record.stream, event.command["draw"]), [])
-                weighed.append((event.proposed_by, event.command["weighed_g"]))
+                said = event.proposed_by, event.command["weighed_g"]
+                weighed.append(said)
+                self._waiting.setdefault(record.stream, {})[event.proposal] = (event.command["draw"], *said)
+            case CommandWithdrawn() | CommandLapsed():
+                self._waiting.get(record.stream, {}).pop(event.proposal, None)
+            case DrawWeighed() if (waiting := self._waiting.get(record.stream)) is not None:
+                self._waiting[record.stream] = {name: told for name, told in waiting.items() if told[0] != event.draw}
             case CommandApproved():
                 self._signed[record.command_id] = event
             case DrawWeighedAgain():
@@ -57,6 +66,7 @@ class Differences:
         key, tolerance_g = (record.stream, event.draw), event.mass_g * TOLERANCE
         first = (event.first_by, event.first_g) in self._weighed.get(key, ())
         self._look(place, first, f"{event.first_by} has not weighed {event.draw} with {event.first_g} g")
+        self._first_waits(place, record, event)
         light = event.weighed_g < event.mass_g - tolerance_g and abs(event.weighed_g - event.first_g) <= tolerance_g
         self._look(place, light, f"{event.draw} is not underweight, or was weighed with {event.first_g} g and {event.weighed_g} g")
         by_duty = record.actor == event.weighed_by and bool(event.duty)
@@ -66,15 +76,27 @@ class Differences:
         self._approvers.apart(Check.CONTROL, Apart.WEIGHS_AGAIN, place, event.weighed_by, (event.first_by,), instant(record))
         self._open[key] = _Open(place, event)
 
+    def _first_waits(self, place: str, record: Recorded, event: DrawWeighedAgain) -> None:
+        waiting, said = self._waiting.get(record.stream, {}), (event.draw, event.first_by, event.first_g)
+        self._firsts_wait = self._firsts_wait or event.first_proposal is not None
+        named = said in waiting.values() if event.first_proposal is None else waiting.get(event.first_proposal) == said
+        if not named or (self._firsts_wait and event.first_proposal is None):
+            what = f"the first weighing of {event.draw} with {event.first_g} g waits no longer, or it was weighed otherwise since"
+            self._findings.under_rule(Check.CONTROL, self._firsts_wait, place, what)
+
     def _settle(self, place: str, record: Recorded, event: DifferenceSettled) -> None:
         found = self._open.pop((record.stream, event.draw), None)
         lacks_g = None if found is None else found.event.mass_g - found.event.weighed_g
         self._look(place, lacks_g == event.mass_g, f"{event.draw} has {lacks_g} g in suspense, and {event.mass_g} g are settled")
         if found is None or (signed := self._signed.get(record.command_id)) is None:
             return  # which `control` finds
-        if event.cause in ("loss", "measurement", "found"):
-            weighers = (found.event.first_by, found.event.weighed_by)
-            self._approvers.apart(Check.CONTROL, Apart.SETTLES, place, signed.approval.subject, weighers, instant(record))
+        self._thirds_sign = self._thirds_sign or event.signed_by is not None
+        by, weighers, at = signed.approval.subject, (found.event.first_by, found.event.weighed_by), instant(record)
+        self._look(place, event.signed_by in (None, by), f"{event.signed_by} is said to have signed for {event.draw}, and {by} has")
+        if self._thirds_sign or event.cause in ("loss", "measurement", "found"):
+            self._approvers.apart(Check.CONTROL, Apart.SETTLES, place, by, weighers, at)
+        elif self._approvers.same(by, weighers, at):
+            self._findings.list_it(Check.CONTROL, place, f"{by} is {Apart.SETTLES.than}: {Apart.SETTLES}")
         if date.fromisoformat(record.effective_on) > found.event.sign_by:
             self._findings.list_it(Check.CONTROL, place, f"{event.draw} was to be signed for by {found.event.sign_by}")
 

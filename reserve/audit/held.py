@@ -1,6 +1,7 @@
 """Held: no release lapses while a hold of the Reserve's own stands on it, and its last day moves by the days on which one stood.
 
-Only of holds that say since when they stand: under those of earlier builds, releases lapsed.
+A hold on a depot goes on with a lot that is moved out of it, since the same day and to the same. Only of holds that say since when they
+stand: under those of earlier builds, releases lapsed.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import msgspec
 
 from reserve.audit.report import Check, Findings
 from services.inventory.events import (
+    DrawMoved,
     HoldLifted,
     HoldPutOn,
     LotMoved,
@@ -35,6 +37,15 @@ class _Hold(msgspec.Struct, frozen=True):
     last: date | None
 
 
+class _Moved(msgspec.Struct):
+    """A lot, and what stopped it in the depot that it left, as far as it has not gone on."""
+
+    place: str
+    lot: str
+    stops: str  # "depot/Fremantle"
+    holds: set[str]
+
+
 class _Release(msgspec.Struct):
     partner: str
     decision: str
@@ -51,15 +62,24 @@ class Held:
         self._holds: dict[str, dict[str, _Hold]] = {}  # product -> hold or decision
         self._releases: dict[str, dict[str, _Release]] = {}  # product -> release
         self._depots: dict[str, str] = {}  # of lots
+        self._moved: dict[str, _Moved] = {}  # product -> while its commit lasts
+        self._holds_go_on = False  # the rule is in force, as an event has shown
 
     def see(self, place: str, effective_on: str, event: Any) -> None:
+        if self._moved and not isinstance(event, DrawMoved | HoldPutOn):
+            self._left_behind(getattr(event, "product", ""))
         match event:
             case LotTakenIn():
                 self._depots[event.lot] = event.depot
             case LotMoved():
                 self._depots[event.lot] = event.to_depot
+                stops = f"depot/{event.from_depot}"
+                holds = {name for name, hold in self._holds.get(event.product, {}).items() if hold.stops == stops}
+                self._moved[event.product] = _Moved(place, event.lot, stops, holds)
             case HoldPutOn() if event.put_on_on is not None and not event.authority.startswith(_SUSPENSION):
                 stops = event.scope if event.target is None else f"{event.scope}/{event.target}"
+                if event.takes_on is not None:
+                    self._take_on(place, event, event.takes_on)
                 self._put_on(event.product, event.hold, _Hold(stops, event.put_on_on, event.expires_on))
             case RoundHeld() if event.held_on is not None:
                 self._put_on(event.product, event.decision, _Hold(f"decision/{event.decision}", event.held_on, None))
@@ -94,6 +114,21 @@ class Held:
 
     def _put_on(self, product: str, name: str, hold: _Hold) -> None:
         self._holds.setdefault(product, {})[name] = hold
+
+    def _take_on(self, place: str, event: HoldPutOn, before: str) -> None:
+        self._holds_go_on = True
+        moved, hold = self._moved.get(event.product), self._holds.get(event.product, {}).get(before)
+        if moved is not None:
+            moved.holds.discard(before)
+        same = moved is not None and hold is not None and (moved.lot, moved.stops) == (event.target, hold.stops)
+        fine = same and hold is not None and (event.scope, event.put_on_on, event.expires_on) == ("lot", hold.since, hold.last)
+        self._findings.look(Check.LAPSES, fine, place, f"{event.hold} is not {before}, as that stopped {event.target} in its depot")
+
+    def _left_behind(self, product: str) -> None:
+        moved = self._moved.pop(product, None)
+        if moved is not None and moved.holds:
+            what = f"{moved.lot} left {moved.stops}, and what stopped it there did not go on: {sorted(moved.holds)}"
+            self._findings.under_rule(Check.LAPSES, self._holds_go_on, moved.place, what)
 
     def _take_off(self, product: str, name: str, effective_on: str, *, expired: bool) -> None:
         hold = self._holds.get(product, {}).pop(name, None)

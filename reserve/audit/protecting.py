@@ -28,6 +28,7 @@ class _Stop(msgspec.Struct):
     lapses_at: datetime
     ended_at: datetime | None = None
     second: str | None = None  # who confirmed it, or what it was lifted under
+    goes_on: bool = False  # as the hold on a depot that a lot was moved out of
 
 
 class Protecting:
@@ -40,10 +41,12 @@ class Protecting:
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         self._last = max(self._last, record.recorded_at)
+        if isinstance(event, HoldPutOn) and event.takes_on is not None:
+            self._go_on(place, event, self._standing.get((record.stream, event.takes_on)))
         match event:
             case HoldPutOn(put_on_by=str() as by, lapses_at=datetime() as lapses_at):
                 what = event.scope if event.target is None else f"{event.scope}/{event.target}"
-                self._stop(record, event.hold, _Stop(place, what, by, instant(record), lapses_at))
+                self._stop(record, event.hold, _Stop(place, what, by, instant(record), lapses_at, goes_on=event.takes_on is not None))
             case AgreementSuspended(suspended_by=str() as by, lapses_at=datetime() as lapses_at):
                 self._stop(record, event.hold, _Stop(place, f"agreement {event.agreement}", by, instant(record), lapses_at))
             case HoldConfirmed() | AgreementSuspensionConfirmed():
@@ -68,6 +71,11 @@ class Protecting:
             for before, after in pairwise(stops):
                 self._renewed(before, after)
 
+    def _go_on(self, place: str, event: HoldPutOn, before: _Stop | None) -> None:
+        due = (None, None) if before is None else (before.by, before.lapses_at)
+        what = f"{event.hold} is {event.put_on_by}'s, to {event.lapses_at}: {event.takes_on}, which it goes on from, is not"
+        self._findings.look(Check.CONTROL, (event.put_on_by, event.lapses_at) == due, place, what)
+
     def _stop(self, record: Recorded, hold: str, stop: _Stop) -> None:
         self._standing[record.stream, hold] = stop
         self._all.setdefault((record.stream, stop.what), []).append(stop)
@@ -78,5 +86,5 @@ class Protecting:
     def _renewed(self, before: _Stop, after: _Stop) -> None:
         same = self._approvers.same(after.by, (before.by,), after.at)
         soon = before.ended_at is None or after.at < before.ended_at + _RENEWED_AFTER
-        alone = same and before.second is None and soon
+        alone = same and before.second is None and soon and not after.goes_on
         self._findings.look(Check.CONTROL, not alone, after.place, f"{after.by} renewed {after.what}: {Apart.RENEWS}")

@@ -9,7 +9,7 @@ from services.allocation.events.authority import Power
 type Register = Callable[[dict[str, Any]], Awaitable[Any]]  # posts a body to allocation's instruments, as an administrator
 
 VALIDITY = {"valid_from": "2015-01-01", "valid_until": "2099-12-31"}
-INVENTORYS = (Power.WAIVE_GATE, Power.OPEN_PROTECTED_STOCK, Power.LIFT_HOLD, Power.CANCEL_RELEASE)  # what operators of the stock hold
+INVENTORYS = (Power.OPEN_PROTECTED_STOCK, Power.LIFT_HOLD, Power.CANCEL_RELEASE)  # what operators of the stock hold
 
 
 async def register_direction(register: Register) -> str:

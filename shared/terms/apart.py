@@ -42,7 +42,11 @@ class Apart(Enum):
     WEIGHS_AGAIN = "who weighs underweight goods again", "who weighed them first", "weighed_by_same_person"
     SETTLES = "who signs for what underweight goods lack", "both who weighed them; who proposed it", "difference_signed_by_weigher"
     RATIFIES_MOVE = "who ratifies a move between depots", "who moved it", "move_ratified_by_same_person"
-    ANSWERS = "who answers an objection", "who opened, proposed or approved what it is about", "answerer_was_involved"
+    ANSWERS = (
+        "who answers an objection",
+        "who accepted or screened its request; who opened, proposed, approved or certified its round",
+        "answerer_was_involved",
+    )
     APPROVES_CONSIGNEE = (
         "who approves another consignee",
         "who asked for it; who dispatches to it",

@@ -304,8 +304,8 @@ def without_control(decider: Decider, controls: Controls) -> list[str]:
 
 
 def _as_signed(given: Any, command: ApproveCommand) -> Any:
-    """As it is given on the day of the signature, in the capacity of who signs."""
-    fresh = {"on": command.on, "capacity": command.signing.capacity}
+    """As it is given on the day of the signature, in the capacity of who signs; `signed`: the proposal that it was."""
+    fresh = {"on": command.on, "capacity": command.signing.capacity, "signed": command.proposal}
     return msgspec.structs.replace(given, **{name: value for name, value in fresh.items() if name in given.__struct_fields__})
 
 

@@ -104,7 +104,13 @@ async def test_what_a_project_has_not_delivered_when_its_window_has_passed_is_gi
     async with parties(reserve) as stage:
         award = await stage.assigned(right, draw, 2)
         one = {"draw": draw, "mass_g": UNIT_G, "delivered_on": str(TODAY), "evidence": "CMR 4711"}
-        assert (await posted(stage.operator, f"{path}/deliveries", one))["remaining_g"] == UNIT_G
+        waits = await posted(stage.operator, f"{path}/deliveries", one)
+        [owed] = await rows(stage.operator, f"{path}/owed")
+        assert (waits["act"], owed["remaining_g"]) == ("accept_delivery", 2 * UNIT_G)  # one person writes off nothing
+        early = one | {"delivered_on": "2020-01-01", "dated_because": "paper_late"}
+        assert await posted(stage.operator, f"{path}/deliveries", early) == (422, "delivered_before_drawn")
+        assert await posted(stage.us, f"{path}/deliveries", one) == (404, "assignment_not_found")
+        assert (await posted(stage.jp, f"{path}/deliveries", one))["remaining_g"] == UNIT_G  # its own claim
         assert await posted(stage.operator, f"{path}/deliveries", one | {"mass_g": 2 * UNIT_G}) == (422, "quantity_invalid")
         majeure = {"window_to": str(later), "cause": "force_majeure", "evidence": "a notice"}
         proposed = await posted(stage.operator, f"{path}/postpone", majeure)

@@ -100,6 +100,8 @@ async def test_after_the_first_instrument_an_administrator_registers_none_alone(
     wanted = delegation("sub_anybody", direction)
     assert await reserve.refused("admin-1", INSTRUMENTS, wanted) == (403, "endorsement_missing")
     assert await reserve.refused("admin-1", INSTRUMENTS, posted[0]) == (403, "endorsement_missing"), "a second root"
+    for nobody_asks in ("waive_gate", "review_decision"):
+        assert await reserve.refused("admin-1", INSTRUMENTS, wanted | {"acts": [nobody_asks]}) == (422, "invalid_request")
     made = await reserve.register(wanted)
     acting = {"officer": "sub_deputy", "valid_from": "2026-01-01", "valid_until": "2099-12-31"}
     path = f"{INSTRUMENTS}/{made['instrument']}/acting"

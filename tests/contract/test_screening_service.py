@@ -347,3 +347,14 @@ async def test_submitting_waits_for_no_screening(reserve: Reserve):
 
 async def test_whichever_shard_is_read_first_the_tables_are_the_same(reserve: Reserve):
     await assert_no_order_matters(reserve.stage, reserve.inventory, reserve.allocation)
+
+
+async def test_nobody_answers_an_objection_to_what_another_account_of_theirs_has_accepted(reserve: Reserve):
+    """The last here: from then on two operators are one person."""
+    request = await submitted(reserve)
+    await reserve.post("operator-1", f"/v1/requests/{request}/accept", ACCEPTANCE)
+    objection = (await reserve.post("partner-jp", f"/v1/requests/{request}/objections", {"reasons": ["too little"]}))["objection"]
+    for account in ("operator-1", "operator-2"):
+        await reserve.post("admin-1", f"/v1/officials/{reserve.subject(account)}/person", {"person": "per_0123456789"})
+    answer = {"upheld": False, "reasons": ["no"]}
+    assert await reserve.refused("operator-2", f"/v1/objections/{objection}/answer", answer) == (403, "answerer_was_involved")

@@ -90,13 +90,17 @@ def _of_assignment(client: Client, product: Any, owed: Assignment, today: date) 
                 **named, mass_g=mass_g, substitute=product, delivered_g=mass_g, assay=ASSAY, delivered_on=today, on=today
             )
         case _:
-            return _delivered(DeliverAssignment(**named, partner=None, mass_g=mass_g, delivered_on=today, evidence="a receipt", on=today))
+            by_partner = client.dice.random() < 0.5  # else two people of the Reserve report it
+            days = {"delivered_on": today, "reported_on": today, "on": today}
+            partner = owed.partner if by_partner else None
+            command = DeliverAssignment(**named, partner=partner, mass_g=mass_g, evidence="a receipt", **days)
+            return _delivered(command) if by_partner else command
 
 
 def _delivered(command: DeliverAssignment) -> Any:
-    """On the day on which it is told."""
+    """On the day on which it is reported."""
 
     async def deliver(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
-        return msgspec.structs.replace(command, delivered_on=on, on=on), ()
+        return msgspec.structs.replace(command, delivered_on=on, reported_on=on, on=on), ()
 
     return deliver

@@ -53,6 +53,7 @@ ACTS = frozenset(
         "postpone_delivery",
         "exercise_right",
         "agree_programme",
+        "accept_delivery",
         "accept_substitute",
         "take_back_right",
         "terminate_right",

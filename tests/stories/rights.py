@@ -13,6 +13,7 @@ from services.inventory.domain.deliveries import (
 from services.inventory.domain.programme import AgreeProgramme, CloseTranches, PlannedTranche
 from services.inventory.domain.rights import ExerciseRight, MatureRight, TerminateRight
 from services.inventory.events import DrawId, ProductId, RightId, RightTerms
+from shared.terms.dating import Dated
 from tests.stories.stockpile import PASSED, TODAY, UNIT_G, a_round, award, draw, lot, register, right
 
 RIGHT, DRAW = RightId("rgt_1"), DrawId("drw_1")
@@ -27,7 +28,9 @@ PLAN = (
 
 
 def delivered(grams: int, on: date, delivered_on: date | None = None) -> DeliverAssignment:
-    return DeliverAssignment(draw=DRAW, right=RIGHT, partner=None, mass_g=grams, delivered_on=delivered_on or on, evidence="CMR", on=on)
+    because = None if delivered_on is None else Dated.REPORTED_LATE
+    days: dict[str, Any] = {"delivered_on": delivered_on or on, "dated_because": because, "reported_on": on, "on": on}
+    return DeliverAssignment(draw=DRAW, right=RIGHT, partner=None, mass_g=grams, evidence="CMR", **days)
 
 
 # An option of 12 units is exercised; Japan is assigned 8 of them and gives back one.

@@ -139,7 +139,6 @@ def move(**changes: Any) -> MoveLot:
     """At three in the morning."""
     told: dict[str, Any] = {
         "move": MoveId("mov_1"),
-        "hold": HoldId("hld_with"),
         "lot": LotId("lot_1"),
         "to_depot": "Kwinana",
         "cause": "fire",

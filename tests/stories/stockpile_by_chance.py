@@ -19,7 +19,7 @@ from services.inventory.domain.releases import AwardedRelease, LapseRelease, Rel
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import Stockpile
 from services.inventory.domain.stockpile import DECIDER, Command
-from services.inventory.events import DrawId, Event, HoldId, LotId, MoveId, ReleaseId
+from services.inventory.events import DrawId, Event, LotId, MoveId, ReleaseId
 from shared.journal.decider import Refused
 from tests.stories.given import Given
 from tests.stories.stockpile import (
@@ -165,7 +165,7 @@ class Chance:
                 return hold(*self.pick(TARGETS), name=f"hld_{self.serial}", expires_on=self.pick((None, *DAYS)))
             case 26:
                 moved = {"lot": self.known(state.lots), "to_depot": self.pick(("Darwin", "Fremantle", "Kwinana"))}
-                return move(move=MoveId(f"mov_{self.serial}"), hold=HoldId(f"hld_w{self.serial}"), **moved)
+                return move(move=MoveId(f"mov_{self.serial}"), **moved)
             case 27:
                 which = self.known(state.moves)
                 ratified = RatifyMove(move=which, by="sub_bob", accounts=frozenset({"sub_bob"}), on=self.day())

@@ -19,6 +19,7 @@ from services.allocation.tables.screening import InvolvementRow
 from services.allocation.tables.supply import RightRow, StockRow, StockUnitsRow
 from shared.http.handlers import Reads
 from shared.http.problems import Problem
+from shared.terms.authority_tables import accounts_of
 
 
 def among(column: str, names: Collection[str]) -> ColumnElement[bool]:
@@ -133,7 +134,10 @@ async def read_policy(reads: Reads, policy: str) -> Policy:
     return found
 
 
-async def involved_in(session: AsyncSession, matters: Collection[str]) -> tuple[SubjectId, ...]:
-    """Who had a part in any of these rounds and requests."""
+async def involved_in(session: AsyncSession, matters: Collection[str], subject: str) -> tuple[SubjectId, ...]:
+    """Who had a part in any of these rounds and requests: the subject too, if another account of theirs had."""
     query = select(InvolvementRow.subject).where(among(InvolvementRow.matter, matters)).distinct()
-    return tuple(SubjectId(subject) for subject in sorted((await session.exec(query)).all()))
+    involved = set((await session.exec(query)).all())
+    if not involved.isdisjoint(await accounts_of(session, subject)):
+        involved.add(subject)
+    return tuple(SubjectId(each) for each in sorted(involved))

@@ -25,7 +25,6 @@ class Power(StrEnum):
     APPROVE_POLICY = "approve_policy"
     EMERGENCY_RELEASE = "emergency_release"  # a decision that one approval certifies, to be ratified
     RATIFY = "ratify"
-    REVIEW_DECISION = "review_decision"
     TENDER = "tender"
     SIGN_AGREEMENT = "sign_agreement"  # and amend, end or resume it
     DECLARE_DISRUPTION = "declare_disruption"  # and revise or end it
@@ -34,7 +33,6 @@ class Power(StrEnum):
     WITHDRAW_CONFLICT = "withdraw_conflict"
     ERASE_TEXT = "erase_text"  # of what somebody has typed, in any service
     # inventory's
-    WAIVE_GATE = "waive_gate"
     OPEN_PROTECTED_STOCK = "open_protected_stock"
     SET_RECEIPT_GRADE = "set_receipt_grade"  # what goods wait for before they leave
     LIFT_HOLD = "lift_hold"
@@ -49,6 +47,7 @@ class Power(StrEnum):
     POSTPONE_DELIVERY = "postpone_delivery"  # of what a project owes
     EXERCISE_RIGHT = "exercise_right"  # an option, or a first refusal
     AGREE_PROGRAMME = "agree_programme"  # of deliveries under a right
+    ACCEPT_DELIVERY = "accept_delivery"  # of what a project owes a partner, which has not reported it itself
     ACCEPT_SUBSTITUTE = "accept_substitute"  # other goods than were assigned
     TAKE_BACK_RIGHT = "take_back_right"  # that a partner gives back
     TERMINATE_RIGHT = "terminate_right"

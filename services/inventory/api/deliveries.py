@@ -4,20 +4,21 @@ from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlmodel import select
 
-from services.inventory.api.fields import READERS, AssayBody, DrawField, ProductField, RightField, RightPath, limited_to
+from services.inventory.api.fields import READERS, AssayBody, DrawField, ProductField, RightField, RightPath, draws_for, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.deliveries import DeliverAssignment, GiveBackAssignment, PostponeDelivery, SubstituteDelivery
 from services.inventory.events import AssignmentDelivered, DrawId, ProductId, RightId
-from services.inventory.tables import OwedRow, ProductRow
+from services.inventory.tables import DrawRow, OwedRow, ProductRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
-from shared.terms.countersigning_api import ProposalView, propose
+from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
+from shared.terms.dating import Dated
 
 router = APIRouter(tags=["rights"])
 
@@ -29,6 +30,7 @@ class AssignedDeliveryBody(Body):
     mass_g: PositiveGrams
     delivered_on: Day
     evidence: Text  # what shows it: "CMR 4711"
+    dated_because: Dated | None = Field(default=None, description="needed where `delivered_on` is not today: why it is reported later")
 
 
 class SubstituteBody(Body):
@@ -98,20 +100,26 @@ async def list_owed(right: RightPath, caller: Annotated[Caller, allow(*READERS)]
 
 @router.post("/v1/rights/{right}/deliveries", status_code=201)
 async def deliver_assignment(
-    right: RightPath, body: AssignedDeliveryBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
-) -> AssignedDeliveryView:
-    """In part or whole. What is still owed when the window has passed is failed: its partner's quota and carry are given back."""
+    right: RightPath, body: AssignedDeliveryBody, caller: Annotated[Caller, allow("operator", "partner")], post: Posting, reads: Reading
+) -> AssignedDeliveryView | ProposalView:
+    """In part or whole. A partner reports it of what it is owed itself; what an operator reports, another person signs. What is still owed
+    when the window has passed is failed: its partner's quota and carry are given back."""
     command = DeliverAssignment(
         draw=DrawId(body.draw),
         right=RightId(right),
-        partner=None,
+        partner=draws_for(caller),
         mass_g=body.mass_g,
         delivered_on=body.delivered_on,
         evidence=post.text(body.evidence),
+        drawn_on=await _drawn_on(reads, body.draw),
+        dated_because=body.dated_because,
+        reported_on=post.today,
         on=post.today,
     )
-    accepted = await post.submit(await stockpile_of(reads, "right", right), command)
-    event = next(fact.event for fact in accepted.facts if isinstance(fact.event, AssignmentDelivered))
+    done = await done_or_proposed(post, CONTROLS, await stockpile_of(reads, "right", right), command)
+    if isinstance(done, ProposalView):
+        return done
+    event = next(fact.event for fact in done.facts if isinstance(fact.event, AssignmentDelivered))
     return same_fields(AssignedDeliveryView)(event)
 
 
@@ -131,6 +139,7 @@ async def substitute_delivery(
         delivered_g=body.delivered_g,
         assay=body.assay.assay(),
         delivered_on=body.delivered_on,
+        drawn_on=await _drawn_on(reads, body.draw),
         on=post.today,
     )
     return await propose(post, CONTROLS, await stockpile_of(reads, "right", right), command)
@@ -157,6 +166,13 @@ async def postpone_delivery(
         right=RightId(right), window_to=body.window_to, cause=body.cause, evidence=post.text(body.evidence), on=post.today
     )
     return await propose(post, CONTROLS, await stockpile_of(reads, "right", right), command)
+
+
+async def _drawn_on(reads: Reads, draw: str) -> date | None:
+    """None: there is no such draw, of which nothing is owed."""
+    async with reads.session() as session:
+        row = await session.get(DrawRow, draw)
+    return None if row is None else row.drawn_on
 
 
 async def _own_assignment(reads: Reads, caller: Caller, right: str, draw: str) -> str:

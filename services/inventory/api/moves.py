@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.inventory.api.fields import READERS, LotField, Name
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of
 from services.inventory.domain.moves import MoveLot, RatifyMove
-from services.inventory.events import DrawMoved, HoldId, LotId, LotMoved, MoveCause, MoveId, MoveRatified
+from services.inventory.events import DrawMoved, LotId, LotMoved, MoveCause, MoveId, MoveRatified
 from services.inventory.tables import LotRow, MoveRow, MoveStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body
@@ -69,7 +69,6 @@ async def move_lot(body: MoveBody, caller: Annotated[Caller, allow("operator", o
         depots = await _own_depots(session)
     command = MoveLot(
         move=MoveId(post.new_id("mov")),
-        hold=HoldId(post.new_id("hld")),
         lot=LotId(body.lot),
         to_depot=body.to_depot,
         cause=body.cause,

@@ -100,7 +100,12 @@ def _under(act: str, command: AgreeProgramme | ExerciseRight | PostponeDelivery 
     return _of(act, state.product, own_g + sum(assigned.mass_g for assigned in owed), *partners)
 
 
-def _of_assignment(act: str, command: SubstituteDelivery | GiveBackAssignment, state: Stockpile) -> Action:
+def _reported_by_reserve(command: DeliverAssignment, _state: Stockpile) -> bool:
+    """A partner's own report moves nothing but its own claim."""
+    return command.partner is None
+
+
+def _of_assignment(act: str, command: DeliverAssignment | SubstituteDelivery | GiveBackAssignment, state: Stockpile) -> Action:
     assigned = state.assigned.get(f"{command.draw}/{command.right}")
     concerns = () if assigned is None else (interest_in("partner", assigned.partner),)
     return _of(act, state.product, command.mass_g, *concerns)
@@ -129,7 +134,7 @@ CONTROLS: Controls = {
     DrawStock: Class.EXERCISES,  # a release
     DispatchDraw: Class.EXERCISES,  # a draw
     DeliverDraw: Class.EXERCISES,  # a dispatch
-    DeliverAssignment: Class.EXERCISES,  # an assigned right
+    DeliverAssignment: Countersigned("accept_delivery", partial(_of_assignment, "accept_delivery"), only=_reported_by_reserve),
     CorrectDispatch: Class.CORRECTS,
     PostponeDelivery: Countersigned("postpone_delivery", partial(_under, "postpone_delivery")),
     ExerciseRight: Countersigned("exercise_right", partial(_under, "exercise_right")),

@@ -31,10 +31,11 @@ from services.inventory.events import (
 )
 from shared.journal.decider import Refused
 from shared.journal.texts import TypedText
+from shared.terms.dating import Dated, undated
 
 
 class DeliverAssignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`partner`: who tells of it (None: an operator)."""
+    """`partner`: who reports it, of what it is owed itself; None: an operator, and another person signs it. `drawn_on`: as looked up."""
 
     draw: DrawId
     right: RightId
@@ -42,6 +43,9 @@ class DeliverAssignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     mass_g: int
     delivered_on: date
     evidence: TypedText
+    drawn_on: date | None = None
+    dated_because: Dated | None = None  # needed where it was not delivered on the day on which it is reported
+    reported_on: date
     on: date
 
 
@@ -55,6 +59,7 @@ class SubstituteDelivery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     delivered_g: int
     assay: Assay
     delivered_on: date
+    drawn_on: date | None = None
     on: date
 
 
@@ -109,7 +114,8 @@ def _deliver(command: DeliverAssignment, state: Stockpile) -> Sequence[Event] | 
     if isinstance(assigned, Refused):
         return assigned
     assert state.product is not None
-    if (fault := _fault_of(command, assigned, state)) is not None:
+    fault = _fault_of(command, assigned, state) or undated(command.delivered_on, command.reported_on, command.dated_because)
+    if fault is not None:
         return fault
     delivered = AssignmentDelivered(
         product=state.product,
@@ -121,6 +127,8 @@ def _deliver(command: DeliverAssignment, state: Stockpile) -> Sequence[Event] | 
         delivered_on=command.delivered_on,
         evidence=command.evidence,
         late_days=0 if assigned.window_to is None else max(0, (command.delivered_on - assigned.window_to).days),
+        dated_because=command.dated_because,
+        reported_by="reserve" if command.partner is None else "partner",
     )
     return [delivered, *counted(state, command.right, command.mass_g, command.delivered_on)]
 
@@ -229,7 +237,15 @@ def _fail(command: FailAssignments, state: Stockpile) -> Sequence[Event]:
         return []
     terms = programme_of(state, command.right).terms
     return [
-        AssignmentClosed(product=product, draw=owed.draw, right=owed.right, project=owed.project, partner=owed.partner, mass_g=owed.mass_g)
+        AssignmentClosed(
+            product=product,
+            draw=owed.draw,
+            right=owed.right,
+            project=owed.project,
+            partner=owed.partner,
+            mass_g=owed.mass_g,
+            of_g=owed.assigned_g,
+        )
         if tolerated(owed.mass_g, owed.assigned_g, terms.tolerance)
         else AssignmentFailed(
             product=product,
@@ -260,6 +276,9 @@ def _fault_of(command: DeliverAssignment | SubstituteDelivery, assigned: Assignm
         return Refused(Reason.QUANTITY_INVALID, f"{assigned.mass_g} g are still owed", "/mass_g", f"1 to {assigned.mass_g}")
     if command.delivered_on > command.on:
         return Refused(Reason.DATE_IN_FUTURE, "it is not delivered yet", "/delivered_on", f"{command.on} or before")
+    if command.drawn_on is not None and command.delivered_on < command.drawn_on:
+        detail = f"it was assigned on {command.drawn_on}"
+        return Refused(Reason.DELIVERED_BEFORE_DRAWN, detail, "/delivered_on", f"{command.drawn_on} to {command.on}")
     if assigned.window_to is not None:
         last = last_day(assigned.window_to, programme_of(state, command.right).terms.grace_days)
         if command.delivered_on > last:

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from services.inventory.domain.reasons import Reason, Refusal
-from services.inventory.domain.state import Draw, Stockpile, day_after
+from services.inventory.domain.state import Draw, Stockpile, day_after, proposed_for
 from services.inventory.events import (
     AwardForwarded,
     CommandWithdrawn,
@@ -18,6 +18,7 @@ from services.inventory.events import (
     DrawId,
     DrawWeighedAgain,
     Event,
+    SettledAs,
 )
 from shared.journal.decider import CancelTimer, Refused, Timer
 from shared.journal.texts import TypedText
@@ -99,6 +100,7 @@ def weigh_again(command: WeighAgain, state: Stockpile) -> Sequence[Event] | Refu
         before_g=draw.mass_g if draw.weighed_g is None else draw.weighed_g,
         first_g=first_g,
         first_by=first_by,
+        first_proposal=proposal,
         weighed_g=command.weighed_g,
         weighed_by=command.by,
         duty=command.duty,
@@ -112,11 +114,9 @@ def weigh_again(command: WeighAgain, state: Stockpile) -> Sequence[Event] | Refu
 
 
 def settle_difference(command: SettleDifference, state: Stockpile) -> Sequence[Event] | Refusal:
-    if (found := state.suspense.get(command.draw)) is None:
+    if command.draw not in state.suspense:
         return Refused(Reason.DIFFERENCE_NOT_FOUND, f"nothing that {command.draw} lacks is in suspense")
-    if command.capacity is not None and not found.weighed_by.isdisjoint(command.capacity.accounts):
-        return Refused(Reason.SIGNED_BY_WEIGHER, f"{command.capacity.by} has weighed it", accepted="a third person")
-    return settled(state, command.draw, command.cause)
+    return settled(state, command.draw, command.cause, command.capacity)
 
 
 def miss_difference(command: MissDifference, state: Stockpile) -> Sequence[Event]:
@@ -126,14 +126,25 @@ def miss_difference(command: MissDifference, state: Stockpile) -> Sequence[Event
     return [DifferenceOverdue(product=state.product, draw=command.draw, partner=found.partner, mass_g=found.mass_g, sign_by=found.sign_by)]
 
 
-def settled(
-    state: Stockpile, draw: DrawId, cause: Literal["loss", "measurement", "found", "weighed_again", "returned"]
-) -> list[DifferenceSettled]:
-    """What the draw lacks is in suspense no longer; nothing, if nothing is."""
+def settled(state: Stockpile, draw: DrawId, cause: SettledAs, capacity: Capacity | None) -> list[DifferenceSettled] | Refusal:
+    """What the draw lacks is in suspense no longer, however it ends: a third person, who has not weighed it, signs. Nothing, if nothing
+    is. `capacity`: of who signs."""
     found = state.suspense.get(draw) if state.suspense else None
     if state.product is None or found is None:
         return []
-    return [DifferenceSettled(product=state.product, draw=draw, partner=found.partner, mass_g=found.mass_g, cause=cause)]
+    if capacity is not None and not found.weighed_by.isdisjoint(capacity.accounts):
+        return Refused(Reason.SIGNED_BY_WEIGHER, f"{capacity.by} has weighed it", accepted="a third person")
+    signed_by = None if capacity is None else capacity.by
+    partner, mass_g = found.partner, found.mass_g
+    return [DifferenceSettled(product=state.product, draw=draw, partner=partner, mass_g=mass_g, cause=cause, signed_by=signed_by)]
+
+
+def overtaken(state: Stockpile, draw: DrawId, signed: str | None) -> list[CommandWithdrawn]:
+    """What else waits for a signature about what a draw weighs, once a weighing is signed: it is of before. `signed`: its proposal."""
+    if signed is None:
+        return []
+    waiting = [name for name, _ in proposed_for(state, draw, "WeighDraw", "SettleDifference") if name != signed]
+    return [CommandWithdrawn(proposal=name, reason=TypedText("it was weighed otherwise, and that is signed")) for name in waiting]
 
 
 def difference_timers(event: DrawWeighedAgain | DifferenceSettled) -> Sequence[Timer | CancelTimer]:
@@ -145,10 +156,6 @@ def difference_timers(event: DrawWeighedAgain | DifferenceSettled) -> Sequence[T
 
 
 def _first_weighings(state: Stockpile, name: DrawId, draw: Draw) -> list[tuple[str, str, int]]:
-    """(proposal, who, grams) of those that wait for a signature, and have found less than was drawn."""
-    found = []
-    for proposal, waits in sorted(state.proposals.items()):
-        given = waits.command
-        if given.get("type") == "WeighDraw" and given.get("draw") == name and given["weighed_g"] < draw.mass_g:
-            found.append((proposal, min(waits.proposed_by), given["weighed_g"]))
-    return found
+    """(proposal, who, grams) of those that wait for a signature, have found less than was drawn, and were not weighed otherwise since."""
+    waiting = [(proposal, min(waits.proposed_by), waits.command["weighed_g"]) for proposal, waits in proposed_for(state, name, "WeighDraw")]
+    return [(proposal, by, weighed_g) for proposal, by, weighed_g in waiting if weighed_g < draw.mass_g and proposal not in draw.overtaken]

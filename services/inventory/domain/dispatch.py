@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from services.inventory.domain.consignees import evidence_of, fault_of_consignee
-from services.inventory.domain.differences import settled
+from services.inventory.domain.differences import overtaken, settled
 from services.inventory.domain.loans import taken_back
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Draw, Stockpile, held_round, stopping_lot, stopping_partner, until_when
@@ -26,6 +26,7 @@ from services.inventory.events import (
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
 from shared.journal.texts import TypedText
+from shared.terms.authority import Capacity
 from shared.terms.conditions import Shown, evaluate
 from shared.terms.dating import Dated, undated
 
@@ -36,10 +37,13 @@ WITNESSED_SHOWN = Shown(kind=WITNESSED_RECEIPT)
 
 
 class WeighDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What the goods weighed. Weighing again corrects it, until they leave."""
+    """What the goods weighed. Weighing again corrects it, until they leave. `capacity`: of who signs it, where somebody must; `signed`: its
+    proposal."""
 
     draw: DrawId
     weighed_g: int
+    capacity: Capacity | None = None
+    signed: str | None = None
 
 
 class DispatchDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -76,10 +80,11 @@ class DeliverDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ReturnDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Drawn goods that have not left come back into stock, as a whole."""
+    """Drawn goods that have not left come back into stock, as a whole. `capacity`: of who signs it."""
 
     draw: DrawId
     reason: TypedText
+    capacity: Capacity | None = None
 
 
 def weigh_draw(command: WeighDraw, state: Stockpile) -> Sequence[Event] | Refusal:
@@ -87,9 +92,12 @@ def weigh_draw(command: WeighDraw, state: Stockpile) -> Sequence[Event] | Refusa
         return _draw_not_found(command.draw)
     if not 0 < command.weighed_g <= MAX_INTEGER:
         return Refused(Reason.QUANTITY_INVALID, "goods weigh at least one gram", "/weighed_g")
+    closes = settled(state, command.draw, "weighed_again", command.capacity)
+    if isinstance(closes, Refused):
+        return closes
     before_g = draw.mass_g if draw.weighed_g is None else draw.weighed_g
     return [
-        *settled(state, command.draw, "weighed_again"),
+        *closes,
         DrawWeighed(
             product=state.product,
             draw=command.draw,
@@ -100,6 +108,7 @@ def weigh_draw(command: WeighDraw, state: Stockpile) -> Sequence[Event] | Refusa
             difference_g=command.weighed_g - before_g,
         ),
         _forwarded(state.product, command.draw, draw, "weighed"),
+        *overtaken(state, command.draw, command.signed),
     ]
 
 
@@ -188,6 +197,9 @@ def deliver_draw(command: DeliverDraw, state: Stockpile) -> Sequence[Event] | Re
 def return_draw(command: ReturnDraw, state: Stockpile) -> Sequence[Event] | Refusal:
     if state.product is None or (draw := state.draws.get(command.draw)) is None:
         return _draw_not_found(command.draw)
+    closes = settled(state, command.draw, "returned", command.capacity)
+    if isinstance(closes, Refused):
+        return closes
     returned = DrawReturned(
         product=state.product,
         draw=command.draw,
@@ -199,7 +211,7 @@ def return_draw(command: ReturnDraw, state: Stockpile) -> Sequence[Event] | Refu
         reason=command.reason,
     )
     return [
-        *settled(state, command.draw, "returned"),
+        *closes,
         returned,
         *taken_back(returned, state),
         _forwarded(state.product, command.draw, draw, "returned"),

@@ -21,6 +21,7 @@ from services.inventory.domain.state import (
     Shelf,
     Stockpile,
     Turn,
+    proposed_for,
 )
 from services.inventory.domain.unsigned import with_unsigned
 from services.inventory.events import (
@@ -105,8 +106,7 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
         case StockDrawn():
             return _drawn(state, event)
         case DrawWeighed():
-            draw = replace(state.draws[event.draw], weighed_g=event.weighed_g)
-            return replace(state, draws=state.draws.set(event.draw, draw))
+            return _weighed(state, event)
         case DrawDispatched():
             return _dispatched(state, event)
         case DrawDelivered():
@@ -191,6 +191,12 @@ def _drawn(state: Stockpile, event: StockDrawn) -> Stockpile:
         drawn_g=state.drawn_g + event.mass_g,
         releases=_with_left(state.releases, event.release, left, release.rights_g, release.mass_g - event.mass_g),
     )
+
+
+def _weighed(state: Stockpile, event: DrawWeighed) -> Stockpile:
+    overtaken = frozenset(name for name, _ in proposed_for(state, event.draw, "WeighDraw"))
+    draw = replace(state.draws[event.draw], weighed_g=event.weighed_g, overtaken=overtaken)
+    return replace(state, draws=state.draws.set(event.draw, draw))
 
 
 def _dispatched(state: Stockpile, event: DrawDispatched) -> Stockpile:

@@ -1,14 +1,15 @@
 """Moves: in an emergency one person brings a lot to another of the Reserve's own depots, at once. Another ratifies it within a day, or what
 is left of the lot is on hold. Nothing changes whose it is, and nothing leaves the Reserve's custody."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
+from hashlib import sha256
 
 import msgspec
 
 from services.inventory.domain.extending import extended
 from services.inventory.domain.reasons import Reason, Refusal
-from services.inventory.domain.state import Stockpile, stopping
+from services.inventory.domain.state import Stockpile, stop_key
 from services.inventory.events import (
     DrawMoved,
     Event,
@@ -29,11 +30,9 @@ RATIFIED_WITHIN = timedelta(hours=24)
 
 
 class MoveLot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`own_depots`: those that signed intakes have brought goods into, as looked up. `hold`: the id of one that goes on with it, where a
-    hold on its depot stops it."""
+    """`own_depots`: those that signed intakes have brought goods into, as looked up."""
 
     move: MoveId
-    hold: HoldId
     lot: LotId
     to_depot: str
     cause: MoveCause
@@ -108,9 +107,7 @@ def move_lot(command: MoveLot, state: Stockpile) -> Sequence[Event] | Refusal:
                     held_g=draw.mass_g if draw.weighed_g is None else draw.weighed_g,
                 )
             )
-    if (hold := stopping(state, command.on, f"depot/{lot.depot}")) is not None:  # what stopped it there stops it here, too
-        events.append(_held(moved, command.hold, f"it was moved out of a depot that {hold} stops", command.on))
-    return events
+    return [*events, *_taken_on(moved, state)]
 
 
 def ratify_move(command: RatifyMove, state: Stockpile) -> Sequence[Event] | Refusal:
@@ -132,7 +129,17 @@ def miss_move(command: MissMove, state: Stockpile) -> Sequence[Event]:
     missed = MoveRatificationMissed(product=state.product, move=command.move, lot=move.lot, ratify_by=move.ratify_by)
     if move.lot not in state.lots:
         return [missed]
-    return [missed, _held(missed, hold_of(command.move), "nobody else has ratified its move", command.on)]
+    hold = HoldPutOn(
+        product=state.product,
+        hold=hold_of(command.move),
+        scope="lot",
+        target=move.lot,
+        reason=TypedText("nobody else has ratified its move"),
+        authority=TypedText(f"move {command.move}"),
+        expires_on=None,
+        put_on_on=command.on,
+    )
+    return [missed, hold]
 
 
 def move_timers(event: LotMoved | MoveRatified) -> Sequence[Timer | CancelTimer]:
@@ -148,14 +155,20 @@ def hold_of(move: MoveId) -> HoldId:
     return HoldId(f"hld_{move.removeprefix('mov_')}")
 
 
-def _held(event: LotMoved | MoveRatificationMissed, hold: HoldId, reason: str, on: date) -> HoldPutOn:
-    return HoldPutOn(
-        product=event.product,
-        hold=hold,
-        scope="lot",
-        target=event.lot,
-        reason=TypedText(reason),
-        authority=TypedText(f"move {event.move}"),
-        expires_on=None,
-        put_on_on=on,
-    )
+def _taken_on(event: LotMoved, state: Stockpile) -> Iterator[HoldPutOn]:
+    """What stopped the lot in its depot stops it in the next: each hold since its first day, for who put it on, and to the same end."""
+    for name in state.stops.get(stop_key("depot", event.from_depot), ()):
+        hold = state.holds[name]
+        yield HoldPutOn(
+            product=event.product,
+            hold=HoldId(f"hld_0{sha256(f'{event.move}/{name}'.encode()).hexdigest()[:25]}"),
+            scope="lot",
+            target=event.lot,
+            reason=TypedText(f"it was moved out of a depot that {name} stops"),
+            authority=TypedText(f"move {event.move}"),
+            expires_on=hold.expires_on,
+            put_on_on=hold.since,
+            put_on_by=hold.by,
+            lapses_at=hold.lapses_at,
+            takes_on=name,
+        )

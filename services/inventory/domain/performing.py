@@ -93,6 +93,7 @@ def settled(
     if isinstance(event, AssignmentGivenBack):  # the right may have had nothing left, and have gone
         right = state.rights.get(event.right) or Right(event.project, "firm_offtake", 0, event.window_from, event.window_to)
         state = replace(state, rights=state.rights.set(event.right, replace(right, mass_g=event.right_remaining_g)))
+        return _over(_less_owed(state, f"{event.draw}/{event.right}", event.mass_g, event.mass_g), event.right)
     return _over(_less_owed(state, f"{event.draw}/{event.right}", event.mass_g), event.right)
 
 
@@ -126,11 +127,14 @@ def later_by(tranche: OpenTranche, days: int) -> Tranche:
     )
 
 
-def _less_owed(state: Stockpile, key: str, mass_g: int) -> Stockpile:
-    left_g = state.assigned[key].mass_g - mass_g
+def _less_owed(state: Stockpile, key: str, mass_g: int, given_back_g: int = 0) -> Stockpile:
+    """What is given back is not assigned any more: its terms tolerate a share of the rest."""
+    owed = state.assigned[key]
+    left_g = owed.mass_g - mass_g
     if not left_g:
         return replace(state, assigned=state.assigned.delete(key))
-    return replace(state, assigned=state.assigned.set(key, replace(state.assigned[key], mass_g=left_g)))
+    less = replace(owed, mass_g=left_g, assigned_g=owed.assigned_g - given_back_g)
+    return replace(state, assigned=state.assigned.set(key, less))
 
 
 def _over(state: Stockpile, right: RightId) -> Stockpile:

@@ -84,6 +84,7 @@ class Draw(msgspec.Struct, frozen=True, gc=False):
     mass_g: int  # nominal
     decision: str = ""  # that it was drawn under
     weighed_g: int | None = None
+    overtaken: frozenset[str] = frozenset()  # proposals of what it weighs that waited when it was weighed otherwise
 
 
 class Consignment(msgspec.Struct, frozen=True, gc=False):
@@ -107,7 +108,7 @@ class Assignment(msgspec.Struct, frozen=True, gc=False):
     decision: str
     mass_g: int
     window_to: date | None  # None: of an earlier build, which never fails it
-    assigned_g: int = 0  # in all
+    assigned_g: int = 0  # in all, less what it gave back
     window_from: date = NEVER
     release: ReleaseId | None = None  # that it was drawn under
 
@@ -270,6 +271,14 @@ def until_when(state: Stockpile, hold: HoldId) -> str:
     last = "until it is lifted" if found.expires_on is None else f"through {found.expires_on}, or until it is lifted"
     lapses = "" if found.lapses_at is None else f", and past {found.lapses_at:%Y-%m-%d %H:%M} UTC only if a second person confirms it"
     return last + lapses
+
+
+def proposed_for(state: Stockpile, draw: DrawId, *types: str) -> list[tuple[str, ProposedCommand]]:
+    """What waits for a signature about a draw, of these types of commands, by its proposal."""
+    if not state.proposals:
+        return []
+    waiting = sorted(state.proposals.items())
+    return [(name, waits) for name, waits in waiting if waits.command["type"] in types and waits.command.get("draw") == draw]
 
 
 def stopping_partner(state: Stockpile, on: date, partner: str) -> HoldId | None:

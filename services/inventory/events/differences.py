@@ -9,7 +9,7 @@ from shared.journal.record import Grams
 type SettledAs = Literal["loss", "measurement", "found", "weighed_again", "returned"]
 
 
-class DrawWeighedAgain(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_weighed_again.v1"):
+class DrawWeighedAgain(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.draw_weighed_again.v1"):
     """The goods weigh less than was drawn, and leave so. What they lack, `mass_g - weighed_g`, is in suspense."""
 
     draw: DrawId
@@ -23,9 +23,10 @@ class DrawWeighedAgain(StockpileEvent, frozen=True, kw_only=True, tag="inventory
     weighed_by: str  # another person
     duty: str  # that the token of the second named
     sign_by: date  # the last day on which what is missing is to be signed for
+    first_proposal: str | None = None  # of the first weighing; None: by a build that did not see whether it was weighed otherwise since
 
 
-class DifferenceSettled(StockpileEvent, frozen=True, kw_only=True, tag="inventory.difference_settled.v1"):
+class DifferenceSettled(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.difference_settled.v1"):
     """Out of suspense, as somebody has signed who had not weighed it. `found` shows in the next stock-take. Where another weighing or the
     goods' return takes its place, that event stands after it."""
 
@@ -33,6 +34,7 @@ class DifferenceSettled(StockpileEvent, frozen=True, kw_only=True, tag="inventor
     partner: str
     mass_g: Grams
     cause: SettledAs
+    signed_by: str | None = None  # None: by a build in which who weighed it could sign another weighing, or its return
 
 
 class DifferenceOverdue(StockpileEvent, frozen=True, kw_only=True, tag="inventory.difference_overdue.v1"):

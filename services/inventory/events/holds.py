@@ -19,6 +19,7 @@ class HoldPutOn(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, t
     put_on_on: date | None = None  # None: by a build under which releases lapsed all the same
     put_on_by: str | None = None  # None: it follows from something else, or by an earlier build
     lapses_at: datetime | None = None  # unless a second person confirms it; None: it stands by itself
+    takes_on: HoldId | None = None  # the hold on the depot that the lot was moved out of, which goes on as this one
 
 
 class HoldConfirmed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.hold_confirmed.v1"):

@@ -9,6 +9,7 @@ from services.inventory.events.ids import DrawId, LotId, ProductId, ReleaseId, R
 from services.inventory.events.lots import Assay
 from shared.journal.record import Grams
 from shared.journal.texts import TypedText
+from shared.terms.dating import Dated
 
 type RightKind = Literal["firm_offtake", "option", "first_refusal"]
 type Source = Literal["lots", "rights"]
@@ -139,6 +140,8 @@ class AssignmentDelivered(StockpileEvent, frozen=True, kw_only=True, omit_defaul
     delivered_on: date
     evidence: TypedText
     late_days: int = 0  # after its last day, within the days of grace
+    dated_because: Dated | None = None  # why it was reported on a later day
+    reported_by: Literal["partner", "reserve"] | None = None  # of the Reserve, two people have; None: by a build under which one did
 
 
 class AssignmentSubstituted(StockpileEvent, frozen=True, kw_only=True, tag="inventory.assignment_substituted.v1"):
@@ -157,7 +160,7 @@ class AssignmentSubstituted(StockpileEvent, frozen=True, kw_only=True, tag="inve
     delivered_on: date
 
 
-class AssignmentClosed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.assignment_closed.v1"):
+class AssignmentClosed(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.assignment_closed.v1"):
     """The window passed, and no more is missing than the right's terms tolerate: it was delivered short, and is failed in nothing."""
 
     draw: DrawId
@@ -165,6 +168,7 @@ class AssignmentClosed(StockpileEvent, frozen=True, kw_only=True, tag="inventory
     project: str
     partner: str
     mass_g: Grams  # missing
+    of_g: Grams | None = None  # assigned, less what was given back; None: by a build that tolerated a share of that, too
 
 
 class AssignmentGivenBack(StockpileEvent, frozen=True, kw_only=True, tag="inventory.assignment_given_back.v1"):

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.inventory.domain.controls import CONTROLS, EVENTS
-from services.inventory.domain.deliveries import PostponeDelivery
+from services.inventory.domain.deliveries import DeliverAssignment, PostponeDelivery
 from services.inventory.domain.dispatch import WeighDraw
 from services.inventory.domain.lots import AdjustStock, RecordAssay
 from services.inventory.domain.products import SetProtectedStock, SetReceiptGrade
 from services.inventory.domain.state import Stockpile, held_g
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import (
+    AssignmentDelivered,
     AuthorityCited,
     CommandApproved,
     CommandLapsed,
@@ -168,7 +169,24 @@ def test_a_delivery_is_postponed_by_two_and_by_nobody_with_an_interest_in_whom_i
     waits.when(approve(TODAY)).then(CommandApproved, DeliveryPostponed, AuthorityCited)
 
 
-def test_no_act_in_the_life_of_a_right_is_one_persons_but_to_draw_and_to_record_a_delivery():
+def test_one_operator_writes_off_nothing_that_a_project_owes_a_partner_which_itself_may_report_it():
+    owed = a_store(*by_two(CONTROLS, right(), TODAY), a_round(award("a", "JP", 12)), draw(units=12))
+    days = {"delivered_on": TODAY, "reported_on": TODAY, "on": TODAY}
+    told = {"draw": DrawId("drw_1"), "right": RightId("rgt_1"), "mass_g": 2 * UNIT_G, "evidence": "CMR 4711"}
+    by_operator = DeliverAssignment(partner=None, **told, **days)
+    owed.when(by_operator).refused(ControlReason.NEEDED)
+    waits = owed.given(propose(by_operator, TODAY))
+    waits.when(approve(TODAY, by=PROPOSER)).refused(ApprovalReason.BY_PROPOSER)
+    waits.when(approve(TODAY, capacity=may(SIGNER, TODAY, conflicts=frozenset({"partner/jp"})))).refused(Fault.CONFLICT)
+    waits.when(approve(TODAY, capacity=may(SIGNER, TODAY, limit_g=2 * UNIT_G - 1))).refused(Fault.OVER_LIMIT)
+    signed = waits.when(approve(TODAY + timedelta(days=1))).then(CommandApproved, AssignmentDelivered, AuthorityCited)
+    assert (signed.events[1].reported_by, signed.events[1].delivered_on) == ("reserve", TODAY)
+    itself = owed.when(DeliverAssignment(partner="JP", **told, **days)).then(AssignmentDelivered)
+    assert itself.events[0].reported_by == "partner"
+    owed.when(DeliverAssignment(partner="US", **told, **days)).refused("assignment_not_found")
+
+
+def test_no_act_in_the_life_of_a_right_is_one_persons_but_to_draw():
     story, alone = Given(CONTROLLED), set[str]()
     for on, command in rights.LIFE:
         if isinstance(CONTROLS[type(command)], Countersigned):
@@ -176,11 +194,13 @@ def test_no_act_in_the_life_of_a_right_is_one_persons_but_to_draw_and_to_record_
         else:
             alone.add(type(command).__name__)
         story = story.given(*by_two(CONTROLS, command, on))
-    assert alone == {"ReleaseRound", "DrawStock", "DeliverAssignment", "CloseTranches", "FailAssignments"}
+    assert alone == {"ReleaseRound", "DrawStock", "CloseTranches", "FailAssignments"}
     assert not story.state.rights and not story.state.programmes
 
 
-@pytest.mark.parametrize("act", ["exercise_right", "agree_programme", "accept_substitute", "take_back_right", "terminate_right"])
+@pytest.mark.parametrize(
+    "act", ["exercise_right", "agree_programme", "accept_delivery", "accept_substitute", "take_back_right", "terminate_right"]
+)
 def test_who_signs_an_act_of_a_right_is_empowered_for_it_and_has_no_interest_in_who_is_owed(act: str):
     story = Given(CONTROLLED)
     for on, command in rights.LIFE:

@@ -36,6 +36,7 @@ from services.inventory.events import (
 )
 from shared.journal.decider import Timer
 from shared.journal.record import Fact
+from shared.terms.dating import Dated, DatingReason
 from tests.stories.given import Given
 from tests.stories.stockpile import DECISION, FAILED, PASSED, TODAY, UNIT_G, a_round, a_stockpile, award, draw, lot, right
 
@@ -76,6 +77,7 @@ def delivered(units: int, **changes: Any) -> DeliverAssignment:
         "mass_g": units * UNIT_G,
         "delivered_on": TODAY,
         "evidence": "CMR 4711",
+        "reported_on": changes.get("on", TODAY),
         "on": TODAY,
     }
     return DeliverAssignment(**(told | changes))
@@ -136,6 +138,19 @@ def test_only_its_own_partner_tells_of_a_delivery_and_not_before_its_day():
     story.when(delivered(1, delivered_on=TODAY + timedelta(days=1))).refused(Reason.DATE_IN_FUTURE)
 
 
+def test_nothing_is_delivered_before_it_was_assigned_and_what_is_reported_later_says_why():
+    story, before, later = assigned(), TODAY - timedelta(days=1), TODAY + timedelta(days=9)
+    refused = story.when(delivered(1, delivered_on=before, drawn_on=TODAY, dated_because=Dated.PAPER_LATE))
+    assert refused.refused(Reason.DELIVERED_BEFORE_DRAWN, "/delivered_on").accepted == f"{TODAY} to {TODAY}"
+    story.when(substituted(1, delivered_on=before, drawn_on=TODAY)).refused(Reason.DELIVERED_BEFORE_DRAWN, "/delivered_on")
+    story.when(delivered(1, on=later, drawn_on=TODAY)).refused(DatingReason.WITHOUT_REASON, "/dated_because")
+    story.when(delivered(1, partner="JP", on=later, drawn_on=TODAY)).refused(DatingReason.WITHOUT_REASON, "/dated_because")
+    told = story.when(delivered(1, on=later, drawn_on=TODAY, dated_because=Dated.PAPER_LATE)).then(AssignmentDelivered).events[0]
+    assert (told.delivered_on, told.dated_because, told.reported_by) == (TODAY, "paper_late", "reserve")
+    signed_later = story.when(delivered(1, on=later, reported_on=TODAY, drawn_on=TODAY)).then(AssignmentDelivered).events[0]
+    assert signed_later.dated_because is None
+
+
 def test_what_an_earlier_build_assigned_is_never_failed():
     story = a_stockpile(lot(units=1), right(), a_round(award("a", "JP", 3))).when(draw(units=3))
     before = a_stockpile(lot(units=1), right(), a_round(award("a", "JP", 3)))
@@ -160,7 +175,7 @@ def test_what_comes_after_the_days_of_grace_is_no_delivery_whether_the_timer_has
     refused = assigned(terms=TERMS).when(delivered(2, delivered_on=later, on=later)).refused(Reason.DELIVERY_TOO_LATE, "/delivered_on")
     assert refused.accepted == f"{WINDOW + timedelta(days=14)} or before"
     assigned().when(delivered(2, delivered_on=later, on=later)).refused(Reason.DELIVERY_TOO_LATE)
-    told_late = assigned(terms=TERMS).when(delivered(2, on=later))
+    told_late = assigned(terms=TERMS).when(delivered(2, on=later, dated_because=Dated.REPORTED_LATE))
     told_late.then(AssignmentDelivered, TrancheDelivered)  # it came in time
 
 
@@ -170,6 +185,16 @@ def test_what_the_terms_tolerate_is_short_and_failed_in_nothing():
     assert (short.events[0].mass_g, len(short.state.assigned)) == (UNIT_G, 0)
     less = msgspec.structs.replace(delivered(1), mass_g=UNIT_G - 1)
     assigned(terms=TERMS).given(less).when(passed).then(AssignmentFailed)
+
+
+def test_of_what_is_given_back_nothing_is_tolerated():
+    """Half of what was assigned may be missing. One of two units is given back: of the other, no more than half."""
+    passed = FailAssignments(right=RightId("rgt_1"), on=date(2027, 1, 1))
+    assert assigned(terms=TERMS).given(delivered(1)).when(passed).then(AssignmentClosed).events[0].of_g == 2 * UNIT_G
+    back = assigned(terms=TERMS).given(given_back(1))
+    back.when(passed).then(AssignmentFailed)  # all of it is missing: no more was ever to come
+    half = msgspec.structs.replace(delivered(1), mass_g=UNIT_G // 2)
+    assert back.given(half).when(passed).then(AssignmentClosed).events[0].of_g == UNIT_G
 
 
 def test_force_majeure_postpones_by_no_more_days_than_the_terms_say():

@@ -123,6 +123,37 @@ def test_what_two_have_weighed_one_alone_does_not_weigh_otherwise():
     assert signed.events[2].difference_g == 100_000 and not signed.state.suspense
 
 
+def test_a_first_weighing_counts_for_nothing_once_the_goods_were_weighed_otherwise():
+    """Ann finds them light; they are weighed in full, and that is signed, or is within a scale's tolerance; then Bob finds them light."""
+    found_light(LESS_G).given(weigh()).when(again()).refused(Reason.NOT_WEIGHED_FIRST)
+    full = propose(weigh(weighed_g=MASS_G - 60_000), TODAY, proposal="prp_full", by="sub_third")
+    light_again = propose(weigh(weighed_g=LESS_G), TODAY, proposal="prp_again", by="sub_fourth")
+    signed = found_light().given(full).when(approve(TODAY, proposal="prp_full"))
+    kinds = [type(event) for event in signed.events]
+    assert kinds == [CommandApproved, DrawWeighed, AwardForwarded, CommandWithdrawn, AuthorityCited]
+    assert signed.events[3].proposal == "prp_1" and not signed.state.proposals
+    signed.when(again()).refused(Reason.NOT_WEIGHED_FIRST)
+    anew = signed.given(light_again).when(again()).then(DrawWeighedAgain, AwardForwarded, CommandWithdrawn)
+    assert (anew.events[0].first_proposal, anew.events[0].first_by) == ("prp_again", "sub_fourth")
+
+
+def test_what_was_to_be_signed_of_a_suspense_is_not_signed_of_the_next():
+    waits = in_suspense(propose(LOSS, TODAY, proposal="prp_loss"), propose(weigh(), TODAY))
+    signed = waits.when(approve(TODAY))
+    assert [event.proposal for event in signed.events if isinstance(event, CommandWithdrawn)] == ["prp_loss"]
+
+
+def test_the_two_weighers_close_no_suspense_by_an_ordinary_weighing_or_a_return():
+    """One of them finds nothing missing any more, or has the goods back in stock as a whole, and the other signs."""
+    for closes in (weigh(), weigh(weighed_g=MASS_G - 10_000), ReturnDraw(draw=DRAW, reason="ship delayed")):
+        waits = in_suspense(propose(closes, TODAY))
+        waits.when(approve(TODAY, by=BOB)).refused(Reason.SIGNED_BY_WEIGHER)
+        second_account = msgspec.structs.replace(may(SIGNER, TODAY), others=frozenset({BOB}))
+        waits.when(approve(TODAY, capacity=second_account)).refused(Reason.SIGNED_BY_WEIGHER)
+        [settled] = [event for event in waits.when(approve(TODAY)).events if isinstance(event, DifferenceSettled)]
+        assert settled.signed_by == SIGNER
+
+
 def test_goods_that_come_back_leave_nothing_in_suspense():
     back = ReturnDraw(draw=DRAW, reason="ship delayed")
     story = in_suspense(propose(back, TODAY)).when(approve(TODAY))

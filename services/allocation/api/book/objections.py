@@ -80,8 +80,8 @@ async def raise_objection(
 async def answer_objection(
     objection: ObjectionPath, body: AnswerBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> ObjectionChange:
-    """By somebody who neither accepted what it objects to nor had a part in its round. Upheld after a decision, it is a task until that is
-    superseded."""
+    """By somebody who has neither accepted or screened its request nor had a part in its round. Upheld after a decision, it is a task until
+    that is superseded."""
     async with reads.session() as session:
         row = await session.get(ObjectionRow, objection)
         lists = versions(await lists_in_force(session))
@@ -89,7 +89,7 @@ async def answer_objection(
             raise _no_objection(objection)
         request = await session.get(RequestRow, row.request)
         matters = [row.request] if request is None or request.round is None else [row.request, request.round]
-        involved = await involved_in(session, matters)
+        involved = await involved_in(session, matters, caller.subject)
     command = AnswerObjection(
         objection=ObjectionId(objection),
         upheld=body.upheld,

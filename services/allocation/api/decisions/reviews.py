@@ -21,7 +21,6 @@ from shared.http.fields import TYPEID, Body
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads
 from shared.http.problems import Problem
 from shared.terms.acting_api import barred
-from shared.terms.authority_tables import accounts_of
 
 router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
 
@@ -158,11 +157,9 @@ async def _standing_of(reads: Reads, review: str, reviewer: str) -> tuple[tuple[
         row = await _find(session, review)
         round = await session.get(RoundRow, row.round)
         assert round is not None
-        involved = set(await involved_in(session, [round.round, *round.requests]))
-        if not involved.isdisjoint(await accounts_of(session, reviewer)):
-            involved.add(SubjectId(reviewer))
+        involved = await involved_in(session, [round.round, *round.requests], reviewer)
     bar = await barred(reads, reviewer, lambda session: concerns_of_round(session, round))
-    return tuple(SubjectId(subject) for subject in sorted(involved)), bar
+    return involved, bar
 
 
 def _no_review(review: str) -> Problem:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from reserve.operate.migrate import ROOT
 from services.allocation.domain.authority.endorsement import Endorsing
 from services.allocation.domain.authority.endorsement import Reason as EndorsementReason
 from services.allocation.domain.authority.instrument import (
@@ -17,7 +18,9 @@ from services.allocation.domain.authority.instrument import (
     RegisterInstrument,
 )
 from services.allocation.events import ActingOfficerNamed, InstrumentEnded, InstrumentId, InstrumentRegistered, ProductId, SubjectId
+from services.allocation.events.authority import Power
 from services.allocation.events.papers import paper_of
+from services.registry import JOURNALED
 from shared.terms.acting import ApprovalReason
 from shared.terms.authority import Acting, Authority, Kind
 from tests.stories.endorsing import ADMIN, CEREMONY, ENDORSER, UNENDORSED, endorsing
@@ -178,3 +181,13 @@ def test_another_approver_signs_whom_somebody_acts_for():
         registered.when(name(OFFICER, LAST, endorsing(paper, by=party))).refused(EndorsementReason.BY_PARTY)
     [event] = registered.when(name(OFFICER, LAST, endorsing(paper))).events
     assert event.endorsement.subject == ENDORSER
+
+
+def test_an_instrument_names_no_power_that_nothing_asks_for():
+    rules = [path for name in JOURNALED for path in (ROOT / "services" / name / "domain").rglob("*.py")]
+    said = "".join(path.read_text() for path in (*rules, *(ROOT / "shared" / "terms").glob("*.py")))
+    assert [power for power in Power if f'"{power}"' not in said and f"Power.{power.name}" not in said] == []
+
+
+def test_one_of_an_earlier_build_that_names_another_power_is_read():
+    assert authority(register(acts=("approve_decision", "waive_gate"))).acts == {"approve_decision", "waive_gate"}

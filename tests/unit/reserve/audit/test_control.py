@@ -100,6 +100,41 @@ async def test_what_one_person_did_in_an_older_build_is_listed_and_fails_nothing
     assert {each.what for each in control.listed} == {"one person did this"}
 
 
+WROTE_OFF = inventory.AssignmentDelivered(
+    product=ANTIMONY,
+    draw="drw_1",  # type: ignore[arg-type]
+    right="rgt_1",  # type: ignore[arg-type]
+    partner="JP",
+    mass_g=10,
+    remaining_g=0,
+    delivered_on=DAY_AFTER,
+    evidence="CMR",
+    reported_by="reserve",
+)
+REPORTED = replace(WROTE_OFF, reported_by="partner")
+
+
+async def alone(tmp_path: Path, *events: Any) -> list[list[str]]:
+    """Each alone, after something was signed: those that fail, and those that are listed."""
+    steps = {f"step_{number}": stock(event, DAY_AFTER) for number, event in enumerate(events)}
+    [control] = [each for each in (await audited(tmp_path, by_two(**steps))).checks if each.check == "control"]
+    return [[each.what for each in found] for found in (control.failures, control.listed)]
+
+
+async def test_a_delivery_of_what_a_partner_is_owed_is_its_own_report_or_two_peoples(tmp_path: Path):
+    assert await alone(tmp_path / "own", REPORTED) == [[], await only_listed(tmp_path / "none")]
+    failed, _ = await alone(tmp_path / "one", WROTE_OFF)
+    assert failed == ["one person did this"]
+    failed, _ = await alone(tmp_path / "after", REPORTED, replace(WROTE_OFF, reported_by=None))
+    assert failed == ["one person did this"]
+    failed, listed = await alone(tmp_path / "before", replace(WROTE_OFF, reported_by=None))  # by a build under which one did
+    assert failed == [] and len(listed) == 1 + len(await only_listed(tmp_path / "none_again"))
+
+
+async def only_listed(tmp_path: Path) -> list[str]:
+    return (await alone(tmp_path))[1]
+
+
 def agreed(**changes: Any) -> Step:
     """Of before: by one person."""
     terms = allocation.ProductTerms(product=ANTIMONY, yearly_quota_g=100, share="1/4")

@@ -2,8 +2,14 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+from reserve.audit.dating import Dating
+from reserve.audit.evidence import Recorded
+from reserve.audit.report import Findings
 from services.inventory import events as inventory
+from shared.terms.acting import Approval
+from shared.terms.countersigning import CommandApproved, CommandProposed
 from shared.terms.dating import Dated
 from shared.terms.reach import STREAM
 from tests.stories.audit import ANTIMONY, Step, Told, draw, failures, stock, told
@@ -19,6 +25,13 @@ def dated(history: Told, name: str, at: str = RECORDED) -> None:
 
 def reports(history: Told) -> None:
     history.seal("reports", Step(event=inventory.LogReachReported(reached=True), stream=STREAM, shard=1, on=EARLY))
+
+
+def delivered(history: Told, name: str, **changes: Any) -> None:
+    """To a partner, by a project: on EARLY, and recorded three days later."""
+    told: dict[str, Any] = {"product": ANTIMONY, "draw": "drw_1", "right": "rgt_1", "partner": "JP", "mass_g": 1, "remaining_g": 0}
+    event = inventory.AssignmentDelivered(**(told | {"delivered_on": EARLY, "evidence": "CMR", "reported_by": "partner"} | changes))
+    history.seal(name, Step(event=event, stream="stockpile/antimony-metal", on=date(2026, 3, 4), at=RECORDED))
 
 
 async def listed(history: Told) -> list[str]:
@@ -65,3 +78,34 @@ async def test_what_says_why_is_listed(tmp_path: Path) -> None:
     history.seal("signed", Step())
     assert "dated" not in failures(await history.audited())
     assert await listed(history) == [history.places["delivered"]]
+
+
+async def test_a_delivery_to_a_partner_counts_for_the_day_that_it_says(tmp_path: Path) -> None:
+    history = Told(told(), tmp_path)
+    delivered(history, "before", reported_by=None)  # by a build that asked for no reason
+    delivered(history, "late")
+    delivered(history, "says_why", dated_because=Dated.PAPER_LATE)
+    delivered(history, "same_day", delivered_on=date(2026, 3, 4))
+    history.seal("signed", Step())
+    assert failures(await history.audited())["dated"] == [history.places["late"]]
+    assert await listed(history) == [history.places["before"], history.places["says_why"]]
+
+
+async def test_a_delivery_that_another_signs_is_reported_when_it_is_proposed(tmp_path: Path) -> None:
+    findings = Findings()
+    dating = Dating(findings)
+
+    def see(place: str, event: Any, at: str, on: str) -> None:
+        record: dict[str, Any] = {"effective_on": on, "recorded_at": at, "stream": "one", "command_id": "ab"}
+        said = {name: record.get(name, 0 if name in ("shard", "position", "version") else "") for name in Recorded.__struct_fields__}
+        dating.see("inventory", place, Recorded(**said), event)
+
+    of: dict[str, Any] = {"proposal": "prp_1", "act": "accept_delivery", "document": "", "proposed_by": "ann"}
+    see("proposed", CommandProposed(**of, streams=(), command={}, lapses_on=EARLY), "2026-03-01T01:00:00.000000Z", "2026-03-01")
+    approval = Approval(subject="bob", key="", signature="", approved_on=EARLY)
+    see("signed", CommandApproved(**of, approval=approval), RECORDED, "2026-03-04")
+    for place, day in (("delivered", EARLY), ("earlier", date(2026, 2, 20))):
+        more: dict[str, Any] = {"product": ANTIMONY, "draw": "drw_1", "right": "rgt_1", "partner": "JP", "mass_g": 1, "remaining_g": 0}
+        event = inventory.AssignmentDelivered(**more, delivered_on=day, evidence="CMR", reported_by="reserve")
+        see(place, event, RECORDED, "2026-03-04")
+    assert [failure.place for result in findings.results() for failure in result.failures] == ["earlier"]

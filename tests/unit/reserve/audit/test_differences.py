@@ -27,6 +27,13 @@ class History:
         told: dict[str, Any] = {"proposal": "prp_1", "streams": ("one",), "act": "accept_weight", "document": "d0", "lapses_on": DAY}
         return self._see("first", 0, inventory.CommandProposed(command=command, proposed_by=by, **told))
 
+    def weighs_otherwise(self, weighed_g: int = MASS_G) -> "History":
+        told: dict[str, Any] = {"product": "antimony-metal", "draw": "drw_1", "partner": "JP", "parcels": (), "mass_g": MASS_G}
+        return self._see("otherwise", 0, inventory.DrawWeighed(**told, weighed_g=weighed_g, difference_g=0))
+
+    def withdraws(self) -> "History":
+        return self._see("withdrawn", 0, inventory.CommandWithdrawn(proposal="prp_1", reason=""))
+
     def weighs_again(self, by: str = "bob", weighed_g: int = LESS_G, **changes: Any) -> "History":
         told: dict[str, Any] = {
             "product": "antimony-metal",
@@ -44,12 +51,14 @@ class History:
         }
         return self._see("again", 0, inventory.DrawWeighedAgain(**(told | changes)), actor=by)
 
-    def signs(self, by: str = "cid", days: int = 1, cause: Any = "loss", mass_g: int = MASS_G - LESS_G) -> "History":
+    def signs(
+        self, by: str = "cid", days: int = 1, cause: Any = "loss", mass_g: int = MASS_G - LESS_G, signed_by: str | None = None
+    ) -> "History":
         approval = Approval(subject=by, key="k", signature="", approved_on=DAY)
         told: dict[str, Any] = {"proposal": "prp_2", "act": "accept_weight", "document": "d1", "proposed_by": "ann", "approval": approval}
         self._see("signed", days, inventory.CommandApproved(**told), command="settle")
         settled: dict[str, Any] = {"product": "antimony-metal", "draw": "drw_1", "partner": "JP", "mass_g": mass_g, "cause": cause}
-        return self._see("settled", days, inventory.DifferenceSettled(**settled), command="settle")
+        return self._see("settled", days, inventory.DifferenceSettled(**settled, signed_by=signed_by), command="settle")
 
     def _see(self, place: str, days: int, event: Any, actor: str = "", command: str = "") -> "History":
         at = datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC) + timedelta(days=days)
@@ -111,6 +120,35 @@ def test_one_person_is_not_two():
 )
 def test_a_second_weighing_that_was_none_is_found(story: Any):
     assert story().found() == ["again"]
+
+
+FIRST: dict[str, Any] = {"first_proposal": "prp_1"}
+
+
+@pytest.mark.parametrize("over", [lambda: History().weighs().weighs_otherwise(), lambda: History().weighs().withdraws()])
+def test_a_second_weighing_against_a_first_that_waits_no_longer_is_found(over: Any):
+    assert History().weighs().weighs_again(**FIRST).found() == []
+    assert over().weighs_again(**FIRST).found() == ["again"]
+    by_an_old_build = over().weighs_again()
+    assert by_an_old_build.found() == [] and by_an_old_build.listed() == ["again"]
+    assert over().weighs().weighs_again(**FIRST).found() == []
+
+
+def test_a_second_weighing_names_its_first_once_one_has():
+    story = History().weighs().weighs_again(**FIRST).signs(cause="weighed_again", signed_by="cid").weighs_otherwise()
+    assert story.weighs().weighs_again().found() == ["again"]
+    assert light().listed() == []
+
+
+@pytest.mark.parametrize("cause", ["weighed_again", "returned"])
+def test_who_weighed_it_closes_no_suspense_by_another_weighing_or_a_return(cause: Any):
+    assert light().signs("cid", cause=cause, signed_by="cid").found() == []
+    assert light().signs("bob", cause=cause, signed_by="bob").found() == ["settled"]
+    assert light().signs("bob", cause=cause, signed_by="cid").found() == ["settled", "settled"]
+    by_an_old_build = light().signs("bob", cause=cause)
+    assert by_an_old_build.found() == [] and by_an_old_build.listed() == ["settled"]
+    after = light().signs(signed_by="cid").weighs_again().signs("bob", cause=cause)
+    assert after.found() == ["settled"]
 
 
 def test_what_is_settled_is_what_was_in_suspense():

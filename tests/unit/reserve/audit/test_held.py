@@ -8,23 +8,46 @@ import pytest
 from msgspec.structs import replace
 
 from reserve.audit.held import Held
-from reserve.audit.report import Findings
+from reserve.audit.report import CheckResult, Findings
 from services.inventory.domain.holds import ExpireHold, FreeRound, HoldRound
 from services.inventory.domain.releases import LapseRelease
 from services.inventory.events import HoldId, HoldPutOn, ReleaseExtended, ReleaseId, ReleaseLapsed
 from tests.stories.powers import may
-from tests.stories.stockpile import DAY_AFTER, DECISION, LAST_DAY, TODAY, UNIT_G, a_round, a_stockpile, award, hold, lift, lot, pool, taking
+from tests.stories.stockpile import (
+    DAY_AFTER,
+    DECISION,
+    LAST_DAY,
+    TODAY,
+    UNIT_G,
+    a_round,
+    a_stockpile,
+    award,
+    hold,
+    lift,
+    lot,
+    move,
+    pool,
+    taking,
+)
 
 LATER = TODAY + timedelta(days=4)
 LAPSE = LapseRelease(release=ReleaseId("rel_a"), on=date(2026, 3, 1))
 
 
 def faults(told: Sequence[tuple[date, Any]]) -> list[str]:
+    return [failure.what for result in audited(told) for failure in result.failures]
+
+
+def listed(told: Sequence[tuple[date, Any]]) -> list[str]:
+    return [failure.what for result in audited(told) for failure in result.listed]
+
+
+def audited(told: Sequence[tuple[date, Any]]) -> Sequence[CheckResult]:
     findings = Findings()
     audit = Held(findings)
     for place, (on, event) in enumerate(told):
         audit.see(f"inventory/0/{place}", on.isoformat(), event)
-    return [failure.what for result in findings.results() for failure in result.failures]
+    return findings.results()
 
 
 def told(*steps: tuple[date, Any]) -> list[tuple[date, Any]]:
@@ -79,3 +102,23 @@ def test_holds_within_one_another_and_an_emergency_that_is_ratified_late_are_sou
     )
     assert [event.days for _, event in events if isinstance(event, ReleaseExtended)] == [1, 13]
     assert faults(events) == []
+
+
+def test_a_hold_goes_on_with_a_lot_that_is_moved_as_it_stood_on_the_depot_or_it_is_found():
+    after = LAST_DAY + timedelta(days=5)
+    before = ((TODAY, hold("depot", "Fremantle")), (after, move(on=after)))
+    [*_, (_, goes_on)] = told(*before)
+    assert isinstance(goes_on, HoldPutOn) and goes_on.takes_on == "hld_1"
+    sound = told(*before, off(after, goes_on.hold), off(after), lapse(after + timedelta(days=60)))
+    assert faults(sound) == []
+
+    def with_hold(changed: Any) -> list[tuple[date, Any]]:
+        return [(on, changed if event == goes_on else event) for on, event in sound]
+
+    for wrong in ({"put_on_on": after}, {"expires_on": after}, {"target": "lot_2"}, {"takes_on": "hld_2"}):
+        assert f"{goes_on.hold} is not {wrong.get('takes_on', 'hld_1')}" in faults(with_hold(replace(goes_on, **wrong)))[0]
+    behind = "lot_1 left depot/Fremantle, and what stopped it there did not go on: ['hld_1']"
+    by_an_old_build = with_hold(replace(goes_on, put_on_on=after, takes_on=None))
+    assert behind not in faults(by_an_old_build) and behind in listed(by_an_old_build)
+    shown = [event for event in sound if event[1] == goes_on]
+    assert behind in faults([*shown, *by_an_old_build])

@@ -1,15 +1,15 @@
 """The audit of what is owed under assigned rights: what a stockpile does is sound, and what none would do is found."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from msgspec.structs import replace
 
 from reserve.audit.owed import Owed
 from reserve.audit.report import Findings
-from services.inventory.domain.deliveries import DeliverAssignment, FailAssignments, PostponeDelivery
-from services.inventory.events import AssignmentDelivered, AssignmentFailed, DrawId, RightId
+from services.inventory.domain.deliveries import DeliverAssignment, FailAssignments, GiveBackAssignment, PostponeDelivery
+from services.inventory.events import AssignmentClosed, AssignmentDelivered, AssignmentFailed, DrawId, RightId, RightTerms
 from tests.stories.stockpile import TODAY, UNIT_G, a_round, a_stockpile, award, draw, right
 
 PASSED, LATER = date(2026, 10, 1), date(2027, 1, 1)
@@ -26,7 +26,8 @@ def faults(told: Sequence[tuple[date, Any]]) -> list[str]:
 
 def told() -> list[tuple[date, Any]]:
     """Three units of the right are Japan's: one is delivered, two are failed, after force majeure."""
-    one = DeliverAssignment(draw=DrawId("drw_1"), right=RIGHT, partner=None, mass_g=UNIT_G, delivered_on=TODAY, evidence="CMR", on=TODAY)
+    days: dict[str, Any] = {"delivered_on": TODAY, "reported_on": TODAY, "on": TODAY}
+    one = DeliverAssignment(draw=DrawId("drw_1"), right=RIGHT, partner=None, mass_g=UNIT_G, evidence="CMR", **days)
     later = PostponeDelivery(right=RIGHT, window_to=date(2026, 12, 31), cause="force_majeure", evidence="notice", on=TODAY)
     story, events = a_stockpile(right(), a_round(award("a", "JP", 3))), list[tuple[date, Any]]()
     for on, command in ((TODAY, draw(units=3)), (TODAY, one), (TODAY, later), (LATER, FailAssignments(right=RIGHT, on=LATER))):
@@ -46,6 +47,41 @@ def test_what_is_failed_too_early_or_by_another_mass_is_found():
     assert faults(less) == [f"{UNIT_G} g of rgt_1 are failed, and {2 * UNIT_G} g were owed"]
 
 
+def test_what_is_delivered_before_it_was_assigned_or_after_it_is_reported_is_found():
+    for day in (TODAY - timedelta(days=1), TODAY + timedelta(days=1)):
+        moved = [(on, replace(event, delivered_on=day) if isinstance(event, AssignmentDelivered) else event) for on, event in told()[:3]]
+        assert faults(moved) == [f"rgt_1 is delivered on {day}, and was assigned on {TODAY}, and reported by {TODAY}"]
+        before = [(on, replace(event, reported_by=None) if isinstance(event, AssignmentDelivered) else event) for on, event in moved]
+        assert faults(before) == []  # by a build that did not look
+
+
 def test_more_delivered_than_is_owed_is_found():
     more = [(on, replace(event, mass_g=4 * UNIT_G) if isinstance(event, AssignmentDelivered) else event) for on, event in told()[:2]]
     assert faults(more) == [f"{4 * UNIT_G} g of rgt_1 are delivered, and {3 * UNIT_G} g were owed"]
+
+
+def given_back() -> list[tuple[date, Any]]:
+    """Half of three units that are Japan's may be missing. It gives back two; a half of the third is delivered, and the rest is closed."""
+    days: dict[str, Any] = {"delivered_on": TODAY, "reported_on": TODAY, "on": TODAY}
+    story = a_stockpile(right(terms=RightTerms(tolerance="0.5")), a_round(award("a", "JP", 3)))
+    of: dict[str, Any] = {"draw": DrawId("drw_1"), "right": RIGHT}
+    back = GiveBackAssignment(**of, partner="JP", mass_g=2 * UNIT_G, on=TODAY)
+    half = DeliverAssignment(**of, partner="JP", mass_g=UNIT_G // 2, evidence="CMR", **days)
+    events = [(TODAY, event) for event in story.events]
+    for on, command in ((TODAY, draw(units=3)), (TODAY, back), (TODAY, half), (LATER, FailAssignments(right=RIGHT, on=LATER))):
+        story = story.when(command)
+        events += [(on, event) for event in story.events]
+    return events
+
+
+def test_of_what_is_given_back_nothing_is_tolerated():
+    events = given_back()
+    [closed] = [event for _, event in events if isinstance(event, AssignmentClosed)]
+    assert faults(events) == [] and closed.of_g == UNIT_G
+    nothing_came = [(on, event) for on, event in events if not isinstance(event, AssignmentDelivered)]
+    told_so = [(on, replace(event, mass_g=UNIT_G) if event == closed else event) for on, event in nothing_came]
+    wrong = f"{UNIT_G} g of rgt_1 are missing, more than its terms tolerate of {UNIT_G} g"
+    assert faults(told_so) == [wrong]
+    before = [(on, replace(event, of_g=None) if isinstance(event, AssignmentClosed) else event) for on, event in told_so]
+    assert faults(before) == []  # by a build that tolerated a share of it
+    assert wrong in faults([(TODAY, closed), *before])

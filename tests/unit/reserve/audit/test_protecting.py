@@ -9,6 +9,7 @@ from reserve.audit.protecting import Protecting
 from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
 from services.inventory import events as inventory
+from services.inventory.events import HoldId
 from shared.terms.protecting import lapses_at
 
 NOON = datetime(2026, 1, 6, 12, tzinfo=UTC)
@@ -25,6 +26,13 @@ class History:
         told: dict[str, Any] = {"product": PRODUCT, "hold": hold, "scope": "partner", "target": "JP", "reason": "", "authority": ""}
         lapses = None if by is None else lapses_at(at)
         return self._see(f"stop {hold}", hours, inventory.HoldPutOn(**told, expires_on=None, put_on_by=by, lapses_at=lapses))
+
+    def goes_on(self, hours: int, until: int | None, by: str | None = "ann") -> "History":
+        """With a lot that is moved out of what `hld_1` stops."""
+        told: dict[str, Any] = {"product": PRODUCT, "scope": "lot", "target": "lot_1", "reason": "", "authority": "move mov_1"}
+        lapses = None if until is None else NOON + timedelta(hours=until)
+        put = inventory.HoldPutOn(**told, hold=HoldId("hld_2"), expires_on=None, put_on_by=by, lapses_at=lapses, takes_on=HoldId("hld_1"))
+        return self._see("goes on", hours, put)
 
     def confirms(self, hours: int, by: str, hold: Any = "hld_1") -> "History":
         return self._see("confirm", hours, inventory.HoldConfirmed(product=PRODUCT, hold=hold, confirmed_by=by))
@@ -82,3 +90,15 @@ def test_a_suspended_agreement_is_the_same():
 
 def test_what_an_earlier_build_stopped_stands_by_itself():
     assert History().stops(0, by=None).found(1000) == []
+
+
+def test_what_goes_on_with_a_lot_that_is_moved_lapses_as_it_would_have_in_its_depot():
+    story = History().stops(0).goes_on(60, 72).off(72).off(72, "hld_2")
+    assert story.found(74) == []
+    assert History().stops(0).goes_on(60, 72).off(72).found(74) == ["goes on"]
+    assert History().stops(0).goes_on(60, 132).off(72).off(132, "hld_2").found(133) == ["goes on"]
+    assert History().stops(0).goes_on(60, None, None).off(72).found(1000) == ["goes on"]
+    assert History().stops(0).goes_on(60, 72, "bob").off(72).off(72, "hld_2").found(73) == ["goes on"]
+    confirmed = History().stops(0).confirms(1, "bob")
+    assert confirmed.goes_on(60, None, None).found(1000) == []
+    assert History().stops(0).goes_on(1, 72).goes_on(2, 72).off(72).off(72, "hld_2").found(73) == []
