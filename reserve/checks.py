@@ -60,7 +60,9 @@ def verify_audit(
     live: Annotated[bool, typer.Option("--live", help="a running system, over HTTP")] = False,
     key: LogKeys = None,
     data: Folder = HERE,
-    state: Annotated[Path | None, typer.Option(help="remember what held in this file, and hold the next audit against it")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="remember in this file what held at each audit, and hold the next ones against it")
+    ] = None,
     receipts: Annotated[Path | None, typer.Option(help="a folder of receipts: each must stand in this log")] = None,
     policy: Policies = None,
     url: Annotated[str | None, typer.Option(help="from another machine: the deployment's address, https://reserve.example")] = None,

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from reserve.client import ProblemAnswer
+from reserve.commands.audit_state import read_notes
 from reserve.commands.failure import CHECK_FAILED, SEEN_BY_NOBODY
 from services.ledger.receipt import verify_receipt
 from shared.journal.places import Place, parse_place
@@ -165,7 +166,8 @@ async def partners_and_auditors_see_it(lost: Lost, world: World, begun: dict[str
     state.write_text(lost.early.read_text())
     status, said = await reserve(*audit, "--state", str(state))
     assert status == 0 and "all of it holds" in said, said
-    assert state.read_text().splitlines()[0] in begun["key"], "it keeps the new log's checkpoint from now on"
+    early, new = read_notes(state, "--state")
+    assert early == lost.early.read_text() and new.splitlines()[0] in begun["key"], "it keeps the new log's checkpoint beside the old one's"
     status, said = await reserve(*audit, "--state", str(lost.late))
     sentence = f"a new history begins after {begun['kept']} of its leaves: {missing} that were signed when it was kept are lost"
     assert status == CHECK_FAILED and sentence in said, said

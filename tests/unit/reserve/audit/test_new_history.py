@@ -11,10 +11,10 @@ from reserve.audit.history import audit
 from reserve.audit.report import Report
 from services.ledger.receipt import verify_receipt
 from shared.proofs.checkpoint import open_checkpoint
-from shared.proofs.fork import prove_fork
+from shared.proofs.fork import Consistency, prove_fork
 from shared.proofs.history import Before, read_commitment
 from shared.proofs.signed_note import VerifierKey
-from tests.stories.audit import DAY_AFTER, Step, Story, Told, changed, failures, stock, told
+from tests.stories.audit import DAY_AFTER, Step, Story, Told, changed, failures, shown_of, stock, told
 from tests.stories.vouching import GENEVA, POLICY, TOKYO
 
 
@@ -92,7 +92,7 @@ async def test_what_had_been_signed_beyond_the_cut_is_counted_and_is_no_fork(his
     assert f"it ended with {known} leaves, of which the next history has {kept}: {known - kept} that it had signed are lost" in listed(
         report
     )
-    assert ("no tile shows the lost leaves" in listed(report)) == (not tiles)
+    assert ("nothing shows the lost leaves" in listed(report)) == (not tiles)
 
 
 @pytest.mark.parametrize("shown", [True, False])
@@ -212,3 +212,72 @@ async def test_an_old_history_that_is_told_otherwise_with_a_new_one_after_it_is_
     assert report.fork is not None
     seen, served = prove_fork(report.fork, [history.old_key])
     assert seen.size == served.size and seen != served
+
+
+@pytest.fixture
+def rewritten(history: Restored, tmp_path: Path) -> Restored:
+    """By who has the old log's key, below what a new history keeps; what it commits to is what others hold, and its tiles are gone."""
+    story = told()
+    changed(story, "lot", origin="elsewhere")
+    other = Restored(tmp_path, story)
+    other.begin_history(other.marked, known=history.late, tiles=False)
+    other.go_on()
+    return other
+
+
+async def test_what_is_rewritten_below_what_is_kept_passes_for_a_loss_only_to_who_kept_nothing_of_before(
+    history: Restored, rewritten: Restored
+) -> None:
+    """To them it is said that nothing shows more than that."""
+    assert (await rewritten.audited()).ok
+    report = await rewritten.audited(Anchor("late", history.late))
+    assert failures(report) == {"anchors": ["late"]} and report.fork is None
+    kept = leaves_in(rewritten.early, history.old_key)
+    assert f"are lost, and nothing shows that the {kept} which are kept are those that it was signed over" in why(report)
+
+
+async def test_what_is_rewritten_below_what_is_kept_is_a_fork_to_who_kept_every_checkpoint(history: Restored, rewritten: Restored) -> None:
+    early = [Anchor(f"early {number}", signed.note) for number, signed in enumerate(history.signed[:-2])]
+    report = await rewritten.audited(*early, Anchor("late", history.late))
+    assert {early[-1].name, "late"} <= set(failures(report)["anchors"])
+    assert report.fork is not None
+    seen, served = prove_fork(report.fork, [history.old_key])
+    assert seen in [open_checkpoint(each.note, [history.old_key]).head for each in early]
+    assert served == open_checkpoint(rewritten.early, [history.old_key]).head
+
+
+async def test_how_far_the_kept_leaves_are_as_they_were_seen_is_said_where_nothing_shows_the_lost_ones(history: Restored) -> None:
+    """An honest operator, whose tiles are gone: less than all is lost, and no more is said than that."""
+    first = leaves_in(history.signed[0].note, history.old_key)
+    history.begin_history(history.marked, known=history.late, tiles=False)
+    history.go_on()
+    report = await history.audited(Anchor("first", history.signed[0].note), Anchor("late", history.late))
+    assert failures(report) == {"anchors": ["late"]} and report.fork is None
+    assert f"that it was signed over (the first {first} are as they were seen)" in why(report)
+
+
+async def test_tiles_that_show_another_tree_than_was_seen_of_what_is_lost_prove_a_fork(history: Restored, tmp_path: Path) -> None:
+    story = told()
+    changed(story, "lot", origin="elsewhere")
+    other = Restored(tmp_path, story)
+    other.begin_history(other.marked, known=other.late)
+    other.go_on()
+    report = await other.audited(Anchor("late", history.late))
+    assert failures(report) == {"anchors": ["late"]} and "what is shown of them is of another tree" in why(report)
+    assert report.fork is not None
+    assert prove_fork(report.fork, [history.old_key])[0] == open_checkpoint(history.late, [history.old_key]).head
+
+
+async def test_tiles_that_show_what_was_seen_prove_that_the_kept_leaves_are_others(
+    history: Restored, rewritten: Restored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = list(history.tree)
+
+    async def shown(old_size: int, size: int, history: int | None = None) -> Consistency | None:
+        return shown_of(true, old_size, size)
+
+    monkeypatch.setattr(rewritten, "consistency", shown)
+    report = await rewritten.audited(Anchor("late", history.late))
+    assert "which a new history has kept, are others" in why(report)
+    assert report.fork is not None
+    assert prove_fork(report.fork, [history.old_key])[0] == open_checkpoint(rewritten.early, [history.old_key]).head
