@@ -151,9 +151,12 @@ async def partners_and_auditors_see_it(lost: Lost, world: World, begun: dict[str
     for receipt in (kept, gone):  # what was signed was signed
         status, said = await reserve("receipt", "verify", str(receipt), "--key", lost.key)
         assert status == 0, said
-    status, said = await reserve("receipt", "verify", str(kept), "--key", lost.key, "--against", base)
+    keys = ["--key", lost.key, "--key", begun["key"]]
+    status, said = await reserve("receipt", "verify", str(kept), *keys, "--against", base)
     assert status == 0 and "history 1, which has ended" in said, said
-    status, said = await reserve("receipt", "verify", str(gone), "--key", lost.key, "--against", base)
+    status, said = await reserve("receipt", "verify", str(kept), *keys[:2], "--against", base)
+    assert status == SEEN_BY_NOBODY and "nothing shows it: the key of" in said, said
+    status, said = await reserve("receipt", "verify", str(gone), *keys, "--against", base)
     assert status == CHECK_FAILED and "it was signed, and is lost" in said, said
 
     audit = ["audit", "verify", "--live", "--data", folder]

@@ -280,8 +280,9 @@ async def others_see_what_is_lost(drill: Drill, state: Path, receipt: Path, key:
     new = world.running.folder
     said = await drill.do("reserve audit verify --live --data NEW --state STATE", answers=CHECK_FAILED, NEW=new, STATE=state)
     assert "that were signed when it was kept are lost" in said
-    verify = "reserve receipt verify RECEIPT --key LOG_KEY --against URL"
-    said = await drill.do(verify, answers=CHECK_FAILED, RECEIPT=receipt, LOG_KEY=key, URL=world.running.endpoints.base_url)
+    verify = "reserve receipt verify RECEIPT --key LOG_KEY --key NEW_KEY --against URL"
+    keys = {"LOG_KEY": key, "NEW_KEY": (new / "keys/ledger.vkey").read_text().strip()}
+    said = await drill.do(verify, answers=CHECK_FAILED, RECEIPT=receipt, **keys, URL=world.running.endpoints.base_url)
     assert "it was signed, and is lost" in said
     assert not list(state.parent.glob("*.fork-*.json"))
 

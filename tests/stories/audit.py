@@ -560,10 +560,10 @@ class Told:
     def leaf_of(self, step: str) -> int:
         return next(entry.leaf_index for entry in self.books if entry.place == self.places[step])
 
-    def receipt(self, step: str) -> str:
-        """Of the first checkpoint that covers the step's event. It holds only the event's hash."""
+    def receipt(self, step: str, signed: CheckpointSigned | None = None) -> str:
+        """Of that checkpoint, or of the first one that covers the step's event. It holds only the event's hash."""
         index = self.leaf_of(step)
-        signed = next(each for each in self.signed if each.size > index)
+        signed = signed or next(each for each in self.signed if each.size > index)
         entry = self.books[index]
         proof = inclusion_proof(partial(_read_node, self.tree), index, signed.size)
         return make_receipt(Opening(entry.place, bytes.fromhex(entry.salt), bytes.fromhex(entry.event_hash)), index, proof, signed.note)

@@ -9,49 +9,12 @@ from msgspec.structs import replace
 from reserve.audit.anchors import Anchor
 from reserve.audit.history import audit
 from reserve.audit.report import Report
-from services.ledger.receipt import verify_receipt
 from shared.proofs.checkpoint import open_checkpoint
 from shared.proofs.fork import Consistency, prove_fork
 from shared.proofs.history import Before, read_commitment
-from shared.proofs.signed_note import VerifierKey
-from tests.stories.audit import DAY_AFTER, Step, Story, Told, changed, failures, shown_of, stock, told
+from tests.stories.audit import DAY_AFTER, Step, Told, changed, failures, shown_of, told
+from tests.stories.restored import Restored, another_product, leaves_in
 from tests.stories.vouching import GENEVA, POLICY, TOKYO
-
-
-def another_product(name: str) -> Step:
-    registered = told()["register"]
-    assert isinstance(registered, Step)
-    return stock(replace(registered.event, product=name), DAY_AFTER)
-
-
-class Restored(Told):
-    """The story, backed up at its end; two events and two checkpoints later, everything is lost."""
-
-    def __init__(self, folder: Path, story: Story | None = None) -> None:
-        super().__init__(story or told(), folder)
-        self.old_key = self.log_key
-        self.early = self.signed[-1].note
-        self.early_receipt = self.receipt("lot")
-        self.marked = self.mark()
-        self.seal("lost", another_product("gallium"))
-        self.seal("lost_signed", Step())
-        self.middle = self.signed[-1].note
-        self.late_receipt = self.receipt("lost")
-        self.seal("lost_2", another_product("germanium"))
-        self.seal("lost_signed_2", Step())
-        self.late = self.signed[-1].note
-
-    def go_on(self) -> None:
-        self.seal("new", another_product("bismuth"))
-        self.seal("new_signed", Step())
-
-    @property
-    def pinned(self) -> list[VerifierKey]:
-        return [self.log_key, self.old_key]
-
-    def of_receipt(self, text: str) -> Anchor:
-        receipt = verify_receipt(text, [self.old_key])
-        return Anchor("receipt", receipt.note, (receipt.index, receipt.opening.leaf))
 
 
 @pytest.fixture
@@ -65,10 +28,6 @@ def listed(report: Report) -> str:
 
 def why(report: Report) -> str:
     return "; ".join(failure.what for result in report.checks for failure in result.failures)
-
-
-def leaves_in(note: str, key: VerifierKey) -> int:
-    return open_checkpoint(note, [key]).head.size
 
 
 async def test_a_new_history_holds_and_the_audit_says_where_it_begins(history: Restored) -> None:
