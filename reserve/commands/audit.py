@@ -106,9 +106,8 @@ def show(report: Report, seconds: float) -> None:
             console.print(f"[red]{result.check}[/] {escape(failure.place)}: {escape(failure.what)}", soft_wrap=True)
         if result.failed > len(result.failures):
             console.print(f"[red]{result.check}[/] and {result.failed - len(result.failures):,} more")
-        why = "" if result.check == "histories" else ", before its rule"
         for each in result.listed:
-            console.print(f"[dim]{result.check}{why}:[/] {escape(each.place)}: {escape(each.what)}", soft_wrap=True)
+            console.print(f"[dim]{result.check}:[/] {escape(each.place)}: {escape(each.what)}", soft_wrap=True)
     if not any(result.check == Check.SUMS.name.lower() for result in report.checks):
         console.print("only the integrity was looked at: nothing is said of what the events mean, or of the ledger's books")
     verdict = "[green]all of it holds[/]" if report.ok else "[bold red]it does not hold[/]"
