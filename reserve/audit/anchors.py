@@ -96,7 +96,9 @@ class Anchors:
         for (origin, size), group in sorted(self._seen.items()):
             log = logs.get(origin)
             for seen in group:
-                if log is None or log.end is None:
+                if log is None:
+                    what = f"{origin} had {size} leaves, and no such log is served"
+                elif log.end is None:
                     what = f"the log had {size} leaves, and has {cut.size} now"
                 else:
                     what = await self._beyond(seen, log, log.end, evidence)

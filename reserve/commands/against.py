@@ -110,8 +110,10 @@ async def _successor(held: Held, evidence: LiveEvidence, served: str, url: str) 
         # What is shown of a log's first leaf by itself is that leaf's RFC 6962 inclusion proof, too.
         shown = await evidence.consistency(1, checkpoint.head.size, history)
         begins = encode_base64(hash_leaf(leaf.encode()))
-        if shown is None or (shown.old_size, shown.old_root) != (1, begins) or not shown.holds(checkpoint.head):
-            fail(f"{held.file}: {url} does not show that {checkpoint.origin} begins with what it says of the log before it", CHECK_FAILED)
+        if shown is None:
+            fail(f"--against: {url} does not show what {checkpoint.origin} begins with")
+        if (shown.old_size, shown.old_root) != (1, begins) or not shown.holds(checkpoint.head):
+            fail(f"{held.file}: {checkpoint.origin} does not begin with what {url} says of the log before it", CHECK_FAILED)
         found = read_commitment(leaf.encode())
         before, key = found.before, parse_verifier_key(found.before.key)
         if key in held.pinned and key.name == held.receipt.checkpoint.origin:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import socket
 from threading import Thread
 
 import msgspec
@@ -12,9 +13,10 @@ import typer
 from msgspec.structs import replace
 
 from reserve.audit.evidence import LogOfHistory
+from reserve.audit.live import LiveEvidence
 from reserve.commands.against import Held, Shown, shown_by
 from reserve.commands.caller import nobody_at
-from reserve.commands.failure import CHECK_FAILED
+from reserve.commands.failure import BAD_INPUT, CHECK_FAILED
 from services.ledger.receipt import verify_receipt
 from shared.proofs.checkpoint import TreeHead, open_checkpoint
 from shared.proofs.fork import ForkProof, prove_fork
@@ -148,7 +150,7 @@ async def test_a_commitment_that_the_log_does_not_begin_with_is_believed_by_nobo
     more = replace(true, before=replace(true.before, kept=leaves_in(history.late, history.old_key), kept_checkpoint=history.late))
     server.histories[-1] = replace(server.histories[-1], commitment=more.leaf.decode())
     said = await server.refuses(receipt, capsys)
-    assert f"does not show that {history.log_key.name} begins with what it says of the log before it" in said
+    assert f"{history.log_key.name} does not begin with what" in said
 
 
 async def test_what_nothing_shows_for_want_of_tiles_is_said(history: Restored, tmp_path: Path) -> None:
@@ -204,6 +206,26 @@ async def test_when_the_end_of_the_old_log_was_witnessed_is_said(history: Restor
     end = (await Server(history).shows(receipt)).proven["its end"]
     assert end.startswith(f"{late.head.size} leaves")
     assert ("witnessed 2026-09-21T14:13:20+00:00" in end, "not enough pinned witnesses" in end) == (enough, not enough)
+
+
+async def test_what_is_not_answered_is_no_finding(history: Restored, tmp_path: Path) -> None:
+    """Exit code 2: what shows nothing of its first leaf may show it another time."""
+    history.begin_history(history.marked)
+    history.go_on()
+    receipt = held(tmp_path, history.early_receipt, history)
+    server = Server(history)
+    history.tree = history.tree[:1]
+    with pytest.raises(typer.Exit) as ended:
+        await server.shows(receipt)
+    assert ended.value.exit_code == BAD_INPUT
+
+
+async def test_who_hangs_up_when_asked_for_a_proof_shows_nothing() -> None:
+    """The audit that asked has found something by then: it ends with that."""
+    with socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        async with nobody_at(f"http://127.0.0.1:{nobody.getsockname()[1]}") as client:
+            assert await LiveEvidence(client).consistency(1, 2) is None
 
 
 async def test_another_log_is_not_the_one_that_the_receipt_is_of(
