@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socket import socket
 from threading import Thread
 
 import msgspec
@@ -13,7 +12,6 @@ import typer
 from msgspec.structs import replace
 
 from reserve.audit.evidence import LogOfHistory
-from reserve.audit.live import LiveEvidence
 from reserve.commands.against import Held, Shown, shown_by
 from reserve.commands.caller import nobody_at
 from reserve.commands.failure import BAD_INPUT, CHECK_FAILED
@@ -218,14 +216,6 @@ async def test_what_is_not_answered_is_no_finding(history: Restored, tmp_path: P
     with pytest.raises(typer.Exit) as ended:
         await server.shows(receipt)
     assert ended.value.exit_code == BAD_INPUT
-
-
-async def test_who_hangs_up_when_asked_for_a_proof_shows_nothing() -> None:
-    """The audit that asked has found something by then: it ends with that."""
-    with socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        async with nobody_at(f"http://127.0.0.1:{nobody.getsockname()[1]}") as client:
-            assert await LiveEvidence(client).consistency(1, 2) is None
 
 
 async def test_another_log_is_not_the_one_that_the_receipt_is_of(
