@@ -10,7 +10,7 @@ from reserve.audit.anchors import Anchor
 from reserve.commands.failure import fail
 from shared.engines.private_files import write_private
 from shared.proofs.checkpoint import parse_checkpoint
-from shared.proofs.signed_note import parse_note
+from shared.proofs.signed_note import NoteMalformed, parse_note
 
 MOST_KEPT = 10_000  # some 240 bytes each: 90 kB a year where an audit is made each day, and never more than 2.4 MB
 
@@ -35,12 +35,14 @@ def keep(state: Path, note: str) -> None:
 def read_notes(file: Path, option: str) -> list[str]:
     """The checkpoints in a file, at least one; of who signed them nothing is known. Ends the command for any other file."""
     try:
-        parts = file.read_text().split("\n\n")
+        parts = file.read_text().split("\n\n")  # a note is a text and its signatures, with a blank line between them, too
+        if len(parts) % 2:
+            raise NoteMalformed("a text is without signatures")
         notes = [f"{text}\n\n{lines.removesuffix(chr(10))}\n" for text, lines in zip(parts[::2], parts[1::2], strict=True)]
         for note in notes:
             parse_checkpoint(parse_note(note).text)
     except (OSError, ValueError) as error:
-        fail(f"{option}: {file} holds no checkpoint that an audit kept: {error} (accepted: signed notes with a blank line between)")
+        fail(f"{option}: {file} holds no checkpoints: {error} (accepted: signed notes with a blank line between)")
     return notes
 
 
