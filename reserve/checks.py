@@ -17,7 +17,7 @@ audit = typer.Typer(no_args_is_help=True, help="Checks of the whole history.")
 @receipt.command("verify")
 def verify_receipt(
     file: Path,
-    key: LogKey = None,
+    key: LogKeys = None,
     data: Folder = HERE,
     policy: Policies = None,
     against: Annotated[str | None, typer.Option(help="also ask the log at this address, without a token: https://reserve.example")] = None,
@@ -25,12 +25,17 @@ def verify_receipt(
     """Says what a receipt proves, or which check failed. Needs no network.
 
     With --policy: also whether enough witnesses vouch for it. With --against: also whether the log of today has it; of a log that has
-    become another one it writes what proves it to anyone.
+    become another one it writes what proves it to anyone. Exit code 3: it proves what it says, and nothing under a pinned key shows that
+    the log of today has it.
     """
+    from reserve.commands.failure import SEEN_BY_NOBODY, fail
     from reserve.commands.receipt import verified
 
-    for name, value in verified(file, key, data, policy or [], against).items():
+    proven, missing = verified(file, key or [], data, policy or [], against)
+    for name, value in proven.items():
         typer.echo(f"{name:<10} {value if value is not None else '-'}")
+    if missing is not None:
+        fail(missing, SEEN_BY_NOBODY)
 
 
 @certificate.command("verify")
@@ -60,7 +65,9 @@ def verify_audit(
     live: Annotated[bool, typer.Option("--live", help="a running system, over HTTP")] = False,
     key: LogKeys = None,
     data: Folder = HERE,
-    state: Annotated[Path | None, typer.Option(help="remember what held in this file, and hold the next audit against it")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="remember in this file what held at each audit, and hold the next ones against it")
+    ] = None,
     receipts: Annotated[Path | None, typer.Option(help="a folder of receipts: each must stand in this log")] = None,
     policy: Policies = None,
     url: Annotated[str | None, typer.Option(help="from another machine: the deployment's address, https://reserve.example")] = None,

@@ -4,15 +4,16 @@ A signature says only that the log's key said so once; whoever holds that key ca
 what they cannot change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from reserve.audit.evidence import Evidence
 from reserve.audit.hashes import Tree
-from reserve.audit.logs import Logs
+from reserve.audit.logs import Log, LogEnd, Logs
 from reserve.audit.report import Check, Cut, Findings
-from shared.proofs.checkpoint import open_checkpoint
+from shared.proofs.checkpoint import TreeHead, open_checkpoint
+from shared.proofs.encoding import decode_base64
 from shared.proofs.fork import ForkProof, NoFork, prove_fork
 from shared.proofs.signed_note import NoteMalformed, NoteUnverified
 
@@ -32,6 +33,20 @@ class _Seen(msgspec.Struct, frozen=True):
     size: int
     root: str
 
+    @property
+    def head(self) -> TreeHead:
+        return TreeHead(self.size, bytes.fromhex(self.root))
+
+
+class _Two(msgspec.Struct, frozen=True):
+    """Two notes of one log, that may not both be true: of its first `old_size` leaves, and of so many. `history`: None where it goes on."""
+
+    old: str | None
+    old_size: int
+    new: str | None
+    size: int
+    history: int | None = None
+
 
 class Anchors:
     """`logs`: of all histories."""
@@ -43,6 +58,7 @@ class Anchors:
         self._seen: dict[tuple[str, int], list[_Seen]] = {}  # by log and size
         self._leaves: dict[tuple[str, int], list[tuple[str, bytes]]] = {}  # by log and index
         self._broken: list[_Seen] = []
+        self._held_upto: dict[str, int] = {}  # leaves, by log
         self.held = 0
         for anchor in anchors:
             self._take(anchor)
@@ -70,31 +86,64 @@ class Anchors:
             what = f"the first {seen.size} leaves had root {seen.root}, and have {tree.root} now"
             if self._findings.look(Check.ANCHORS, seen.root == tree.root, seen.name, what):
                 self.held += 1
+                self._held_upto[log] = seen.size
             else:
                 self._broken.append(seen)
 
-    def finish(self, cut: Cut) -> None:
-        ended = {log.key.name: log for log in self._logs.logs if log.end is not None}
+    async def finish(self, evidence: Evidence, cut: Cut) -> None:
+        """The logs are walked: what is left was seen of more leaves than they have."""
+        logs = {log.key.name: log for log in self._logs.logs}
         for (origin, size), group in sorted(self._seen.items()):
-            what = f"the log had {size} leaves, and has {cut.size} now"
-            if (log := ended.get(origin)) is not None and log.end is not None:
-                kept = log.end.kept
-                what = f"a new history begins after {kept} of its leaves: {size - kept} that were signed when it was kept are lost"
+            log = logs.get(origin)
             for seen in group:
+                if log is None:
+                    what = f"{origin} had {size} leaves, and no such log is served"
+                elif log.end is None:
+                    what = f"the log had {size} leaves, and has {cut.size} now"
+                else:
+                    what = await self._beyond(seen, log, log.end, evidence)
                 self._findings.look(Check.ANCHORS, False, seen.name, what)
+
+    async def _beyond(self, seen: _Seen, log: Log, end: LogEnd, evidence: Evidence) -> str:
+        """What is wrong with it: some of the leaves that it was signed over are lost. Those that are kept have to come before them."""
+        lost = f"a new history begins after {end.kept} of its leaves: {seen.size - end.kept} that were signed when it was kept are lost"
+        if not end.kept:
+            return lost
+        shown = await evidence.consistency(end.kept, seen.size, log.history)
+        if shown is None:
+            upto = self._held_upto.get(seen.log, 0)
+            before = f" (the first {upto} are as they were seen)" if upto else ""
+            return f"{lost}, and nothing shows that the {end.kept} which are kept are those that it was signed over{before}"
+        if shown.old_size != end.kept or not shown.holds(seen.head):
+            self._broken.append(seen)
+            return f"the first {seen.size} leaves had root {seen.root}, and what is shown of them is of another tree"
+        if decode_base64(shown.old_root).hex() != end.root:
+            self._broken.append(seen)
+            return f"the first {end.kept} leaves, which a new history has kept, are others than those that it was signed over"
+        return lost
 
     async def fork(self, evidence: Evidence, served: str | None, cut: Cut) -> ForkProof | None:
         """What proves to anyone that the log's key signed two histories, if it did and the log shows what it has."""
         for seen in self._broken:
-            log = next(each for each in self._logs.logs if each.key.name == seen.log)
-            last, size, history = (served, cut.size, None) if log.end is None else (log.end.note, log.end.known.size, log.history)
-            shown = None if last is None else await evidence.consistency(seen.size, size, history)
-            if last is None or shown is None:
-                continue
-            fork = ForkProof(seen.note, last, shown)
-            try:
-                prove_fork(fork, self._keys)
-            except NoFork:
-                continue
-            return fork
+            for two in self._pairs(seen, served, cut):
+                if two.old is None or two.new is None or two.old_size > two.size:
+                    continue
+                shown = await evidence.consistency(two.old_size, two.size, two.history)
+                if shown is None:
+                    continue
+                fork = ForkProof(two.old, two.new, shown)
+                try:
+                    prove_fork(fork, self._keys)
+                except NoFork:
+                    continue
+                return fork
         return None
+
+    def _pairs(self, seen: _Seen, served: str | None, cut: Cut) -> Iterator[_Two]:
+        log = next(each for each in self._logs.logs if each.key.name == seen.log)
+        if (end := log.end) is None:
+            yield _Two(seen.note, seen.size, served, cut.size)
+            return
+        yield _Two(seen.note, seen.size, end.note, end.known.size, log.history)
+        yield _Two(seen.note, seen.size, end.kept_note, end.kept, log.history)  # also where the tiles of what is lost are gone
+        yield _Two(end.kept_note, end.kept, seen.note, seen.size, log.history)

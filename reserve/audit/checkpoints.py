@@ -69,6 +69,7 @@ class Checkpoints:
         if look(Check.COVERED, event.size > log.size, place, f"{event.size} leaves, after {log.size}"):
             log.signed.append(event.size, record.position, _root(event.root), _digest(event.covers), record.shard)
             log.size = event.size
+            self.witnesses.signed_at = record.recorded_at
         if self._opened is not None and (self._opened.head.size, self._opened.head.root.hex()) == (event.size, event.root):
             self._of_served = event
 

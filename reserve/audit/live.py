@@ -60,8 +60,8 @@ class LiveEvidence:
     async def consistency(self, old_size: int, size: int, history: int | None = None) -> Consistency | None:
         try:
             return msgspec.json.decode(await self._get(f"{_log_at(history)}/consistency/{old_size}/{size}"), type=Consistency)
-        except (ProblemAnswer, msgspec.MsgspecError):
-            return None
+        except (*UNANSWERED, msgspec.MsgspecError):
+            return None  # what was found so far is not lost because somebody hangs up when they are asked to show why
 
     async def balances(self) -> Sequence[BalanceLine]:
         return [line async for page in self._pages("/balances", BalanceLine) for line in page]

@@ -46,7 +46,7 @@ async def report_on(
     cut, tree, witnesses = checkpoints.cut, walked.tree, checkpoints.witnesses
     if tree.size == cut.size and cut.size:
         findings.look(Check.ROOTS, tree.root == cut.root, f"leaf {cut.size - 1}", f"the leaves have root {tree.root}")
-    seen.finish(cut)
+    await seen.finish(evidence, cut)
     beyond = sum(max(0, head - cut.covers.get(name, 0)) for name, head in walked.heads.items())
     findings.look(Check.COVERED, cut.size > 0 or beyond == 0, "the served checkpoint", f"nothing is signed, and there are {beyond} events")
     results = findings.results(checks)

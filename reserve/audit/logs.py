@@ -20,13 +20,14 @@ from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey
 
 
 class LogEnd(msgspec.Struct, frozen=True):
-    """Of a log of a history before: how many of its leaves the next one has, with the root that was signed of them, and its last known
-    checkpoint."""
+    """Of a log of a history before: how many of its leaves the next one has, with the root and the note that was signed of them, and its
+    last known checkpoint."""
 
     kept: int
     root: str
     known: TreeHead
-    note: str | None
+    note: str | None = None
+    kept_note: str | None = None
 
     @property
     def lost(self) -> int:
@@ -106,17 +107,17 @@ class Logs:
         before, place = commitment.before, f"history {commitment.history}"
         if before.checkpoint is None:
             self._findings.look(Check.HISTORIES, before.kept == 0, place, f"{before.kept} leaves are kept of a log that had signed nothing")
-            return LogEnd(before.kept, Tree().root, EMPTY_TREE, None)
+            return LogEnd(before.kept, Tree().root, EMPTY_TREE)
         keys = [key for key in (_key_of(before.key),) if key is not None]
         try:
             known = open_checkpoint(before.checkpoint, keys).head
             kept = EMPTY_TREE if before.kept_checkpoint is None else open_checkpoint(before.kept_checkpoint, keys).head
         except (NoteMalformed, NoteUnverified) as error:
             self._findings.look(Check.HISTORIES, False, place, f"a checkpoint of history {before.history} is not its log's: {error}")
-            return LogEnd(before.kept, "unknown", EMPTY_TREE, None)
+            return LogEnd(before.kept, "unknown", EMPTY_TREE)
         fine = before.kept == kept.size <= known.size
         self._findings.look(Check.HISTORIES, fine, place, f"{before.kept} leaves, signed as {kept.size}, are kept of {known.size}")
-        return LogEnd(before.kept, kept.root.hex(), known, before.checkpoint)
+        return LogEnd(before.kept, kept.root.hex(), known, before.checkpoint, before.kept_checkpoint)
 
     def begins(self, log: Log, leaf: bytes) -> None:
         """The first leaf of a log that commits to another."""
@@ -135,7 +136,7 @@ class Logs:
         self._findings.list_it(Check.HISTORIES, place, what)
         shown = await evidence.consistency(end.kept, end.known.size, log.history) if end.kept else None
         if shown is None:
-            self._findings.list_it(Check.HISTORIES, place, "no tile shows the lost leaves, or that the kept ones come before them")
+            self._findings.list_it(Check.HISTORIES, place, "nothing shows the lost leaves, or that the kept ones come before them")
             return
         fine = shown.old_size == end.kept and shown.holds(end.known) and shown.old_root == encode_base64(bytes.fromhex(tree.root))
         look(Check.HISTORIES, fine, place, f"its last checkpoint does not go on from the {end.kept} leaves that are kept")

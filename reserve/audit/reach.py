@@ -10,7 +10,7 @@ unseen. What a build recorded before any said so is listed.
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any
 
@@ -93,8 +93,10 @@ class Reach:
             if self._last[0] == place:
                 self._witnessed.add(place)
 
-    def finish(self, last: int) -> None:
-        """All is seen that there is. `last`: when the witnesses saw the log last."""
+    def finish(self, last: int, signed_at: str | None) -> None:
+        """All is seen that there is. `last`: when the witnesses saw the log last; `signed_at`: when its last checkpoint was recorded."""
+        if signed_at is not None:
+            self._list_open(datetime.fromtimestamp(last, UTC) if last else datetime.fromisoformat(signed_at))
         for late, in_force in self._late:
             what = f"recorded {late.recorded_at}, and not in the log at {late.before} s: it came late"
             if (incident := self._incident_of(late)) is not None:
@@ -104,6 +106,15 @@ class Reach:
                 self._findings.list_it(Check.WITNESSED_TIMES, late.place, f"{what}, just now: what its service says of it may be to come")
             else:
                 self._findings.under_rule(Check.WITNESSED_TIMES, in_force, late.place, f"{what}, and its service does not say why")
+
+    def _list_open(self, now: datetime) -> None:
+        """Incidents that nobody has ended: as long as they last, they speak for what comes late."""
+        for service, seen in self._seen.items():
+            if seen.said and not (said := seen.said[-1]).event.reached:
+                since = said.event.since or datetime.fromisoformat(said.recorded_at)
+                age_s = int((now - since).total_seconds())
+                what = f"the log does not take all of {service} since {since.isoformat()}, as it says"
+                self._findings.list_it(Check.WITNESSED_TIMES, said.place, f"{what}, and nobody has ended that {age_s} s later")
 
     def _incident_of(self, late: _Late) -> _Said | None:
         seen = self._seen[late.service]

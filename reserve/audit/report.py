@@ -124,7 +124,7 @@ class Findings:
         if in_force:
             self.look(check, False, place, what)
         else:
-            self.list_it(check, place, what)
+            self.list_it(check, place, f"{what} (before its rule was in force)")
 
     def list_it(self, check: Check, place: str, what: str) -> None:
         """One that a reader is to see, and that breaks no rule in force."""

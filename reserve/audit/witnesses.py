@@ -39,7 +39,8 @@ class _OfLog(msgspec.Struct):
 class Witnesses:
     """`policies`: pinned, any is enough; none: cosignatures and times are not looked at. `has_signed`: whether the log of a history signed
     the same checkpoint before. `size`: how many leaves of the last history's log enough of the pinned witnesses vouch for. `next`: the
-    number of the first, of those of the log that is walked that nothing is wrong with, that covers the leaf which was looked at last."""
+    number of the first, of those of the log that is walked that nothing is wrong with, that covers the leaf which was looked at last.
+    `signed_at`: when the last checkpoint of all was recorded."""
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class Witnesses:
         self._vouched = 0  # the last history that witnesses vouch for something of
         self.size = 0
         self.at: datetime | None = None
+        self.signed_at: str | None = None
 
     def __bool__(self) -> bool:
         """Whether there is anything that witnesses have vouched for of the log that is walked."""
@@ -104,7 +106,7 @@ class Witnesses:
     def finish(self) -> None:
         """All is seen that there is."""
         last = [log.witnessed[len(log.witnessed) - 1][1] for log in self._logs.values() if len(log.witnessed)]
-        self.reach.finish(max(last, default=0))
+        self.reach.finish(max(last, default=0), self.signed_at)
 
     def covers_since(self, number: Numbered, root: str) -> bool:
         """Whether one has this root that the leaves have reached, but had not yet when `next` was `number`."""

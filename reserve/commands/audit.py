@@ -17,20 +17,19 @@ from reserve.audit.integrity import audit_integrity
 from reserve.audit.live import UNANSWERED, LiveEvidence
 from reserve.audit.report import Check, Report
 from reserve.audit.shards import Processes, ShardFailed
+from reserve.commands.audit_state import keep, kept
 from reserve.commands.caller import caller_at
 from reserve.commands.failure import fail
 from reserve.commands.forks import write_fork
 from reserve.commands.receipt import log_keys, witness_policy
 from reserve.commands.token import client_of
 from services.ledger.receipt import ReceiptInvalid, verify_receipt
-from shared.engines.private_files import write_private
-from shared.proofs.checkpoint import parse_checkpoint
 from shared.proofs.policy import WitnessPolicy
-from shared.proofs.signed_note import VerifierKey, parse_note
+from shared.proofs.signed_note import VerifierKey
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """`state`: where the last checkpoint that held is kept. `receipts`: a folder of them. `policies`: who must have cosigned. With `url`,
+    """`state`: where the checkpoints that held are kept. `receipts`: a folder of them. `policies`: who must have cosigned. With `url`,
     no file of `folder` is read but the pinned keys, if none is given."""
 
     folder: Path
@@ -49,12 +48,12 @@ def verify(asked: Asked) -> Report:
     """The keys are the pinned ones: given by hand, or the folder's; never asked of the ledger. What held is remembered; what proves that
     there are two histories is written beside it."""
     pinned = log_keys(asked.keys, asked.folder)
-    anchors = [*_kept(asked.state), *_receipts(asked.receipts, pinned)]
+    anchors = [*kept(asked.state), *_receipts(asked.receipts, pinned)]
     report = asyncio.run(_verify(asked, pinned, anchors, [witness_policy(file) for file in asked.policies]))
     if report.fork is not None:
         write_fork(report.fork, asked.state or asked.receipts or asked.folder)
     if report.ok and report.checkpoint is not None and asked.state is not None:
-        write_private(asked.state, report.checkpoint.encode())
+        keep(asked.state, report.checkpoint)
     return report
 
 
@@ -76,18 +75,6 @@ async def _evidence(asked: Asked) -> AsyncIterator[LiveEvidence]:
         client = caller_at(asked.url, asked.client, asked.secret_file, asked.token_file)
     async with client:
         yield LiveEvidence(client)
-
-
-def _kept(state: Path | None) -> list[Anchor]:
-    """The checkpoint of the last audit; none before the first."""
-    if state is None or not state.exists():
-        return []
-    try:
-        note = state.read_text()
-        parse_checkpoint(parse_note(note).text)
-    except (OSError, ValueError) as error:
-        fail(f"--state: {state} is no checkpoint that an audit kept: {error}")
-    return [Anchor(str(state), note)]
 
 
 def _receipts(folder: Path | None, pinned: Sequence[VerifierKey]) -> list[Anchor]:
@@ -119,9 +106,8 @@ def show(report: Report, seconds: float) -> None:
             console.print(f"[red]{result.check}[/] {escape(failure.place)}: {escape(failure.what)}", soft_wrap=True)
         if result.failed > len(result.failures):
             console.print(f"[red]{result.check}[/] and {result.failed - len(result.failures):,} more")
-        why = "" if result.check == "histories" else ", before its rule"
         for each in result.listed:
-            console.print(f"[dim]{result.check}{why}:[/] {escape(each.place)}: {escape(each.what)}", soft_wrap=True)
+            console.print(f"[dim]{result.check}:[/] {escape(each.place)}: {escape(each.what)}", soft_wrap=True)
     if not any(result.check == Check.SUMS.name.lower() for result in report.checks):
         console.print("only the integrity was looked at: nothing is said of what the events mean, or of the ledger's books")
     verdict = "[green]all of it holds[/]" if report.ok else "[bold red]it does not hold[/]"

@@ -6,7 +6,7 @@ import typer
 
 CHECK_FAILED = 1  # something was checked and found wrong
 BAD_INPUT = 2  # the command cannot start with what it was given, or not go on to the end
-SEEN_BY_NOBODY = 3  # all that was checked holds, and nobody else is known to have seen the same
+SEEN_BY_NOBODY = 3  # all that was checked holds, and nothing that is pinned, or was kept, shows that others see the same
 
 
 def fail(message: str, exit_code: int = BAD_INPUT) -> NoReturn:

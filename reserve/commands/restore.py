@@ -5,6 +5,7 @@ from pathlib import Path
 
 import asyncpg
 
+from reserve.commands.audit_state import read_notes
 from reserve.commands.database import journaled, owner_url
 from reserve.commands.failure import CHECK_FAILED, fail
 from reserve.operate.backup import NoBackup
@@ -22,7 +23,7 @@ def restore(
     backup, folder = backup.absolute(), folder.absolute()
     try:
         if service is None:
-            return asyncio.run(restore_all(backup, folder, secrets, _text_of(last_checkpoint), history))
+            return asyncio.run(restore_all(backup, folder, secrets, _last_in(last_checkpoint), history))
         return asyncio.run(restore_service(journaled(service, "--service"), backup, folder, owner_url(folder)))
     except FileExistsError as error:
         fail(f"--data: {error} (accepted: a new folder, or an empty one)")
@@ -36,8 +37,6 @@ def restore(
         fail(f"nothing was restored: {error}", CHECK_FAILED)
 
 
-def _text_of(last_checkpoint: Path | None) -> str | None:
-    try:
-        return None if last_checkpoint is None else last_checkpoint.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"--last-checkpoint: {last_checkpoint}: {error} (accepted: a file with a signed note)")
+def _last_in(last_checkpoint: Path | None) -> str | None:
+    """A witness's answer is one note; what an auditor keeps has one of each audit, the last one at its end."""
+    return None if last_checkpoint is None else read_notes(last_checkpoint, "--last-checkpoint")[-1]

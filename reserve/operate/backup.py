@@ -26,6 +26,7 @@ from shared.engines.postgres_tools import copy_cluster, dump_schema, verify_clus
 from shared.engines.private_files import private_folder, write_private
 from shared.journal.connection import Connection
 from shared.journal.places import FIRST
+from shared.journal.postgres import read_histories
 
 LAYOUT = 1
 POSTGRES = "postgres"
@@ -96,10 +97,7 @@ async def heads_of(connection: Connection, name: str) -> dict[str, Head]:
 
 async def history_of(connection: Connection, name: str) -> int:
     """The history that the service's schema is of."""
-    if await connection.fetchval("SELECT to_regclass($1) IS NULL", f'"{name}".histories'):
-        return FIRST  # of a build before there were any
-    found: int = await connection.fetchval(f'SELECT coalesce(max(history), $1) FROM "{name}".histories', FIRST)  # noqa: S608
-    return found
+    return (await read_histories(connection, name)).current
 
 
 async def verify(backup: Path) -> Manifest:

@@ -317,10 +317,12 @@ async def read_heads(connection: Connection) -> dict[int, Head]:
     return {shard: Head(*rest) for shard, *rest in rows}
 
 
-async def read_histories(connection: Connection) -> Histories:
-    if await connection.fetchval("SELECT to_regclass('histories') IS NULL"):
+async def read_histories(connection: Connection, schema: str | None = None) -> Histories:
+    """`schema`: a service's; otherwise the one that the connection searches."""
+    table = "histories" if schema is None else f'"{schema}".histories'
+    if await connection.fetchval("SELECT to_regclass($1) IS NULL", table):
         return Histories()  # of a build before there were any
-    rows = await connection.fetch("SELECT history, source, shard, begins FROM histories")
+    rows = await connection.fetch(f"SELECT history, source, shard, begins FROM {table}")  # noqa: S608
     return Histories(Began(*row) for row in rows)
 
 

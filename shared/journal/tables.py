@@ -91,21 +91,14 @@ def first(shards: int = 4) -> list[str]:
         )""",
         """CREATE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'; END $$""",
-        *(
-            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION append_only()"
-            for table in _FROM_THE_FIRST
-        ),
+        *map(_refuses_changes, _FROM_THE_FIRST),
     ]
 
 
 def no_first() -> list[str]:
     """Takes back what `first` makes, unless there is something in it: a migration never ends a journal."""
     return [
-        """DO $$ BEGIN
-            IF EXISTS (SELECT FROM events) THEN
-                RAISE EXCEPTION 'the journal has events: it is not dropped' USING ERRCODE = 'restrict_violation';
-            END IF;
-        END $$""",
+        _unless_there_are("events", "the journal has events: it is not dropped"),
         "DROP TABLE events, heads, streams, outcomes, documents, timers, relay_cursors, inbox_cursors, parked, set_aside",
         "DROP FUNCTION append_only",
     ]
@@ -161,11 +154,7 @@ def timer_instants() -> list[str]:
 def no_timer_instants() -> list[str]:
     """Unless one is set: it would fire with its day."""
     return [
-        """DO $$ BEGIN
-            IF EXISTS (SELECT FROM timers WHERE at IS NOT NULL) THEN
-                RAISE EXCEPTION 'timers wait for an instant: they would fire before it' USING ERRCODE = 'restrict_violation';
-            END IF;
-        END $$""",
+        _unless_there_are("timers WHERE at IS NOT NULL", "timers wait for an instant: they would fire before it"),
         "ALTER TABLE timers DROP COLUMN at",
     ]
 
@@ -201,11 +190,7 @@ def texts() -> list[str]:
 def no_texts() -> list[str]:
     """Unless one is kept: nothing else has it."""
     return [
-        """DO $$ BEGIN
-            IF EXISTS (SELECT FROM texts) THEN
-                RAISE EXCEPTION 'texts are kept: events hold commitments to them' USING ERRCODE = 'restrict_violation';
-            END IF;
-        END $$""",
+        _unless_there_are("texts", "texts are kept: events hold commitments to them"),
         "DROP TABLE texts",
     ]
 
@@ -220,18 +205,14 @@ def histories() -> list[str]:
             begins bigint NOT NULL CHECK (begins > 0),  -- the position of its first event in this line, once there is one
             PRIMARY KEY (history, source, shard)
         )""",
-        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON histories FOR EACH STATEMENT EXECUTE FUNCTION append_only()",
+        _refuses_changes("histories"),
     ]
 
 
 def no_histories() -> list[str]:
     """Unless another one has begun: its events would be taken for those of the first."""
     return [
-        """DO $$ BEGIN
-            IF EXISTS (SELECT FROM histories) THEN
-                RAISE EXCEPTION 'there is more than one history' USING ERRCODE = 'restrict_violation';
-            END IF;
-        END $$""",
+        _unless_there_are("histories", "there is more than one history"),
         "DROP TABLE histories",
     ]
 
@@ -239,3 +220,17 @@ def no_histories() -> list[str]:
 def all_tables(shards: int = 4) -> list[str]:
     """As all migrations together leave them."""
     return [*first(shards), *lock_head(), *snapshots(), *timer_instants(), *timer_versions(), *texts(), *histories()]
+
+
+def _refuses_changes(table: str) -> str:
+    """Of rows that only ever come."""
+    return f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION append_only()"
+
+
+def _unless_there_are(rows: str, why_not: str) -> str:
+    """What takes a migration back stops here where there are such rows."""
+    return f"""DO $$ BEGIN
+            IF EXISTS (SELECT FROM {rows}) THEN
+                RAISE EXCEPTION '{why_not}' USING ERRCODE = 'restrict_violation';
+            END IF;
+        END $$"""

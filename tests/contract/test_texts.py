@@ -11,16 +11,22 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from reserve.__main__ import app
 from reserve.operate.backup import back_up_service
+from reserve.operate.migrate import ROOT
 from services.inventory.events import HoldPutOn, TextErased
 from shared.engines.postgres_tools import copy_cluster
 from shared.journal.postgres_texts import wipe_texts
 from shared.journal.texts import commitment_to
+from shared.terms.approval import private_key_pem
 from shared.terms.countersigning import CommandPaper
 from tests.contract.allocation_stage import PRODUCT, Reserve
 from tests.kernel.stage import until
+from tests.stories.log import LOG_KEY
 
+PAGE = ROOT / "docs" / "erasing.md"
 SAID = "Jane Q. Doe of 4 Harbour Street saw it"
 OTHER = "Jane's brother wrote in"
 
@@ -212,3 +218,44 @@ async def test_who_reads_as_of_before_keeps_a_text_from_being_wiped_until_they_a
             assert await wipe_texts(service, datetime.now(UTC)) == 0
         assert (await callers.get(f"/v1/texts/{text['sha256']}"))["wiped_at"] is None
     await callers.wiped(text)
+
+
+async def test_the_page_on_erasing_is_followed_as_it_is_written(reserve: Reserve, callers: Callers, tmp_path: Path):
+    """Each step by who does it, with what the steps before have given."""
+    said = "it was I, Jane"
+    hold = await callers.hold(said)
+    found = await _follow(reserve, callers, said, tmp_path)
+    assert (found["content"], found["salt"], found["erased_at"] is None) == (None, None, False)
+    await callers.wiped(found)
+    assert (await callers.shown(hold))["reason"] == "erased"
+
+
+async def _follow(reserve: Reserve, callers: Callers, said: str, folder: Path) -> Any:
+    """What the last step gave."""
+    steps = re.findall(r"^\| (administrator|approver) \| `([^`]+)` \| (.*) \|$", PAGE.read_text(), flags=re.MULTILINE)
+    key, paper, signed = (folder / name for name in ("approver.pem", "paper", "signed"))
+    key.write_bytes(private_key_pem(reserve.registrar.keys[subject := reserve.subject("approver-1")]))
+    key.chmod(0o600)
+    instrument = reserve.registrar.instruments[subject]
+    places = {"PAPER": paper, "KEY": key, "SUBJECT": subject, "INSTRUMENT": instrument, "LOG_KEY": LOG_KEY, "SIGNED": signed}
+    known: dict[str, Any] = {}
+    for who, does, then in steps:
+        name, path, *_ = does.split()
+        client = callers.clients[{"administrator": "admin-1", "approver": "approver-1"}[who]]
+        if name == "reserve":
+            done = CliRunner().invoke(app, [str(places.get(word, word)) for word in does.split()[1:]])
+            assert done.exit_code == 0, done.output
+            continue
+        path = path.removeprefix("/inventory").format(**known)
+        if name == "GET":
+            answer = await client.get(path)
+        else:
+            body = signed.read_bytes() if "SIGNED" in then else then.split("`")[1]
+            headers = {"Idempotency-Key": secrets.token_hex(8), "Content-Type": "application/json"}
+            answer = await client.post(path, content=body, headers=headers)
+        assert answer.is_success, answer.text
+        if path.endswith("/document"):
+            paper.write_bytes(answer.content)
+        else:
+            known |= next((row for row in answer.json().get("data", ()) if row["content"] == said), answer.json())
+    return known

@@ -6,6 +6,7 @@ from pathlib import Path
 from time import time
 
 import httpx
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -13,10 +14,12 @@ from services.ledger.keys import open_key
 from services.ledger.publishing import publisher
 from services.ledger.receipt import Fault, ReceiptInvalid, verify_receipt
 from shared.process.service import Kernel
-from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint, sign_checkpoint
+from shared.proofs.encoding import encode_base64
+from shared.proofs.fork import Consistency
 from shared.proofs.policy import PolicyMalformed, open_witnessed, pinned_policy
 from shared.proofs.signed_note import parse_note
-from shared.proofs.submission import Submission
+from shared.proofs.submission import Submission, origin_hash
 from shared.writer.commands import Refusal
 from tests.contract.ledger_stage import LedgerStage, parts_of, receipts_of
 from tests.stories.stockpile import lot
@@ -88,6 +91,30 @@ async def test_a_log_that_does_not_grow_is_published_again_after_a_while(
             return len(found) == 2 and found[0] == found[1]
 
         await until(twice)
+
+
+async def test_a_witness_that_was_away_cosigns_a_later_checkpoint_which_covers_what_it_has_missed(
+    stage: LedgerStage, witnesses: Witnesses, monkeypatch: pytest.MonkeyPatch
+):
+    """Nothing is added to what was recorded without it: the receipt stays what it was."""
+    monkeypatch.setattr(publisher, "HEARTBEAT_S", 1.0)
+    async with witnesses.serving(stage.key, "tokyo", "geneva"), stage.ledger(), stage.client("auditor-1") as auditor:
+        [place] = await stage.happen(lot("lot_while_one_is_away", 1))
+        missed = verify_receipt(text := await witnessed(auditor, place), [stage.key], witnesses.policy)
+        async with witnesses.serving(stage.key, "washington") as http:
+
+            async def shows_it() -> bool:
+                answer = await http["washington"].get(f"/{origin_hash(stage.key.name)}/checkpoint")
+                if answer.status_code != 200:
+                    return False
+                head = open_checkpoint(answer.text, [stage.key]).head
+                answer = await auditor.get(f"/v1/consistency/{missed.head.size}/{head.size}")
+                shown = msgspec.json.decode(answer.content, type=Consistency)
+                assert shown.holds(head) and shown.old_root == encode_base64(missed.head.root)
+                return True
+
+            await until(shows_it)
+        assert await witnessed(auditor, place) == text
 
 
 async def test_a_witness_that_holds_another_history_stops_the_log(stage: LedgerStage, witnesses: Witnesses):

@@ -11,6 +11,7 @@ from reserve.audit.anchors import Anchor
 from reserve.audit.history import audit
 from reserve.audit.live import LiveEvidence
 from reserve.audit.report import Report
+from reserve.commands.audit_state import read_notes
 from reserve.commands.failure import SEEN_BY_NOBODY
 from shared.engines.engines import engines
 from shared.proofs.policy import parse_policy
@@ -112,6 +113,7 @@ async def test_an_auditor_elsewhere_remembers_and_a_partner_holds_a_receipt_agai
     await a_dispatch(world)
     status, said = await reserve(*verify, "--receipts", str(receipt.parent))
     assert status == 0, said
+    assert len(read_notes(tmp_path / "state", "--state")) == 2, "each audit that held"
     status, said = await reserve(*verify, "--integrity", "--receipts", str(receipt.parent))
     assert (status, "only the integrity was looked at" in said.replace("\n", " ")) == (0, True), said
     status, said = await reserve("receipt", "verify", str(receipt), "--key", key, "--against", url)

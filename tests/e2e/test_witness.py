@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 
-from reserve.client import ProblemAnswer
 from shared.proofs.checkpoint import open_checkpoint
 from shared.proofs.encoding import decode_base64
 from shared.proofs.fork import Consistency
@@ -16,7 +15,6 @@ from shared.proofs.submission import Submission
 from tests.e2e.world import UNIT_G, World
 from tests.faults.drill import reserve
 from tests.stories.witnesses import witness_on
-from tests.waiting import until
 
 
 async def test_a_partners_witness_cosigns_what_goes_on_also_after_it_was_killed(world: World, tmp_path: Path) -> None:
@@ -47,16 +45,7 @@ async def test_a_partner_takes_home_a_receipt_that_others_vouch_for(world: World
     _, _, release = await world.stocked_release("JP", 1)
     drawn = await world.drawn("JP", release, UNIT_G)
     policy, file = world.running.folder / "keys" / "witnesses.policy", tmp_path / "receipt"
-
-    async def witnessed() -> str:
-        path = f"/ledger/v1/receipts/{drawn['place']}"
-        try:
-            return (await world.partner("JP").request("GET", path, query={"wait": 10, "grade": "witnessed"})).text
-        except ProblemAnswer as problem:
-            assert problem.code == "receipt_not_ready", problem
-            return ""
-
-    file.write_text(await until(witnessed))
+    file.write_text(await world.receipt(world.partner("JP"), drawn["place"], grade="witnessed"))
     pinned = ("--data", str(world.running.folder))
     status, said = await reserve("receipt", "verify", str(file), *pinned, "--policy", str(policy))
     assert status == 0, said

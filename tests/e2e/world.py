@@ -383,12 +383,12 @@ class World:
     async def drawn(self, partner: str, release: str, mass_g: int, *, key: str | None = None, **changed: Any) -> Answer:
         return await self.post(self.partner(partner), f"/inventory/v1/releases/{release}/draws", {"mass_g": mass_g, **changed}, key=key)
 
-    async def receipt(self, client: Client, place: str) -> str:
-        """The ledger's receipt of the event at a place, once a checkpoint covers it."""
+    async def receipt(self, client: Client, place: str, *, grade: str = "signed") -> str:
+        """The ledger's receipt of the event at a place, once a checkpoint of that grade covers it."""
 
         async def text() -> str:
             try:
-                return (await client.request("GET", f"/ledger/v1/receipts/{place}", query={"wait": 10})).text
+                return (await client.request("GET", f"/ledger/v1/receipts/{place}", query={"wait": 10, "grade": grade})).text
             except ProblemAnswer as problem:
                 if problem.code != "receipt_not_ready":
                     raise

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,25 @@ import msgspec
 import pytest
 
 from reserve.client import ProblemAnswer
+from reserve.commands.audit_state import read_notes
 from reserve.commands.failure import CHECK_FAILED, SEEN_BY_NOBODY
 from services.ledger.receipt import verify_receipt
 from shared.journal.places import Place, parse_place
+from shared.proofs.checkpoint import open_checkpoint
+from shared.proofs.policy import open_witnessed
 from shared.proofs.signed_note import parse_verifier_key
+from shared.proofs.submission import origin_hash
 from tests.e2e.running import start, up
 from tests.e2e.world import World, a_world, the_parties
 from tests.faults.drill import reserve
 from tests.faults.load import UNIT_G, Drawer, Load, drawers_of
+from tests.stories.witnesses import NAMES, Witnesses
+from tests.waiting import until
 
 pytestmark = pytest.mark.long
 
 UNITS, MORE = 4_000, 10
+TWO = NAMES[:2]  # of three witnesses, which are enough
 
 
 class Lost(msgspec.Struct):
@@ -32,7 +39,8 @@ class Lost(msgspec.Struct):
     drawers: list[Drawer]
     key: str
     early: Path  # an auditor's state of before the backup
-    late: Path  # and one of the end
+    late: Path  # and one of the end, which witnesses have cosigned
+    witnesses: Witnesses
     kept: list[str]  # places that the backup has
     lost: list[str]  # and places that nobody has any more
 
@@ -47,7 +55,14 @@ class Lost(msgspec.Struct):
 @pytest.fixture(scope="module")
 async def lost(tmp_path_factory: pytest.TempPathFactory) -> Lost:
     root = tmp_path_factory.mktemp("histories")
-    async with a_world(await start(root / "reserve")) as world:
+    witnesses = Witnesses(root / "witnesses")
+    witnesses.name_in(root / "reserve")
+    async with AsyncExitStack() as stack:
+        world = await stack.enter_async_context(a_world(await start(root / "reserve")))
+        key = (root / "reserve/keys/ledger.vkey").read_text().strip()
+        witnesses.text = f"log {key}\n{witnesses.text}"
+        witnesses.name_in(root / "reserve")
+        await stack.enter_async_context(witnesses.serving(parse_verifier_key(key), *TWO))
         product = await world.registered_product(unit_g=UNIT_G)
         await world.taken_in(product, UNITS, nominal_unit_g=UNIT_G)
         drawers = await drawers_of(world, ["JP"], product, UNITS // 8)
@@ -56,21 +71,36 @@ async def lost(tmp_path_factory: pytest.TempPathFactory) -> Lost:
         early, late = root / "early.state", root / "late.state"
         early.write_text(await checkpoint_of(world))
         before = [answer["place"] for answer in drawers[0].answers.values()]
+        await witnessed(world, size_of(await checkpoint_of(world)))
         status, said = await reserve("backup", str(root / "backup"), "--data", str(root / "reserve"))
         assert status == 0, said
         async with Load(drawers) as load:
             await load.goes_on(MORE)
         places = [answer["place"] for answer in drawers[0].answers.values()]
-        found = Lost(root, product, drawers, (root / "reserve/keys/ledger.vkey").read_text().strip(), early, late, before[:2], places[-2:])
+        found = Lost(root, product, drawers, key, early, late, witnesses, before[:2], places[-2:])
         for place in (*found.kept, *found.lost):
             found.receipt(place).write_text(await world.receipt(world.auditor, place))
-        late.write_text(await checkpoint_of(world))
+        late.write_text(await witnessed(world, size_of(await checkpoint_of(world))))
         assert await world.running.stop() == 0
     return found
 
 
 async def checkpoint_of(world: World, history: str = "") -> str:
     return (await world.auditor.request("GET", f"/ledger/v1{history}/checkpoint")).text
+
+
+async def witnessed(world: World, size: int) -> str:
+    """The last checkpoint that enough witnesses have cosigned, once it is of so many leaves."""
+
+    async def note() -> str:
+        try:
+            found = (await world.auditor.request("GET", "/ledger/v1/checkpoint", query={"grade": "witnessed"})).text
+        except ProblemAnswer as problem:
+            assert problem.code == "checkpoint_not_found", problem
+            return ""
+        return found if size_of(found) >= size else ""
+
+    return await until(note)
 
 
 @asynccontextmanager
@@ -110,6 +140,7 @@ async def test_a_new_history_goes_on_beside_what_is_frozen_of_the_old_one(lost: 
         status, said = await reserve("receipt", "verify", str(new_receipt), "--key", begun["key"], "--against", base_of(world))
         assert status == 0 and drawn["place"] in said, said
         await what_was_lost_is_not_there(lost, world)
+        await witnesses_go_on(lost, world, begun["key"], drawn["place"])
         await partners_and_auditors_see_it(lost, world, begun)
 
 
@@ -140,6 +171,28 @@ async def what_was_lost_is_not_there(lost: Lost, world: World) -> None:
     assert verify_receipt(await world.receipt(world.auditor, there), [key]).opening.place == there
 
 
+async def witnesses_go_on(lost: Lost, world: World, key: str, place: str) -> None:
+    """With the new log once they have its key; what they saw of the old one stays as it was, and holds."""
+    old, new = map(parse_verifier_key, (lost.key, key))
+    file = world.running.folder / "keys" / "witnesses.policy"
+    assert file.read_text() == lost.witnesses.text.replace(lost.key, key)
+    async with lost.witnesses.serving(new, *TWO, before=[old]) as http:
+        note = await witnessed(world, size_of(await checkpoint_of(world)))
+        assert open_witnessed(note, lost.witnesses.policy.of_logs(new)).checkpoint.origin == new.name
+        receipt = await world.receipt(world.auditor, place, grade="witnessed")
+        assert verify_receipt(receipt, [new], lost.witnesses.policy).opening.place == place
+        frozen = open_witnessed(await checkpoint_of(world, "/histories/1"), lost.witnesses.policy.of_logs(old)).checkpoint
+        for each in http.values():
+            shown = open_checkpoint((await each.get(f"/{origin_hash(old.name)}/checkpoint")).text, [old])
+            assert shown.head.size >= frozen.head.size and (shown == frozen or shown.head.size > frozen.head.size)
+            assert open_checkpoint((await each.get(f"/{origin_hash(new.name)}/checkpoint")).text, [new]).head.size >= size_of(note)
+    kept = lost.root / "witnessed.receipt"
+    kept.write_text(await world.receipt(world.auditor, lost.kept[0], grade="witnessed"))
+    keys = ["--key", lost.key, "--key", key, "--policy", str(file)]
+    status, said = await reserve("receipt", "verify", str(kept), *keys, "--against", base_of(world))
+    assert status == 0 and f"{frozen.head.size} leaves, witnessed 20" in said, said
+
+
 def base_of(world: World) -> str:
     return world.running.endpoints.base_url
 
@@ -150,22 +203,26 @@ async def partners_and_auditors_see_it(lost: Lost, world: World, begun: dict[str
     for receipt in (kept, gone):  # what was signed was signed
         status, said = await reserve("receipt", "verify", str(receipt), "--key", lost.key)
         assert status == 0, said
-    status, said = await reserve("receipt", "verify", str(kept), "--key", lost.key, "--against", base)
+    keys = ["--key", lost.key, "--key", begun["key"]]
+    status, said = await reserve("receipt", "verify", str(kept), *keys, "--against", base)
     assert status == 0 and "history 1, which has ended" in said, said
-    status, said = await reserve("receipt", "verify", str(gone), "--key", lost.key, "--against", base)
+    status, said = await reserve("receipt", "verify", str(kept), *keys[:2], "--against", base)
+    assert status == SEEN_BY_NOBODY and "nothing shows it: the key of" in said, said
+    status, said = await reserve("receipt", "verify", str(gone), *keys, "--against", base)
     assert status == CHECK_FAILED and "it was signed, and is lost" in said, said
 
     audit = ["audit", "verify", "--live", "--data", folder]
     status, said = await reserve(*audit)
     missing = begun["known"] - begun["kept"]
     assert status == SEEN_BY_NOBODY and f"{missing} that it had signed are lost" in said, said
-    status, said = await reserve(*audit, "--integrity")
-    assert status == SEEN_BY_NOBODY and f"{missing} that it had signed are lost" in said, said
+    status, said = await reserve(*audit, "--integrity", "--policy", f"{folder}/keys/witnesses.policy")
+    assert status == 0 and f"{missing} that it had signed are lost" in said and "the pinned witnesses vouch for" in said, said
     state = lost.root / "an.auditor"
     state.write_text(lost.early.read_text())
     status, said = await reserve(*audit, "--state", str(state))
     assert status == 0 and "all of it holds" in said, said
-    assert state.read_text().splitlines()[0] in begun["key"], "it keeps the new log's checkpoint from now on"
+    early, new = read_notes(state, "--state")
+    assert early == lost.early.read_text() and new.splitlines()[0] in begun["key"], "it keeps the new log's checkpoint beside the old one's"
     status, said = await reserve(*audit, "--state", str(lost.late))
     sentence = f"a new history begins after {begun['kept']} of its leaves: {missing} that were signed when it was kept are lost"
     assert status == CHECK_FAILED and sentence in said, said

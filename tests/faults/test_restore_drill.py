@@ -122,7 +122,7 @@ async def test_a_backup_that_was_damaged_is_not_restored(drill: Drill, tmp_path:
         "a tile": next(path for path in (drill.backups / "all/ledger").rglob("*") if path.is_file()),
         "the manifest": drill.backups / "all/postgres/backup_manifest",
     }[damage]
-    (checkpoint := tmp_path / "a.checkpoint").write_text("of whatever: it is not looked at")
+    (checkpoint := tmp_path / "a.checkpoint").write_text(await checkpoint_of(drill))
     content = file.read_bytes()
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     try:
@@ -238,14 +238,18 @@ async def leaves_of(drill: Drill) -> list[tuple[Any, ...]]:
 
 
 async def size_of_checkpoint(drill: Drill) -> int:
-    return int((await drill.world.auditor.request("GET", "/ledger/v1/checkpoint")).text.splitlines()[1])
+    return int((await checkpoint_of(drill)).splitlines()[1])
+
+
+async def checkpoint_of(drill: Drill) -> str:
+    return (await drill.world.auditor.request("GET", "/ledger/v1/checkpoint")).text
 
 
 async def test_everything_is_restored_into_a_new_folder_and_goes_on(drill: Drill) -> None:
     """Last, since the deployment that was backed up has to be gone."""
     kept = {drawer: dict(drawer.answers) for drawer in drill.drawers}
     state = drill.folder.with_name("auditor.state")
-    state.write_text((await drill.world.auditor.request("GET", "/ledger/v1/checkpoint")).text)
+    state.write_text(await checkpoint_of(drill))
     receipt = drill.folder.with_name("partners.receipt")
     *_, last = kept[drill.drawers[0]].values()
     receipt.write_text(await drill.world.receipt(drill.world.auditor, last["place"]))
@@ -280,8 +284,9 @@ async def others_see_what_is_lost(drill: Drill, state: Path, receipt: Path, key:
     new = world.running.folder
     said = await drill.do("reserve audit verify --live --data NEW --state STATE", answers=CHECK_FAILED, NEW=new, STATE=state)
     assert "that were signed when it was kept are lost" in said
-    verify = "reserve receipt verify RECEIPT --key LOG_KEY --against URL"
-    said = await drill.do(verify, answers=CHECK_FAILED, RECEIPT=receipt, LOG_KEY=key, URL=world.running.endpoints.base_url)
+    verify = "reserve receipt verify RECEIPT --key LOG_KEY --key NEW_KEY --against URL"
+    keys = {"LOG_KEY": key, "NEW_KEY": (new / "keys/ledger.vkey").read_text().strip()}
+    said = await drill.do(verify, answers=CHECK_FAILED, RECEIPT=receipt, **keys, URL=world.running.endpoints.base_url)
     assert "it was signed, and is lost" in said
     assert not list(state.parent.glob("*.fork-*.json"))
 

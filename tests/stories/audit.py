@@ -560,10 +560,10 @@ class Told:
     def leaf_of(self, step: str) -> int:
         return next(entry.leaf_index for entry in self.books if entry.place == self.places[step])
 
-    def receipt(self, step: str) -> str:
-        """Of the first checkpoint that covers the step's event. It holds only the event's hash."""
+    def receipt(self, step: str, signed: CheckpointSigned | None = None) -> str:
+        """Of that checkpoint, or of the first one that covers the step's event. It holds only the event's hash."""
         index = self.leaf_of(step)
-        signed = next(each for each in self.signed if each.size > index)
+        signed = signed or next(each for each in self.signed if each.size > index)
         entry = self.books[index]
         proof = inclusion_proof(partial(_read_node, self.tree), index, signed.size)
         return make_receipt(Opening(entry.place, bytes.fromhex(entry.salt), bytes.fromhex(entry.event_hash)), index, proof, signed.note)
@@ -622,10 +622,7 @@ class Told:
         return self.signed[-1].note if self.signed else None
 
     async def consistency(self, old_size: int, size: int, history: int | None = None) -> Consistency | None:
-        if not old_size <= size <= len(leaves := self._leaves_of(history)):
-            return None
-        read = partial(_read_node, leaves)
-        return consistency(TreeHead(old_size, root_at(read, old_size)), size, consistency_proof(read, old_size, size))
+        return shown_of(self._leaves_of(history), old_size, size)
 
     def _leaves_of(self, history: int | None) -> list[bytes]:
         return self.tree if history is None else next(leaves for log, leaves in self.ended if log.history == history)
@@ -662,6 +659,14 @@ class Told:
 
     async def document(self, service: str, name: str) -> bytes | None:
         return self.documents.get(name)
+
+
+def shown_of(leaves: Sequence[bytes], old_size: int, size: int) -> Consistency | None:
+    """What a log of these leaves shows of its first ones."""
+    if not old_size <= size <= len(leaves):
+        return None
+    read = partial(_read_node, leaves)
+    return consistency(TreeHead(old_size, root_at(read, old_size)), size, consistency_proof(read, old_size, size))
 
 
 def _read_node(leaves: Sequence[bytes], height: int, index: int) -> bytes:

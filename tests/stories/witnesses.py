@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -45,14 +45,16 @@ class Witnesses:
         return file
 
     @asynccontextmanager
-    async def serving(self, log: VerifierKey, *names: str, clock: Clock | None = None) -> AsyncIterator[Mapping[str, httpx.AsyncClient]]:
-        """`clock`: that of the deployment, where it is shifted."""
+    async def serving(
+        self, log: VerifierKey, *names: str, clock: Clock | None = None, before: Sequence[VerifierKey] = ()
+    ) -> AsyncIterator[Mapping[str, httpx.AsyncClient]]:
+        """`clock`: that of the deployment, where it is shifted. `before`: of logs that have ended."""
         clock = clock or SystemClock()
         async with AsyncExitStack() as stack:
             clients = {}
             for name in names:
                 keys, now = open_keys(self.folder / name), lambda: clock.now().timestamp()
-                witness = Witness(self.folder / name / "seen", keys, {log.name: [log]}, now)
+                witness = Witness(self.folder / name / "seen", keys, {each.name: [each] for each in (log, *before)}, now)
                 stack.callback(witness.close)
                 await stack.enter_async_context(serve(create_app(witness), int(self.urls[name].rpartition(":")[2])))
                 clients[name] = await stack.enter_async_context(httpx.AsyncClient(base_url=self.urls[name]))

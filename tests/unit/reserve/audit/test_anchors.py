@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from reserve.audit.anchors import Anchor
+from reserve.audit.history import audit
 from services.ledger.receipt import verify_receipt
 from shared.proofs.checkpoint import open_checkpoint
 from shared.proofs.fork import ForkProof, NoFork, consistency, prove_fork
@@ -85,6 +86,15 @@ async def test_another_log_is_not_the_one_that_was_seen(true: Told, tmp_path: Pa
     another = Told(told(), tmp_path / "another")
     report = await another.audited(kept(true))
     assert failures(report) == {"anchors": ["state"]}
+
+
+async def test_nor_is_one_that_begins_anew_where_the_key_of_the_old_one_is_pinned_too(true: Told, tmp_path: Path) -> None:
+    """A new history would begin with what it knows of the old one."""
+    another = Told(told(), tmp_path / "another")
+    report = await audit(another, [another.log_key, true.log_key], [kept(true)])
+    assert failures(report) == {"anchors": ["state"]}
+    [what] = [failure.what for result in report.checks for failure in result.failures]
+    assert what == f"{true.log_key.name} had {len(true.tree)} leaves, and no such log is served"
 
 
 def receipts(history: Told, *steps: str) -> Sequence[Anchor]:

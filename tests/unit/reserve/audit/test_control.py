@@ -97,7 +97,7 @@ async def test_what_one_person_did_in_an_older_build_is_listed_and_fails_nothing
     report = await audited(tmp_path, covered({**told(), "lose": stock(LOSS, DAY_AFTER)}))
     [control] = [result for result in report.checks if result.check == "control"]
     assert report.ok and len(control.listed) >= 4  # the product, its lot, its right, and the loss
-    assert {each.what for each in control.listed} == {"one person did this"}
+    assert {each.what for each in control.listed} == {"one person did this (before its rule was in force)"}
 
 
 WROTE_OFF = inventory.AssignmentDelivered(

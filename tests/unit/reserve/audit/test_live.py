@@ -1,10 +1,13 @@
 """What the auditor reads of the log's tiles, against what the ledger writes."""
 
+from socket import socket
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reserve.audit.live import _tile_path, _unbundled
+from reserve.audit.live import LiveEvidence, _tile_path, _unbundled
+from reserve.client import Client, GivenToken
 from services.ledger.tiles import Tile, decode_bundle, encode_bundle
 
 
@@ -26,3 +29,11 @@ def test_a_bundle_that_is_cut_short_gives_no_whole_entry(kept: int) -> None:
     with pytest.raises(ValueError, match="cut short"):
         decode_bundle(bundle)
     assert _unbundled(bundle) != [b"x" * 32]
+
+
+async def test_who_hangs_up_when_asked_for_a_proof_shows_nothing() -> None:
+    """The audit that asked has found something by then: it ends with that."""
+    with socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        async with Client(f"http://127.0.0.1:{nobody.getsockname()[1]}", GivenToken("")) as client:
+            assert await LiveEvidence(client).consistency(1, 2) is None

@@ -9,49 +9,12 @@ from msgspec.structs import replace
 from reserve.audit.anchors import Anchor
 from reserve.audit.history import audit
 from reserve.audit.report import Report
-from services.ledger.receipt import verify_receipt
 from shared.proofs.checkpoint import open_checkpoint
-from shared.proofs.fork import prove_fork
+from shared.proofs.fork import Consistency, prove_fork
 from shared.proofs.history import Before, read_commitment
-from shared.proofs.signed_note import VerifierKey
-from tests.stories.audit import DAY_AFTER, Step, Story, Told, changed, failures, stock, told
+from tests.stories.audit import DAY_AFTER, Step, Told, changed, failures, shown_of, told
+from tests.stories.restored import Restored, another_product, leaves_in
 from tests.stories.vouching import GENEVA, POLICY, TOKYO
-
-
-def another_product(name: str) -> Step:
-    registered = told()["register"]
-    assert isinstance(registered, Step)
-    return stock(replace(registered.event, product=name), DAY_AFTER)
-
-
-class Restored(Told):
-    """The story, backed up at its end; two events and two checkpoints later, everything is lost."""
-
-    def __init__(self, folder: Path, story: Story | None = None) -> None:
-        super().__init__(story or told(), folder)
-        self.old_key = self.log_key
-        self.early = self.signed[-1].note
-        self.early_receipt = self.receipt("lot")
-        self.marked = self.mark()
-        self.seal("lost", another_product("gallium"))
-        self.seal("lost_signed", Step())
-        self.middle = self.signed[-1].note
-        self.late_receipt = self.receipt("lost")
-        self.seal("lost_2", another_product("germanium"))
-        self.seal("lost_signed_2", Step())
-        self.late = self.signed[-1].note
-
-    def go_on(self) -> None:
-        self.seal("new", another_product("bismuth"))
-        self.seal("new_signed", Step())
-
-    @property
-    def pinned(self) -> list[VerifierKey]:
-        return [self.log_key, self.old_key]
-
-    def of_receipt(self, text: str) -> Anchor:
-        receipt = verify_receipt(text, [self.old_key])
-        return Anchor("receipt", receipt.note, (receipt.index, receipt.opening.leaf))
 
 
 @pytest.fixture
@@ -65,10 +28,6 @@ def listed(report: Report) -> str:
 
 def why(report: Report) -> str:
     return "; ".join(failure.what for result in report.checks for failure in result.failures)
-
-
-def leaves_in(note: str, key: VerifierKey) -> int:
-    return open_checkpoint(note, [key]).head.size
 
 
 async def test_a_new_history_holds_and_the_audit_says_where_it_begins(history: Restored) -> None:
@@ -92,7 +51,7 @@ async def test_what_had_been_signed_beyond_the_cut_is_counted_and_is_no_fork(his
     assert f"it ended with {known} leaves, of which the next history has {kept}: {known - kept} that it had signed are lost" in listed(
         report
     )
-    assert ("no tile shows the lost leaves" in listed(report)) == (not tiles)
+    assert ("nothing shows the lost leaves" in listed(report)) == (not tiles)
 
 
 @pytest.mark.parametrize("shown", [True, False])
@@ -212,3 +171,72 @@ async def test_an_old_history_that_is_told_otherwise_with_a_new_one_after_it_is_
     assert report.fork is not None
     seen, served = prove_fork(report.fork, [history.old_key])
     assert seen.size == served.size and seen != served
+
+
+@pytest.fixture
+def rewritten(history: Restored, tmp_path: Path) -> Restored:
+    """By who has the old log's key, below what a new history keeps; what it commits to is what others hold, and its tiles are gone."""
+    story = told()
+    changed(story, "lot", origin="elsewhere")
+    other = Restored(tmp_path, story)
+    other.begin_history(other.marked, known=history.late, tiles=False)
+    other.go_on()
+    return other
+
+
+async def test_what_is_rewritten_below_what_is_kept_passes_for_a_loss_only_to_who_kept_nothing_of_before(
+    history: Restored, rewritten: Restored
+) -> None:
+    """To them it is said that nothing shows more than that."""
+    assert (await rewritten.audited()).ok
+    report = await rewritten.audited(Anchor("late", history.late))
+    assert failures(report) == {"anchors": ["late"]} and report.fork is None
+    kept = leaves_in(rewritten.early, history.old_key)
+    assert f"are lost, and nothing shows that the {kept} which are kept are those that it was signed over" in why(report)
+
+
+async def test_what_is_rewritten_below_what_is_kept_is_a_fork_to_who_kept_every_checkpoint(history: Restored, rewritten: Restored) -> None:
+    early = [Anchor(f"early {number}", signed.note) for number, signed in enumerate(history.signed[:-2])]
+    report = await rewritten.audited(*early, Anchor("late", history.late))
+    assert {early[-1].name, "late"} <= set(failures(report)["anchors"])
+    assert report.fork is not None
+    seen, served = prove_fork(report.fork, [history.old_key])
+    assert seen in [open_checkpoint(each.note, [history.old_key]).head for each in early]
+    assert served == open_checkpoint(rewritten.early, [history.old_key]).head
+
+
+async def test_how_far_the_kept_leaves_are_as_they_were_seen_is_said_where_nothing_shows_the_lost_ones(history: Restored) -> None:
+    """An honest operator, whose tiles are gone: less than all is lost, and no more is said than that."""
+    first = leaves_in(history.signed[0].note, history.old_key)
+    history.begin_history(history.marked, known=history.late, tiles=False)
+    history.go_on()
+    report = await history.audited(Anchor("first", history.signed[0].note), Anchor("late", history.late))
+    assert failures(report) == {"anchors": ["late"]} and report.fork is None
+    assert f"that it was signed over (the first {first} are as they were seen)" in why(report)
+
+
+async def test_tiles_that_show_another_tree_than_was_seen_of_what_is_lost_prove_a_fork(history: Restored, tmp_path: Path) -> None:
+    story = told()
+    changed(story, "lot", origin="elsewhere")
+    other = Restored(tmp_path, story)
+    other.begin_history(other.marked, known=other.late)
+    other.go_on()
+    report = await other.audited(Anchor("late", history.late))
+    assert failures(report) == {"anchors": ["late"]} and "what is shown of them is of another tree" in why(report)
+    assert report.fork is not None
+    assert prove_fork(report.fork, [history.old_key])[0] == open_checkpoint(history.late, [history.old_key]).head
+
+
+async def test_tiles_that_show_what_was_seen_prove_that_the_kept_leaves_are_others(
+    history: Restored, rewritten: Restored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = list(history.tree)
+
+    async def shown(old_size: int, size: int, history: int | None = None) -> Consistency | None:
+        return shown_of(true, old_size, size)
+
+    monkeypatch.setattr(rewritten, "consistency", shown)
+    report = await rewritten.audited(Anchor("late", history.late))
+    assert "which a new history has kept, are others" in why(report)
+    assert report.fork is not None
+    assert prove_fork(report.fork, [history.old_key])[0] == open_checkpoint(rewritten.early, [history.old_key]).head

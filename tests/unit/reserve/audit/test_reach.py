@@ -114,8 +114,9 @@ async def test_what_came_late_of_one_shard_is_listed_with_what_was_witnessed_whi
     late.drawn("stuck", 3)
     late.witnessed(10)
     late.witnessed(12)
-    failed, [(place, what)] = await late.found()
-    assert (failed, place) == ([], late.history.places["stuck"]) and late.history.places["cut_off"] in what
+    failed, [(still_open, _), (place, what)] = await late.found()
+    assert (failed, still_open) == ([], late.history.places["cut_off"])
+    assert place == late.history.places["stuck"] and late.history.places["cut_off"] in what
 
 
 async def test_an_incident_that_came_late_itself_speaks_for_nothing(late: Late) -> None:
@@ -153,3 +154,20 @@ async def test_an_incident_speaks_for_nothing_that_was_recorded_before_or_after_
     late.witnessed(11)
     late.witnessed(13)
     assert (await late.found())[0] == [late.history.places[name] for name in ("before", "after")]
+
+
+async def test_an_incident_that_nobody_ends_is_listed_with_its_age_until_it_is_ended(late: Late) -> None:
+    after = {"0": late.head(0), "1": late.head(1)}
+    late.cut_off("cut_off", 2, since=1.5)
+    late.witnessed(2.1)
+    late.drawn("later", 91.5)
+    late.witnessed(91.5)
+    failed, listed = await late.found()
+    since = (NOON + timedelta(minutes=1.5)).isoformat()
+    what = f"the log does not take all of inventory since {since}, as it says, and nobody has ended that 5400 s later"
+    assert (failed, listed) == ([], [(late.history.places["cut_off"], what)])
+    [times] = [result for result in (await late.history.audited()).checks if result.check == "witnessed_times"]
+    assert [each.place for each in times.listed] == [late.history.places["cut_off"]], "also where no witness is pinned"
+    late.reached("reached", 92, 1.5, after)
+    late.witnessed(92.1)
+    assert await late.found() == ([], [])
