@@ -288,6 +288,7 @@ ENDED = {  # anyone's, too, of a history that has ended: here there is none
 PARTNERS_MOVE_AND_ASK = {
     "/inventory/v1/draws/{draw}/delivery",
     "/inventory/v1/releases/{release}/draws",
+    "/inventory/v1/rights/{right}/deliveries",
     "/inventory/v1/rights/{right}/give-back",
     "/allocation/v1/awards/{award}/renounce",
     "/allocation/v1/consignee-changes",
@@ -330,6 +331,12 @@ async def test_nothing_of_anothers_is_seen_or_moved(estate: Estate, http: httpx.
 
 BODIES: dict[str, Any] = {
     "/v1/releases/{release}/draws": lambda estate: {"mass_g": UNIT_G},
+    "/v1/rights/{right}/deliveries": lambda estate: {
+        "draw": estate.ids["draw"],
+        "mass_g": UNIT_G,
+        "delivered_on": estate.world.in_days(0),
+        "evidence": "CMR 1",
+    },
     "/v1/rights/{right}/give-back": lambda estate: {"draw": estate.ids["draw"], "mass_g": UNIT_G},
     "/v1/requests/{request}/objections": lambda estate: {"reasons": ["not ours"]},
     "/v1/requests/{request}/withdraw": lambda estate: {"reason": "not ours"},
