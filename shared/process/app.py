@@ -19,6 +19,7 @@ from shared.journal.protocol import Unreachable
 from shared.observe import telemetry
 from shared.process import kernel_api
 from shared.process.copies import compare_and_carry, refuse_altered_heads
+from shared.process.parking import try_again_what_lapsed
 from shared.process.service import Kernel, Service
 from shared.process.watch import watch
 from shared.settings import Settings
@@ -53,7 +54,7 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
         )
         await kernel.writer.start()
         await refuse_altered_heads(kernel)
-        work = [compare_and_carry(kernel), kernel.inbox.run(), kernel.timers.run(), watch(kernel)]
+        work = [compare_and_carry(kernel), kernel.inbox.run(), kernel.timers.run(), watch(kernel), try_again_what_lapsed(kernel)]
         tasks = [asyncio.create_task(_reported(each)) for each in (*work, *(task(kernel) for task in service.tasks))]
         try:
             yield
