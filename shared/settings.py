@@ -1,12 +1,13 @@
 """Settings: every environment variable that the system reads, in one place."""
 
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ZONE = ZoneInfo("Australia/Sydney")
 
 
 class Settings(BaseSettings):
@@ -33,13 +34,12 @@ class Settings(BaseSettings):
     client_id: str = ""  # this service's own client, for journal:read
     client_secret: str = ""
     clock_file: Path | None = None  # holds the seconds by which this deployment's clock is shifted; refused in production
-    timezone: str = "Australia/Sydney"  # a *day* is a day here
     shards: int = 4  # of each journal; never changed once written
     queue_limit: int = 4096  # commands waiting a shard; beyond it a 503
     batch_limit: int = 256  # commands a commit
     log_domain: str = "reserve.localhost"  # what a new log's origin begins with (C2SP tlog-checkpoint): a domain of the operator's
     ledger_public_key: str = ""  # the log's verifier key (C2SP signed-note), pinned; after it, with spaces, those of histories before
-    require_ledger_at_start: bool = True  # wait for the ledger's record of our heads before the first write
+    require_ledger_at_start: bool = True  # wait for the ledger's record of our heads before the first write; true in production
     log_level: str = "INFO"
     otlp_endpoint: str = ""  # where traces go; empty: nowhere
     trace_ratio: float = 0.01
@@ -48,6 +48,7 @@ class Settings(BaseSettings):
         """A file for what this service had of the issuer last. Its folder is private, and can be emptied at any time."""
         return self.data_dir / "kept" / f"{self.client_id or 'service'}.{what}"
 
-    @cached_property
+    @property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.timezone)
+        """A *day* is a day here. It decides by when something is done, so it is part of the build, and no setting."""
+        return ZONE

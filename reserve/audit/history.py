@@ -35,6 +35,7 @@ from reserve.audit.logs import Log, Logs
 from reserve.audit.material import Material
 from reserve.audit.moves import Moves
 from reserve.audit.owed import Owed
+from reserve.audit.parked import ParkedMessages
 from reserve.audit.performance import Performance
 from reserve.audit.policies import Policies
 from reserve.audit.protecting import Protecting
@@ -158,6 +159,7 @@ class _Walk:
         self.tenders = Tenders(findings, self.approvers)
         self._uses = Uses(findings)
         self._protecting = Protecting(findings, self.approvers)
+        self._parked = ParkedMessages(findings, self.approvers)
         self._differences = Differences(findings, self.approvers)
         self._moves = Moves(findings, self.approvers)
         self._persons = Persons(findings, self.approvers)
@@ -210,7 +212,7 @@ class _Walk:
             *(self.rounds, self._quorums, self._uses, self._protecting, self._differences, self._moves, self._persons, self._given_back),
             *(self.authority, self._control, self._checkpoints.witnesses, self._interests, self._emergencies, self.policies),
             *(self.approvers, self._endorsements, self.facilities, self.deliveries, self.consignees, self.tenders),
-            *(self._release_orders, self._texts),
+            *(self._release_orders, self._texts, self._parked),
         )
         for part in parts:
             part.finish()
@@ -337,6 +339,7 @@ class _Walk:
             self._quorums.see(place, record, event)
             self._uses.see(line.service, place, record, event)
             self._protecting.see(place, record, event)
+            self._parked.see(line.service, place, record, event)
             self._differences.see(place, record, event)
             self._moves.see(place, record, event)
             self._persons.see(place, record, event)

@@ -167,7 +167,8 @@ _STILL_OF_INVENTORY = """
     round_released round_release_refused stock_pinned loan_announced loan_gate_opened material_lent lent_draw_returned
     return_taken_in return_refused decision_taken_back release_extended delivery_postponed
     right_exercised programme_agreed tranche_delivered tranche_closed
-    command_proposed command_approved command_withdrawn command_lapsed text_erased"""
+    command_proposed command_approved command_withdrawn command_lapsed text_erased
+    message_parked parking_confirmed parking_lapsed messages_unparked"""
 _STILL_OF_LOANS = """
     facility_opened limits_set rate_recorded headroom_reserved headroom_refused headroom_released borrower_defaulted authority_cited
     log_reach_reported
@@ -181,7 +182,8 @@ _STILL_OF_LOANS = """
     project_fact_recorded project_fact_withdrawn project_watched
     reference_rate_registered reference_rate_published reference_rate_followed reference_rate_left
     offtake_agreed offtake_ended delivery_valued delivery_not_valued delivery_quarantined delivery_accepted
-    command_proposed command_approved command_withdrawn command_lapsed text_erased"""
+    command_proposed command_approved command_withdrawn command_lapsed text_erased
+    message_parked parking_confirmed parking_lapsed messages_unparked"""
 STILL = {f"inventory.{name}.v1" for name in _STILL_OF_INVENTORY.split()} | {f"loans.{name}.v1" for name in _STILL_OF_LOANS.split()}
 
 _TABLES: dict[str, Mapping[str, tuple[Row, ...]]] = {

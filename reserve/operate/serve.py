@@ -1,11 +1,14 @@
 """Serve: one process of one service, under uvicorn; or the edge, which is Envoy's."""
 
 import gc
+import os
 import socket
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from reserve.settings import unknown
 from services.identity.clients import seed
 from services.ledger.keys import pinned_keys, seed_key
 from services.registry import JOURNALED, service
@@ -13,6 +16,8 @@ from shared.http.whole_answers import WholeAnswers
 from shared.process.app import create_app
 from shared.process.niceness import stand_back
 from shared.settings import Settings
+
+log = structlog.get_logger()
 
 BEHIND = frozenset({"ledger"})  # nobody waits for it who would not wait longer for a draw: where processors are short, draws go first
 BEHIND_BY = 3
@@ -53,6 +58,8 @@ def serve(name: str, port: int | None) -> None:
 
         become_envoy(Settings(), port)
     settings = with_local_secrets(Settings())
+    for variable in unknown(os.environ):
+        log.error("no_such_setting", variable=variable)  # of an earlier build, or misspelt: somebody thinks that it counts
     config = uvicorn.Config(
         application(name, settings),
         host=settings.host,

@@ -20,6 +20,7 @@ from services.allocation.domain.screening import consignee, screening_list
 from services.allocation.domain.tenders import bid
 from services.allocation.domain.tenders import decider as tender
 from services.allocation.events.controls import TextErased
+from services.allocation.events.parking import EVENTS as PARKING_EVENTS
 from services.allocation.events.upcasts import UPCASTERS
 from services.allocation.problems import ApiReason
 from services.allocation.projections import project
@@ -30,7 +31,7 @@ from services.inventory import events as inventory_events
 from services.inventory.events.upcasts import UPCASTERS as INVENTORY_UPCASTERS
 from shared.process.service import Service, subscription
 from shared.process.wiping import wipe
-from shared.terms import reach
+from shared.terms import parking, reach
 from shared.terms.authority_tables import UnderAuthority
 from shared.terms.countersigning import countersigned
 from shared.terms.erasing import CONTROLS as ERASING
@@ -60,9 +61,10 @@ SERVICE = Service(
         tender.DECIDER,
         bid.DECIDER,
         reach.decider(events.LogReachReported),
+        parking.decider(PARKING_EVENTS),
         erasing(TextErased, EVENTS),
     ),
-    controls={**CONTROLS, **ERASING},
+    controls={**CONTROLS, **ERASING, **parking.CONTROLS},
     event_type=events.Event,
     upcasters=UPCASTERS,
     project=project,

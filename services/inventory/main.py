@@ -10,6 +10,7 @@ from services.inventory.api.lookups import Stockpiles
 from services.inventory.domain.controls import CONTROLS, EVENTS, EVENTS_OF_TEXTS
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import Event, LogReachReported, TextErased
+from services.inventory.events.parking import EVENTS as PARKING_EVENTS
 from services.inventory.events.upcasts import UPCASTERS
 from services.inventory.problems import ApiReason
 from services.inventory.projections import project
@@ -27,7 +28,7 @@ from shared.journal.codec import type_of
 from shared.journal.record import Fact
 from shared.process.service import Service, subscription
 from shared.process.wiping import wipe
-from shared.terms import reach
+from shared.terms import parking, reach
 from shared.terms.authority_tables import UnderAuthority
 from shared.terms.countersigning import countersigned
 from shared.terms.erasing import CONTROLS as ERASING
@@ -66,9 +67,10 @@ SERVICE = Service(
     deciders=(
         countersigned(DECIDER, CONTROLS, EVENTS),
         reach.decider(LogReachReported),
+        parking.decider(PARKING_EVENTS),
         erasing(TextErased, EVENTS_OF_TEXTS),
     ),
-    controls={**CONTROLS, **ERASING},
+    controls={**CONTROLS, **ERASING, **parking.CONTROLS},
     event_type=Event,
     upcasters=UPCASTERS,
     project=project,

@@ -17,6 +17,7 @@ from services.loans.domain.projects import project as projects
 from services.loans.domain.rates import reference
 from services.loans.events import Event, documents_of
 from services.loans.events.controls import TextErased
+from services.loans.events.parking import EVENTS as PARKING_EVENTS
 from services.loans.events.reach import LogReachReported
 from services.loans.events.upcasts import UPCASTERS
 from services.loans.problems import ApiReason
@@ -25,7 +26,7 @@ from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, OWN_TYPE
 from services.loans.tables import metadata
 from shared.process.service import Service, subscription
 from shared.process.wiping import wipe
-from shared.terms import reach
+from shared.terms import parking, reach
 from shared.terms.authority_tables import UnderAuthority
 from shared.terms.countersigning import countersigned
 from shared.terms.erasing import CONTROLS as ERASING
@@ -47,9 +48,10 @@ SERVICE = Service(
         projects.DECIDER,
         delivery.DECIDER,
         reach.decider(LogReachReported),
+        parking.decider(PARKING_EVENTS),
         erasing(TextErased, EVENTS),
     ),
-    controls={**CONTROLS, **ERASING},
+    controls={**CONTROLS, **ERASING, **parking.CONTROLS},
     event_type=Event,
     upcasters=UPCASTERS,
     project=project,

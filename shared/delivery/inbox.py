@@ -198,6 +198,8 @@ class Inbox:
         """Stops the line, and only it, where it cannot go on; lets it wait where its source does not answer."""
         now = asyncio.get_running_loop().time
         async with line.busy:
+            if line.retried is not None:  # since it was looked at
+                return
             try:
                 await work()
             except Unanswered as error:
@@ -407,34 +409,68 @@ class Inbox:
         async with self.moved:
             self.moved.notify_all()
 
-    # Parking: an operator's word
+    # Parking: a person's word
 
-    async def park(self, source: str, shard: int, reason: str) -> int:
-        """Goes on without the event that a line stands at; later ones of its stream are parked too. Gives its position.
+    def stands_at(self, source: str, shard: int) -> Record:
+        """The event that a line cannot take, and that may be parked. Raises `LookupError` where it does not stand at one, or takes all
+        types; `LostLead` where another process leads."""
+        self._leads()
+        line = self.lines[source, shard]
+        headed = line.stopped_at
+        if line.stopped is None or headed is None or self.subscriptions[source].types is None:
+            raise LookupError(f"{line.name} does not stand at an event that may be parked")
+        return headed.record
 
-        Raises `LookupError` where the line does not stand at an event, or takes all types; `LostLead` where another process leads.
-        """
+    async def park(self, source: str, shard: int, place: str, reason: str) -> None:
+        """Goes on without the event at this place, if the line still stands at it; later ones of its stream are parked too. Raises
+        `LostLead` where another process leads."""
         line, lead = self.lines[source, shard], self._leads()
         async with line.busy:
             headed = line.stopped_at
-            if line.stopped is None or headed is None or self.subscriptions[source].types is None:
-                raise LookupError(f"{line.name} does not stand at an event that may be parked")
+            if headed is None or str(headed.record.place(source)) != place:
+                return
             await lead.move(source, shard, since=line.position, to=line.after(headed), parked={reason: [headed]})
             line.moved(headed)
             line.parked_streams.add(headed.record.stream)
             line.go_on()
         line.look()  # what the broker brought meanwhile was not taken
-        return headed.record.position
 
     async def unpark(self, source: str, shard: int, stream: str) -> int:
         """Takes the parked events of a stream, in order, and gives how many. Raises `LostLead` where another process leads, and `Stopped`
         at one that fails again: it stays, with those after it."""
         line, lead = self.lines[source, shard], self._leads()
         async with line.busy:
-            parked = await lead.parked(source, shard, stream)
-            for headed in parked:
-                await lead.unpark(await self._react(source, headed.record))
-            line.parked_streams.discard(stream)
+            return await self._unpark(lead, line, stream)
+
+    async def try_again(self, source: str, shard: int, stream: str) -> int | None:
+        """The same, of what may be parked no longer: at one that fails again the line stands still. None: it does, for that or another."""
+        line, lead = self.lines[source, shard], self._leads()
+        async with line.busy:
+            try:
+                return await self._unpark(lead, line, stream)
+            except Stopped as error:
+                if line.stopped is None:
+                    line.stop(Stopped(f"{stream} is parked no longer: {error}"))
+                    line.retried = stream
+                    log.error("line_stopped", line=line.name, position=line.position, reason=line.stopped)
+                return None
+
+    async def let_go(self, source: str, shard: int, stream: str) -> None:
+        """Goes on, if the line stands still for this parked stream alone."""
+        line = self.lines[source, shard]
+        async with line.busy:
+            if line.retried == stream:
+                line.go_on()
+                line.look()
+
+    async def _unpark(self, lead: InboxLead, line: Line, stream: str) -> int:
+        parked = await lead.parked(line.source, line.shard, stream)
+        for headed in parked:
+            await lead.unpark(await self._react(line.source, headed.record))
+        line.parked_streams.discard(stream)
+        if line.retried == stream:
+            line.go_on()
+            line.look()
         return len(parked)
 
     def _leads(self) -> InboxLead:

@@ -34,6 +34,7 @@ class Line:
         self.shard = shard
         self.stopped: str | None = None  # why it stands still
         self.stopped_at: Headed | None = None  # the event that it could not take, if it stands at one
+        self.retried: str | None = None  # the parked stream that was tried again and failed, if it stands still for that
         self.forked = False  # it stands still before another history; should the source come back to the one taken, it goes on
         self.compare_at = 0.0  # the loop's time from which it compares itself with its source
         self.busy = asyncio.Lock()  # held by whoever moves the cursor: the inbox, or an operator who parks or un-parks
@@ -60,7 +61,7 @@ class Line:
         self.forked = isinstance(reason, Fork)
 
     def go_on(self) -> None:
-        self.stopped = self.stopped_at = None
+        self.stopped = self.stopped_at = self.retried = None
         self.forked = False
 
     def look(self) -> None:

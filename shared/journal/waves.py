@@ -6,6 +6,7 @@ A round trip costs more than most statements do, and a statement of its own is a
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
+from types import UnionType
 from typing import Any
 
 import msgspec
@@ -56,8 +57,8 @@ def beside(project: Project, kind: type | tuple[type, ...], also: Callable[[Conn
     return InWaves(lambda facts: None if any(isinstance(fact.event, kind) for fact in facts) else waves_of(facts), both)
 
 
-def without(kind: type, project: Project) -> Project:
-    """The same projection, of all events but those of a kind that has no rows."""
+def without(kind: type | UnionType, project: Project) -> Project:
+    """The same projection, of all events but those of kinds that have no rows."""
 
     def others(facts: Sequence[Fact]) -> Sequence[Fact]:
         return [fact for fact in facts if not isinstance(fact.event, kind)]

@@ -19,6 +19,7 @@ from shared.journal.protocol import Unreachable
 from shared.observe import telemetry
 from shared.process import kernel_api
 from shared.process.copies import compare_and_carry, refuse_altered_heads
+from shared.process.parking import try_again_what_lapsed
 from shared.process.service import Kernel, Service
 from shared.process.watch import watch
 from shared.settings import Settings
@@ -39,6 +40,8 @@ def read_engine(url: str, schema: str) -> AsyncEngine:
 
 
 def create_app(service: Service, settings: Settings, clock: Clock | None = None) -> FastAPI:
+    if settings.environment == "production":
+        _refuse_drills(settings)
     problems.register(service.refusals)
     telemetry.configure(service.name, settings)
 
@@ -53,7 +56,7 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
         )
         await kernel.writer.start()
         await refuse_altered_heads(kernel)
-        work = [compare_and_carry(kernel), kernel.inbox.run(), kernel.timers.run(), watch(kernel)]
+        work = [compare_and_carry(kernel), kernel.inbox.run(), kernel.timers.run(), watch(kernel), try_again_what_lapsed(kernel)]
         tasks = [asyncio.create_task(_reported(each)) for each in (*work, *(task(kernel) for task in service.tasks))]
         try:
             yield
@@ -86,9 +89,15 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
 def _clock(settings: Settings) -> Clock:
     if settings.clock_file is None:
         return SystemClock()
-    if settings.environment == "production":
-        raise RuntimeError("RESERVE_CLOCK_FILE shifts the time, which production does not do")
     return ShiftedClock(settings.clock_file)
+
+
+def _refuse_drills(settings: Settings) -> None:
+    """What a drill may do, and production does not. Raises RuntimeError."""
+    if settings.clock_file is not None:
+        raise RuntimeError("RESERVE_CLOCK_FILE shifts the time, which production does not do")
+    if not settings.require_ledger_at_start:
+        raise RuntimeError("a start that asks nobody for copies may write over a journal of the past, which production does not do")
 
 
 async def _pool(settings: Settings, schema: str) -> "asyncpg.Pool[asyncpg.Record]":

@@ -1,22 +1,27 @@
 """Routes that every service has: its journal as a feed, its documents, its inbox, its health."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
 from shared.delivery.lines import Stopped
 from shared.delivery.sources import HeadAnswer
 from shared.http.auth import Caller, allow
-from shared.http.handlers import kernel_of
+from shared.http.fields import Body, Text
+from shared.http.handlers import Posting, Reading, kernel_of
 from shared.http.problems import Problem, register
 from shared.journal.decider import Reasons
 from shared.journal.messages import FEED_LIMIT, to_feed
 from shared.journal.postgres import previous_hash, read_document, read_heads, read_records
 from shared.journal.protocol import Head, LostLead
 from shared.journal.record import MAX_INTEGER
+from shared.process.parking import parked_in, parks
+from shared.terms.acting_api import accounts_of_caller
+from shared.terms.parking import STREAM, ConfirmParking, MessageParked, Parking, ParkMessage, UnparkMessages, key_of
 
 router = APIRouter()
 
@@ -35,6 +40,7 @@ register(JournalReason)
 
 Shard = Annotated[int, Path(ge=0, le=1023)]
 Position = Annotated[int, Query(ge=0, le=MAX_INTEGER)]
+StreamQuery = Annotated[str, Query(min_length=1, max_length=200)]
 
 
 async def _running(request: Request) -> Any:
@@ -97,48 +103,136 @@ async def document(name: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], caller:
     return Response(found.content, media_type=found.media_type)
 
 
-class ParkBody(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    reason: str = Field(min_length=1, max_length=500)
+class ParkBody(Body):
+    reason: Text
+
+
+class ParkedView(BaseModel):
+    """The parked messages of a stream. Of what an earlier build has parked, only the stream is known."""
+
+    stream: str
+    place: str | None = None  # of the first of them
+    event: str | None = None  # its type
+    reason: str | None = None
+    parked_by: str | None = None
+    lapses_at: datetime | None = None  # unless another person confirms it
+    confirmed_by: str | None = None
+    lapsed: bool = False  # it is tried again, and the line stands still if it fails again
+
+
+class UnparkedView(BaseModel):
+    replayed: int
+
+
+class LineView(BaseModel):
+    position: int
+    stopped: str | None = None
+    parked: list[ParkedView] = []
 
 
 @router.get("/v1/inbox", tags=["inbox"])
-async def inbox_lines(caller: Annotated[Caller, allow("administrator", "auditor", "service")], kernel: Running) -> Response:
-    """Each line's position, and why it has stopped if it has."""
+async def inbox_lines(
+    caller: Annotated[Caller, allow("administrator", "approver", "operator", "auditor", "service")], kernel: Running
+) -> dict[str, LineView]:
+    """Each line's position, why it has stopped if it has, and what is parked."""
     rows = await kernel.pool.fetch("SELECT source, shard, position FROM inbox_cursors")
-    saved = {f"{row['source']}/{row['shard']}": row["position"] for row in rows}
-    shown = {name: {"position": position, "stopped": None, "parked": []} for name, position in saved.items()}
+    shown = {f"{row['source']}/{row['shard']}": LineView(position=row["position"]) for row in rows}
     for line in kernel.inbox.lines.values():  # of a process that takes them
-        position = saved.get(line.name, line.position)
-        shown[line.name] = {"position": position, "stopped": line.stopped, "parked": sorted(line.parked_streams)}
-    return _json(shown)
+        shown.setdefault(line.name, LineView(position=line.position)).stopped = line.stopped
+    streams: dict[str, dict[str, ParkedView]] = {name: {} for name in shown}
+    for row in await kernel.pool.fetch("SELECT DISTINCT source, shard, stream FROM parked"):
+        streams[f"{row['source']}/{row['shard']}"][row["stream"]] = ParkedView(stream=row["stream"])
+    if parks(kernel):
+        for parking in (await parked_in(kernel)).parkings.values():
+            streams.setdefault(parking.line, {})[parking.stream] = _parked_view(parking)
+    for name, line in shown.items():
+        line.parked = [view for _, view in sorted(streams[name].items())]
+    return shown
+
+
+def _parked_view(parking: Parking) -> ParkedView:
+    return ParkedView(
+        stream=parking.stream,
+        place=parking.place,
+        event=parking.event,
+        reason=parking.reason,
+        parked_by=parking.by,
+        lapses_at=parking.lapses_at if parking.confirmed_by is None else None,
+        confirmed_by=parking.confirmed_by,
+        lapsed=parking.due,
+    )
 
 
 @router.post("/v1/inbox/{source}/{shard}/park", tags=["inbox"], status_code=200)
-async def park(source: str, shard: Shard, body: ParkBody, caller: Annotated[Caller, allow("administrator")], kernel: Running) -> Response:
-    """Goes on without the message that a line has stopped at. Later messages of its stream are parked too."""
+async def park(
+    source: str, shard: Shard, body: ParkBody, caller: Annotated[Caller, allow("administrator")], post: Posting, kernel: Running
+) -> ParkedView:
+    """Goes on without the message that a line has stopped at. Later messages of its stream are parked too.
+
+    By one person at once, for 72 hours: longer, if a second one confirms it. Else the messages are tried again.
+    """
     _known_line(kernel, source, shard)
+    command: Any
     try:
-        position = await kernel.inbox.park(source, shard, f"{caller.subject}: {body.reason}")
+        stands_at = kernel.inbox.stands_at(source, shard)
+        command = ParkMessage(
+            line=f"{source}/{shard}",
+            stream=stands_at.stream,
+            place=str(stands_at.place(source)),
+            event=stands_at.type,
+            reason=post.text(body.reason),
+            by=caller.subject,
+            at=post.now,
+        )
     except (LookupError, LostLead) as error:
+        command = Problem("nothing_to_park", str(error))
+    accepted = await post.submit(STREAM, command)  # first: nothing is put aside without a word
+    about = accepted.facts[0].event if accepted.facts else command
+    if isinstance(about, Problem):
+        raise about
+    try:
+        await kernel.inbox.park(source, shard, about.place, f"parked by {caller.subject}")
+    except LostLead as error:
         raise Problem("nothing_to_park", str(error)) from error
-    return _json({"parked": position})
+    return await _view_of(kernel, about)
+
+
+@router.post("/v1/inbox/{source}/{shard}/park/confirm", tags=["inbox"], status_code=200)
+async def confirm_parking(
+    source: str,
+    shard: Shard,
+    stream: StreamQuery,
+    caller: Annotated[Caller, allow("administrator", "approver", "operator")],
+    post: Posting,
+    reads: Reading,
+) -> ParkedView:
+    """By a second person: the stream's messages stay parked until they are un-parked. Their line goes on, if it has stopped for them."""
+    kernel = reads.kernel
+    _known_line(kernel, source, shard)
+    accounts = frozenset({caller.subject}) if kernel.service.acting is None else await accounts_of_caller(reads, caller)
+    command = ConfirmParking(line=f"{source}/{shard}", stream=stream, by=caller.subject, accounts=accounts)
+    await post.submit(STREAM, command)
+    return await _view_of(kernel, command)
 
 
 @router.post("/v1/inbox/{source}/{shard}/unpark", tags=["inbox"], status_code=200)
 async def unpark(
-    source: str,
-    shard: Shard,
-    stream: Annotated[str, Query(min_length=1, max_length=200)],
-    caller: Annotated[Caller, allow("administrator")],
-    kernel: Running,
-) -> Response:
-    """Replays a stream's parked messages, in order."""
+    source: str, shard: Shard, stream: StreamQuery, caller: Annotated[Caller, allow("administrator")], post: Posting, kernel: Running
+) -> UnparkedView:
+    """Replays a stream's parked messages, in order. One person does it: what they say was decided by others."""
     _known_line(kernel, source, shard)
     try:
-        return _json({"replayed": await kernel.inbox.unpark(source, shard, stream)})
+        taken = await kernel.inbox.unpark(source, shard, stream)
     except (Stopped, LostLead) as error:
         raise Problem("still_not_taken", str(error)) from error
+    command = UnparkMessages(line=f"{source}/{shard}", stream=stream, messages=taken, by=caller.subject)
+    accepted = await post.submit(STREAM, command)
+    return UnparkedView(replayed=accepted.facts[0].event.messages if accepted.facts else taken)
+
+
+async def _view_of(kernel: Any, about: ParkMessage | MessageParked | ConfirmParking) -> ParkedView:
+    found = (await parked_in(kernel)).parkings.get(key_of(about))
+    return ParkedView(stream=about.stream) if found is None else _parked_view(found)
 
 
 def _known_shard(shard: int, heads: Mapping[int, Head], field: str) -> None:
@@ -147,8 +241,8 @@ def _known_shard(shard: int, heads: Mapping[int, Head], field: str) -> None:
 
 
 def _known_line(kernel: Any, source: str, shard: int) -> None:
-    if (source, shard) not in kernel.inbox.lines:
-        raise Problem("line_not_found", f"nothing is taken of {source}/{shard}", field="path:source")
+    if (source, shard) not in kernel.inbox.lines or not parks(kernel):
+        raise Problem("line_not_found", f"nothing that may be parked is taken of {source}/{shard}", field="path:source")
 
 
 @router.get("/livez", include_in_schema=False)

@@ -33,6 +33,7 @@ class Apart(Enum):
         "hold_confirmed_by_same_person",
         "suspension_confirmed_by_same_person",
     )
+    CONFIRMS_PARKING = "who confirms that a message stays parked", "who parked it", "parking_confirmed_by_same_person"
     RENEWS = (
         "who stops again what was stopped and not confirmed",
         "who stopped it, for seven days",

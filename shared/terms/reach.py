@@ -37,19 +37,23 @@ class ReportReach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Reach(msgspec.Struct, frozen=True):
-    said: LogReachReported | None = None  # last
+    """What was said last, if anything was."""
+
+    reached: bool | None = None
+    since: datetime | None = None
+    after: dict[str, Count] = {}
 
 
 def decider(reported: type[LogReachReported]) -> Decider:
     """Of a service whose own event it is."""
 
     def decide(command: ReportReach, state: Reach) -> Sequence[LogReachReported]:
-        if state.said is None:
+        if state.reached is None:
             said = reported(reached=command.reached, since=command.since, after=command.after)
-        elif state.said.reached == command.reached:
+        elif state.reached == command.reached:
             return []
         elif command.reached:
-            said = reported(reached=True, since=state.said.since, after=state.said.after, until=command.heads)
+            said = reported(reached=True, since=state.since, after=state.after, until=command.heads)
         else:
             said = reported(reached=False, since=command.since, after=command.after)
         return [said]
@@ -58,4 +62,4 @@ def decider(reported: type[LogReachReported]) -> Decider:
 
 
 def _evolve(_: Reach, event: LogReachReported) -> Reach:
-    return Reach(event)
+    return Reach(event.reached, event.since, event.after)

@@ -15,6 +15,7 @@ from tests.contract.allocation_stage import Reserve, allocation_alone
 
 KEYS = "/v1/approver-keys"
 INSTRUMENTS = "/v1/instruments"
+ROUNDS_AT_ONCE = 10
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +121,23 @@ async def test_one_human_with_two_accounts_is_one_person(reserve: Reserve):
     enrolment = reserve.registrar.enrolment(twin, Ed25519PrivateKey.generate())
     assert enrolment["endorsement"]["approver"] == endorser
     assert await reserve.refused("admin-1", KEYS, enrolment) == (403, "endorsement_by_party")
+
+
+async def test_who_signs_while_their_accounts_are_named_one_persons_has_signed_before_or_is_refused(reserve: Reserve):
+    """Both at once end as one after the other, in either order; and what is begun afterwards finds one person."""
+    endorser = next(iter(reserve.registrar.keys))
+    admin, seen = reserve.clients["admin-1"], set()
+    for number in range(ROUNDS_AT_ONCE):
+        twin, person = f"sub_twin_{number}", {"person": "per_0123456789"}
+        path = f"/v1/officials/{twin}/person"
+        enrolment = reserve.registrar.enrolment(twin, Ed25519PrivateKey.generate())
+        assert enrolment["endorsement"]["approver"] == endorser
+        sent = [(KEYS, enrolment), (path, person)] if number % 2 else [(path, person), (KEYS, enrolment)]
+        answers = await asyncio.gather(*(admin.post(to, json=body, headers={"Idempotency-Key": secrets.token_hex(8)}) for to, body in sent))
+        status = {to: answer.status_code for (to, _), answer in zip(sent, answers, strict=True)}
+        assert status[path] == 201
+        assert status[KEYS] in (201, 403)
+        seen.add(status[KEYS])
+        again = reserve.registrar.enrolment(twin, Ed25519PrivateKey.generate())
+        assert await reserve.refused("admin-1", KEYS, again) == (403, "endorsement_by_party")
+    assert 201 in seen, "none was under way when its accounts were named one person's: nothing is tried"

@@ -17,6 +17,7 @@ from shared.journal.connection import Connection
 from shared.journal.decider import Decider
 from shared.journal.record import Fact
 from shared.process.service import Service, subscription
+from shared.terms import parking
 from tests.kernel import counter
 
 UNLUCKY = 13  # an amount that the reaction has a bug with
@@ -32,7 +33,25 @@ class Read(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tal
     text: str
 
 
-type Event = Tallied | Read
+class Parked(parking.MessageParked, frozen=True, kw_only=True, tag="tally.message_parked.v1"):
+    pass
+
+
+class Confirmed(parking.ParkingConfirmed, frozen=True, kw_only=True, tag="tally.parking_confirmed.v1"):
+    pass
+
+
+class Lapsed(parking.ParkingLapsed, frozen=True, kw_only=True, tag="tally.parking_lapsed.v1"):
+    pass
+
+
+class Unparked(parking.MessagesUnparked, frozen=True, kw_only=True, tag="tally.messages_unparked.v1"):
+    pass
+
+
+PARKING = parking.ParkingEvents(parked=Parked, confirmed=Confirmed, lapsed=Lapsed, unparked=Unparked)
+
+type Event = Tallied | Read | Parked | Confirmed | Lapsed | Unparked
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -130,7 +149,7 @@ async def tallies(name: str, reads: Reading, caller: Annotated[Caller, allow("op
 def tally_service(name: str, source: str, mood: Mood | None = None, *, epoch: int = 1) -> Service:
     return Service(
         name=name,
-        deciders=(DECIDER,),
+        deciders=(DECIDER, parking.decider(PARKING)),
         event_type=Event,
         project=project,
         tables=tables.metadata,

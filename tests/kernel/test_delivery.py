@@ -11,7 +11,6 @@ from shared.journal.record import GENESIS, Record, chain_hash, event_hash, hashe
 from shared.writer.commands import Refusal, Unavailable
 from tests.kernel.pair import Pair, add, in_kafka
 from tests.kernel.stage import Stage, context, until
-from tests.kernel.tally import UNLUCKY
 
 
 @pytest.fixture
@@ -227,51 +226,6 @@ async def test_a_version_that_this_build_does_not_know_stops_the_line(pair: Pair
         async with pair.tally() as tally:
             reasons = await until(tally.ready)
     assert f"{position} is counter.added.v2, a version that this build does not know" in reasons[0]
-
-
-async def test_a_message_that_raises_stops_its_line_until_it_is_parked_and_replays_in_order(pair: Pair) -> None:
-    shards: dict[int, str] = {}
-    async with pair.tally() as tally, pair.counter() as counter, pair.stage.client(str(tally.http.base_url), "admin-1") as admin:
-        for name in "abcdefgh":
-            shards.setdefault(int((await add(counter, 1, name)).split("/")[1]), name)
-        (shard, ill), (_, well), *_ = shards.items()
-        line = f"/v1/inbox/{pair.source.name}/{shard}"
-        await pair.sees(8)
-        stopped_at = int((await add(counter, UNLUCKY, ill)).rpartition("/")[2])
-        await add(counter, 14, ill)
-        await add(counter, 2, well)
-        reasons = await until(tally.ready)
-        assert "ZeroDivisionError" in reasons[0] and line.removeprefix("/v1/inbox/") in reasons[0]
-        await pair.sees(9)  # the other lines go on
-
-        nothing = await admin.post(line.replace(str(shard), "3" if shard != 3 else "2") + "/park", json={"reason": "x"})
-        assert (nothing.status_code, nothing.json()["code"]) == (409, "nothing_to_park")
-        assert (await tally.http.post(f"{line}/park", json={"reason": "x"})).status_code == 403
-        parked = await admin.post(f"{line}/park", json={"reason": "waits for the next build"})
-        assert parked.json() == {"parked": stopped_at}
-        assert await tally.ready() == []
-        async with pair.stage.sql(pair.sink.name) as sql:
-
-            async def reasons_kept() -> list[str]:
-                return [row["reason"] for row in await sql.fetch("SELECT reason FROM parked ORDER BY position")]
-
-            async def both() -> bool:
-                return len(await reasons_kept()) == 2
-
-            await until(both)  # 14 parks too: it comes after 13 in its stream
-            first, second = await reasons_kept()
-        assert "waits for the next build" in first and "earlier message" in second
-
-        failed = await admin.post(f"{line}/unpark", params={"stream": f"counter/{ill}"})
-        assert (failed.status_code, failed.json()["code"]) == (409, "still_not_taken")
-        pair.mood.mended = True
-        replayed = await admin.post(f"{line}/unpark", params={"stream": f"counter/{ill}"})
-        assert replayed.json() == {"replayed": 2}
-        await add(counter, 15, ill)
-        await pair.sees(12)
-        assert (await tally.http.get(f"/v1/tallies/{ill}")).json() == [1, UNLUCKY, 14, 15]
-        lines = (await admin.get("/v1/inbox")).json()
-        assert all(each["stopped"] is None and each["parked"] == [] for each in lines.values())
 
 
 async def test_a_bug_in_a_table_that_a_source_feeds_stops_the_line_at_its_event(pair: Pair) -> None:

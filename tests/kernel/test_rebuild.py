@@ -9,6 +9,7 @@ import pytest
 from shared.process.rebuild import rebuild_and_compare, rebuild_and_swap
 from shared.process.service import Service
 from tests.kernel.counter import counter_service
+from tests.kernel.parking import park
 from tests.kernel.stage import Stage, until
 from tests.kernel.tally import UNLUCKY, tally_service
 
@@ -121,5 +122,5 @@ async def test_a_swap_leaves_out_what_is_parked(stage: Stage) -> None:
         shard = answer.headers["Reserve-Position"].split("/")[1]
         await until(tally.ready)
         async with stage.client(str(tally.http.base_url), "admin-1") as admin:
-            assert (await admin.post(f"/v1/inbox/{source}/{shard}/park", json={"reason": "a bug"})).status_code == 200
+            assert (await park(admin, f"/v1/inbox/{source}/{shard}")).status_code == 200
         assert await rebuild_and_swap(tallying, stage.database_url) == {"seen": 0, "tallies": 0}

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.kernel.counter import TOO_MUCH_FOR_THE_TABLE, counter_service
+from tests.kernel.parking import park, unpark
 from tests.kernel.stage import Running, Stage, free_port, until
 from tests.kernel.tally import UNLUCKY, Mood, tally_service
 
@@ -54,11 +55,11 @@ async def test_a_line_that_stands_still_is_seen_and_so_is_what_was_parked(stage:
         await tally.tells(1, "reserve_inbox_stopped", source=source.name, shard=shard)
         assert await tally.metric("reserve_fork_detected") == 0
         line = f"/v1/inbox/{source.name}/{shard}"
-        assert (await admin.post(f"{line}/park", json={"reason": "waits for the next build"})).status_code == 200
+        assert (await park(admin, line)).status_code == 200
         await tally.tells(1, "reserve_parked_events", source=source.name)
         await tally.tells(0, "reserve_inbox_stopped")
         mood.mended = True
-        assert (await admin.post(f"{line}/unpark", params={"stream": "counter/a"})).json() == {"replayed": 1}
+        assert (await unpark(admin, line, "counter/a")).json() == {"replayed": 1}
         await tally.tells(0, "reserve_parked_events")
 
 

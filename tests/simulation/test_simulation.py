@@ -35,6 +35,12 @@ UNPROVOKED = {
     "allocation.log_reach_reported.v1",
     "inventory.log_reach_reported.v1",
     "loans.log_reach_reported.v1",
+    # nor does anybody park a message
+    *(
+        f"{service}.{event}.v1"
+        for service in ("allocation", "inventory", "loans")
+        for event in ("message_parked", "parking_confirmed", "parking_lapsed", "messages_unparked")
+    ),
     "inventory.receipt_grade_set.v2",  # there are no witnesses
     # nor is on call at night
     "inventory.difference_overdue.v1",

@@ -5,7 +5,7 @@ import asyncio
 import structlog
 from prometheus_client import Gauge
 
-from services.allocation.settings import figures
+from services.allocation.domain.figures import CLOCKS
 from shared.clock import day_of
 from shared.journal.connection import briefly
 from shared.journal.protocol import Unreachable
@@ -24,7 +24,7 @@ _TASKS = "SELECT kind, count(*) AS overdue FROM tasks WHERE done_on IS NULL AND 
 
 async def watch_clocks(kernel: Kernel) -> None:
     """Looks for as long as allocation serves."""
-    known: tuple[set[str], set[str]] = set(figures().clocks), {"clock", "readiness"}
+    known: tuple[set[str], set[str]] = set(CLOCKS), {"clock", "readiness"}
     while True:
         try:
             await _look(kernel, *known)

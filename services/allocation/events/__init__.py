@@ -49,6 +49,7 @@ from services.allocation.events.ids import (
     TenderId,
     is_tender,
 )
+from services.allocation.events.parking import ParkingEvent
 from services.allocation.events.partners import (
     AgreementAmended,
     AgreementEnded,
@@ -231,6 +232,7 @@ __all__ = [
     "ObjectionAnswered",
     "ObjectionId",
     "ObjectionRaised",
+    "ParkingEvent",
     "PartiesScreened",
     "PartnerCode",
     "PartnerEvent",
@@ -362,6 +364,7 @@ type Event = (
     | TenderEvent
     | ProposalEvent
     | LogReachReported
+    | ParkingEvent
 )
 
 

@@ -29,6 +29,7 @@ from services.allocation.events import (
     LoanAwarded,
     LoanRequested,
     LogReachReported,
+    ParkingEvent,
     PartnerRegistered,
     PolicyEvent,
     ProposalEvent,
@@ -88,7 +89,7 @@ async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
 
 
 _in_waves = InWaves(waves_of, otherwise=_project)  # requests come by the hundred, and take the shortest way
-project = without(LogReachReported, with_proposals(_in_waves))
+project = without(LogReachReported | ParkingEvent, with_proposals(_in_waves))
 
 
 async def _project_one(connection: Connection, fact: Fact, event: Any, on: date) -> None:

@@ -6,6 +6,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from services.allocation.domain.figures import HIT_DAYS
 from services.allocation.events import (
     ConsigneeChangeApproved,
     ConsigneeChangeAsked,
@@ -16,7 +17,6 @@ from services.allocation.events import (
     ConsigneeScreened,
 )
 from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
-from services.allocation.settings import figures
 from shared.journal.connection import Connection, as_json
 
 
@@ -80,7 +80,7 @@ def _hit_tasks(event: ConsigneeScreened, hits: Sequence[dict[str, Any]], on: dat
             product=None,
             what=f"clear or confirm {hit['hit']}",
             why=f"the name of a consignee is like {hit['entry']} on {hit['list']}",
-            due_on=on + timedelta(days=figures().hit_days),
+            due_on=on + timedelta(days=HIT_DAYS),
             raised_on=on,
         )
         for hit in hits
@@ -111,7 +111,7 @@ async def _asked(connection: Connection, event: ConsigneeChangeAsked, on: date) 
         product=event.product,
         what=f"approve or refuse {event.change}",
         why=f"{event.partner} asks that {event.award} may go to another consignee",
-        due_on=on + timedelta(days=figures().hit_days),
+        due_on=on + timedelta(days=HIT_DAYS),
         raised_on=on,
     )
     await raise_tasks(connection, [task])

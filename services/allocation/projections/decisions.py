@@ -3,9 +3,9 @@ the round's: what they say stands in tables of their own, and an award takes its
 
 from datetime import date, timedelta
 
+from services.allocation.domain.figures import CORRECTION_DAYS
 from services.allocation.events import AwardRenounced, DecisionEvent, DecisionGivenBack, DecisionSuperseded, RoundReleased
 from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
-from services.allocation.settings import figures
 from shared.journal.connection import Connection
 
 
@@ -68,7 +68,7 @@ async def fail_award(connection: Connection, place: str, event: DecisionGivenBac
             product=event.product,
             what=f"offer {partner} {back.mass_g} g of {event.product} again in the next round, from stock or another right",
             why=event.reason,
-            due_on=on + timedelta(days=figures().correction_days),
+            due_on=on + timedelta(days=CORRECTION_DAYS),
             raised_on=on,
         )
         for partner, back in sorted(event.given.items())

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+from services.allocation.domain.figures import CORRECTION_DAYS, HIT_DAYS, OBJECTION_ANSWER_DAYS, REVIEW_DAYS
 from services.allocation.events import (
     Hit,
     ObjectionAnswered,
@@ -24,7 +25,6 @@ from services.allocation.events import (
     ScreeningListWithdrawn,
 )
 from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
-from services.allocation.settings import figures
 from shared.journal.connection import Connection, as_json
 from shared.journal.record import Fact
 from shared.journal.waves import Wave
@@ -188,7 +188,7 @@ def _hit_task(event: PartiesScreened, hit: Hit, on: date) -> Task:
         product=event.product,
         what=f"clear or confirm {hit.hit}",
         why=f"the name of the {hit.role.replace('_', ' ')} is like {hit.entry} on {hit.list}",
-        due_on=on + timedelta(days=figures().hit_days),
+        due_on=on + timedelta(days=HIT_DAYS),
         raised_on=on,
     )
 
@@ -216,7 +216,7 @@ def _review_task(event: ReviewRequested, on: date) -> Task:
         product=event.product,
         what=f"assign and conclude {event.review}",
         why=f"{event.partner or 'an operator'} asks for a review of the decision",
-        due_on=on + timedelta(days=figures().review_days),
+        due_on=on + timedelta(days=REVIEW_DAYS),
         raised_on=on,
     )
 
@@ -235,7 +235,7 @@ async def _object(connection: Connection, event: ObjectionRaised | ObjectionAnsw
                 as_json(event.reasons),
                 on,
             )
-            due_on = on + timedelta(days=figures().objection_answer_days)
+            due_on = on + timedelta(days=OBJECTION_ANSWER_DAYS)
             await raise_tasks(connection, [_objection_task(event, on, due_on)])
         case ObjectionAnswered():
             await connection.execute(
@@ -299,7 +299,7 @@ def _correction_task(cause: str, round: str, partner: str | None, product: str, 
         product=product,
         what=f"supersede {round} by a round that decides again",
         why=why,
-        due_on=on + timedelta(days=figures().correction_days),
+        due_on=on + timedelta(days=CORRECTION_DAYS),
         raised_on=on,
     )
 

@@ -60,9 +60,13 @@ from services.inventory.events import (
     LotMoved,
     LotTakenIn,
     MaterialLent,
+    MessageParked,
+    MessagesUnparked,
     MoveRatificationMissed,
     MoveRatified,
     Parcel,
+    ParkingConfirmed,
+    ParkingLapsed,
     PinnedUnits,
     ProductRegistered,
     ProgrammeAgreed,
@@ -162,7 +166,7 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, receipt_grade=event.grade)
         case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed() | DispatchCorrected() | DifferenceOverdue():
             return state  # kept where they are decided, or it changes nothing that is kept
-        case LogReachReported() | TextErased():
+        case LogReachReported() | TextErased() | MessageParked() | ParkingConfirmed() | ParkingLapsed() | MessagesUnparked():
             return state
         case AuthorityCited() | DecisionTakenBack() | RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused():
             return state

@@ -43,6 +43,7 @@ from services.inventory.events.loans import (
 )
 from services.inventory.events.lots import AdjustmentCause, Assay, AssayRecorded, CustodyModel, LotTakenIn, Status, StockAdjusted
 from services.inventory.events.moves import DrawMoved, LotMoved, MoveCause, MoveRatificationMissed, MoveRatified
+from services.inventory.events.parking import MessageParked, MessagesUnparked, ParkingConfirmed, ParkingEvent, ParkingLapsed
 from services.inventory.events.products import Form, Grade, ProductRegistered, ProtectedStockSet, ReceiptGradeSet
 from services.inventory.events.reach import LogReachReported
 from services.inventory.events.releases import (
@@ -125,11 +126,16 @@ __all__ = [
     "LotMoved",
     "LotTakenIn",
     "MaterialLent",
+    "MessageParked",
+    "MessagesUnparked",
     "MoveCause",
     "MoveId",
     "MoveRatificationMissed",
     "MoveRatified",
     "Parcel",
+    "ParkingConfirmed",
+    "ParkingEvent",
+    "ParkingLapsed",
     "PinnedUnits",
     "PostponementCause",
     "ProductId",
@@ -230,6 +236,7 @@ type Event = (
     | AuthorityCited
     | CommandProposed
     | LogReachReported
+    | ParkingEvent
     | CommandApproved
     | CommandWithdrawn
     | CommandLapsed

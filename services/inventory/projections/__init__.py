@@ -35,9 +35,14 @@ from services.inventory.events import (
     LotMoved,
     LotTakenIn,
     MaterialLent,
+    MessageParked,
+    MessagesUnparked,
     MoveRatificationMissed,
     MoveRatified,
     Parcel,
+    ParkingConfirmed,
+    ParkingEvent,
+    ParkingLapsed,
     ProductRegistered,
     ProtectedStockSet,
     ReceiptGradeSet,
@@ -202,7 +207,7 @@ def _waves(facts: Sequence[Fact]) -> list[Wave]:
 
 
 project = without(
-    LogReachReported,
+    LogReachReported | ParkingEvent,
     with_unsigned(beside(with_uses(with_proposals(InWaves(_waves)), AuthorityCited), DispatchCorrected, correct)),
 )
 
@@ -301,7 +306,7 @@ class _Batch:
                 self.put(OPEN_GATE, event.release, event.decision, as_json(event.gate))
             case StockPinned():
                 self._pinned(event)
-            case LogReachReported() | TextErased():
+            case LogReachReported() | TextErased() | MessageParked() | ParkingConfirmed() | ParkingLapsed() | MessagesUnparked():
                 pass  # not passed on
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
                 pass

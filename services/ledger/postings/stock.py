@@ -42,9 +42,13 @@ from services.inventory.events import (
     LotMoved,
     LotTakenIn,
     MaterialLent,
+    MessageParked,
+    MessagesUnparked,
     MoveRatificationMissed,
     MoveRatified,
     Parcel,
+    ParkingConfirmed,
+    ParkingLapsed,
     ProductRegistered,
     ProgrammeAgreed,
     ProtectedStockSet,
@@ -133,6 +137,8 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
         case RightExercised() | ProgrammeAgreed() | TrancheDelivered() | TrancheClosed() | MoveRatified() | MoveRatificationMissed():
             return []  # deliveries and moves have events of their own
         case ProductRegistered() | ProtectedStockSet() | ReceiptGradeSet() | HoldPutOn() | HoldLifted() | LogReachReported() | TextErased():
+            return []
+        case MessageParked() | ParkingConfirmed() | ParkingLapsed() | MessagesUnparked():
             return []
         case DecisionTakenBack() | RoundReleased() | RoundReleaseRefused() | DispatchCorrected():
             return []  # its releases' own events have moved it, or it is how it is written

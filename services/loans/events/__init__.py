@@ -7,6 +7,7 @@ from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, LoanProposed
 from services.loans.events.material import DeferralProposed, MaterialEvent, MaterialTermsProposed
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
+from services.loans.events.parking import ParkingEvent
 from services.loans.events.project import ProjectEvent
 from services.loans.events.rates import RateEvent
 from services.loans.events.reach import LogReachReported
@@ -23,6 +24,7 @@ type Event = (
     | AuthorityCited
     | ControlEvent
     | LogReachReported
+    | ParkingEvent
     | TextErased
 )
 

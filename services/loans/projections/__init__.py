@@ -10,6 +10,7 @@ from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import LoanEvent
 from services.loans.events.material import MaterialEvent
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
+from services.loans.events.parking import ParkingEvent
 from services.loans.events.project import ProjectEvent
 from services.loans.events.rates import RateEvent
 from services.loans.events.reach import LogReachReported
@@ -56,7 +57,7 @@ async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
             await project_part(connection, own)
 
 
-project = without(LogReachReported, with_proposals(_project))
+project = without(LogReachReported | ParkingEvent, with_proposals(_project))
 
 
 async def take_products(connection: Connection, facts: Sequence[Fact]) -> None:

@@ -26,10 +26,11 @@ from services.allocation.api.lookups import find_request, read_policy
 from services.allocation.api.readiness.pre_clearance import pre_clearance
 from services.allocation.background.party_screening import lists_in_force, requests_behind, screen, screen_consignee, versions
 from services.allocation.domain.book.requests import AcceptRequest, ClockTerms, DeclineRequest, Findings, SubmitRequest, WithdrawRequest
+from services.allocation.domain.figures import CLOCKS, OBJECTION_DAYS, warn_days_of
+from services.allocation.domain.policies.terms import STANDARD
 from services.allocation.domain.rules.cover import days_of_cover
 from services.allocation.events import CRITERIA, Criterion, Finding, RequestId, RequestSubmitted, Statement, SubjectId
 from services.allocation.events.clocks import Milestone
-from services.allocation.settings import STANDARD, WARN_DAYS, figures
 from services.allocation.tables.book import RequestRow, RequestStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, LongText, PositiveGrams, ReasonBody, Text, WholeGrams
@@ -186,7 +187,7 @@ async def submit_request(
             duration_days=said.duration_days,
         ),
         return_on=body.return_on,
-        screen_by=post.today + timedelta(days=figures().clocks[STANDARD]["screened"]),
+        screen_by=post.today + timedelta(days=CLOCKS[STANDARD]["screened"]),
         on=post.today,
     )
     accepted = await post.submit(f"book/{body.product}", command)
@@ -245,7 +246,7 @@ async def accept_request(
         findings=_findings(post, body.findings),
         not_pre_cleared=not_pre_cleared,
         by=SubjectId(caller.subject),
-        objections_until=post.today + timedelta(days=figures().objection_days),
+        objections_until=post.today + timedelta(days=OBJECTION_DAYS),
     )
     clock = await _clock(body, row, reads, post.today)
     command = (
@@ -274,12 +275,12 @@ def _findings(post: Post, body: FindingsBody) -> dict[Criterion, Finding]:
 async def _clock(body: AcceptanceBody, row: RequestRow, reads: Reads, on: date) -> ClockTerms | Problem:
     """Or the problem `clock_unknown`, `policy_not_active`."""
     clock = body.clock or STANDARD
-    clocks = figures().clocks if body.policy is None else await _clocks_of(reads, body.policy, on)
+    clocks = CLOCKS if body.policy is None else await _clocks_of(reads, body.policy, on)
     if clocks is None:
         return Problem("policy_not_active", f"no version of {body.policy} is active on {on}", field="/policy")
     if (limits_days := clocks.get(clock)) is None:
         return Problem("clock_unknown", f"there is no clock {clock!r}", field="/clock", accepted=", ".join(sorted(clocks)))
-    warn_days = figures().clock_warn_days.get(clock, WARN_DAYS)
+    warn_days = warn_days_of(clock)
     return ClockTerms(clock=clock, submitted_on=row.submitted_on, limits_days=limits_days, warn_days=warn_days)
 
 

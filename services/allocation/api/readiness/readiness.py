@@ -10,11 +10,13 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import READERS, AgreementField, ClockField, ProductField, limited_to
+from services.allocation.domain.figures import CLOCKS, READINESS_WARN_DAYS
+from services.allocation.domain.policies.terms import STANDARD
 from services.allocation.domain.readiness.first_grams import ClearedItem, FirstGrams, first_grams
 from services.allocation.domain.readiness.readiness import ClearItem, RenewItem, WithdrawItem
 from services.allocation.events import AgreementId, PartnerCode, ProductId, SubjectId
 from services.allocation.events.readiness import ItemId, ItemKind, ReadinessCleared, ReadinessRenewed, ReadinessWithdrawn
-from services.allocation.settings import STANDARD, figures
+from services.allocation.settings import leads
 from services.allocation.tables.clocks import ItemStatus, ReadinessItemRow
 from services.allocation.tables.partners import AgreementRow
 from shared.http.auth import Caller, allow
@@ -106,7 +108,7 @@ async def show_readiness(
         rows = (await session.exec(kept.order_by(col(ReadinessItemRow.kind), col(ReadinessItemRow.name)))).all()
     found = first_grams(
         [ClearedItem(kind=cast("ItemKind", row.kind), name=row.name, until=row.until) for row in rows],
-        figures().leads(product),
+        leads().of(product),
         day,
         **_way(clock),
     )
@@ -127,9 +129,9 @@ async def show_readiness(
 
 def _way(clock: str) -> dict[str, int]:
     """From cleared to dispatched, and from dispatched to delivered. Raises Problem `clock_unknown`."""
-    limits = figures().clocks.get(clock)
+    limits = CLOCKS.get(clock)
     if limits is None:
-        raise Problem("clock_unknown", f"there is no clock {clock!r}", field="query:clock", accepted=", ".join(sorted(figures().clocks)))
+        raise Problem("clock_unknown", f"there is no clock {clock!r}", field="query:clock", accepted=", ".join(sorted(CLOCKS)))
     return {"dispatch_days": limits["dispatched"] - limits["cleared"], "transport_days": limits["delivered"] - limits["dispatched"]}
 
 
@@ -171,7 +173,7 @@ async def clear_item(body: ItemBody, caller: Annotated[Caller, allow("operator")
         evidence=post.text(body.evidence),
         by=SubjectId(caller.subject),
         until=body.until,
-        warn_days=figures().readiness_warn_days,
+        warn_days=READINESS_WARN_DAYS,
         on=post.today,
     )
     event = (await post.submit(_stream(body.agreement, body.product), command)).facts[0].event
@@ -187,7 +189,7 @@ async def renew_item(
         evidence=post.text(body.evidence),
         by=SubjectId(caller.subject),
         until=body.until,
-        warn_days=figures().readiness_warn_days,
+        warn_days=READINESS_WARN_DAYS,
         on=post.today,
     )
     event = (await post.submit(await _register(reads, item), command)).facts[0].event

@@ -27,12 +27,12 @@ from services.allocation.events.readiness import (
     ReadinessRenewed,
     ReadinessWithdrawn,
 )
-from services.allocation.settings import Figures
+from services.allocation.settings import Leads
 from shared.journal.decider import CancelTimer, Timer
 from tests.stories.given import Given
 
 TODAY = date(2026, 1, 6)  # a Tuesday
-LEADS = Figures().leads("antimony-metal")
+LEADS = Leads().of("antimony-metal")
 
 
 def clear(name: str = "permit 1", **changes: Any) -> ClearItem:
@@ -160,7 +160,7 @@ def test_one_of_several_is_enough():
 
 
 def test_a_sensitive_products_permit_takes_longer():
-    leads = Figures(sensitive_products=("gallium-7n",)).leads("gallium-7n")
+    leads = Leads(sensitive_products=("gallium-7n",)).of("gallium-7n")
     assert str(leads["permit"]) == "35 working days"
     assert leads["permit"].after(TODAY) == date(2026, 2, 24)
     assert leads["carrier"] == LEADS["carrier"]

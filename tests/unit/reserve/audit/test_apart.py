@@ -104,3 +104,11 @@ def test_who_may_not_is_found_by_whatever_account(act: Any, place: str, by: str)
 
 def test_what_an_old_history_could_not_know_is_listed() -> None:
     assert dispatches(History(in_force=False), "bob-2").found() == ([], ["left"])
+
+
+def test_what_was_under_way_when_accounts_were_named_one_persons_is_no_fault_for_a_minute() -> None:
+    history = History()
+    named_at = NOON + timedelta(minutes=20)  # of the second account
+    same = history._approvers.same
+    assert not same("bob-2", ("bob",), named_at + timedelta(seconds=60))
+    assert same("bob-2", ("bob",), named_at + timedelta(seconds=61))
