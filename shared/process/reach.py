@@ -53,7 +53,7 @@ class Watched:
         else:
             said = ReportReach(reached=True, heads=shown)
         state, version = await kernel.writer.state(STREAM)
-        if state.said is None or (state.said.reached != said.reached and (late or answered)):
+        if state.reached is None or (state.reached != said.reached and (late or answered)):
             await self._say(said, version)
 
     async def _ask(self) -> bool:

@@ -1,4 +1,4 @@
-"""Prints what Envoy is told in front of the services that the environment names: `deploy/edge/envoy.json`, by the environment of compose."""
+"""Prints what Envoy is told in front of the services that the environment names: `deploy/edge/envoy.json`, by compose's."""
 
 import sys
 

@@ -16,9 +16,8 @@ OF_THE_IMAGE = {"RESERVE_HOST": "0.0.0.0", "RESERVE_PORT": "8000"}  # noqa: S104
 def test_the_file_in_deploy_is_what_is_made_of_composes_environment_and_envoy_takes_it() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     environment = compose["services"]["edge"]["environment"]
-    made = subprocess.run(
-        (sys.executable, "-m", "reserve.operate.edge"), env=os.environ | environment | OF_THE_IMAGE, cwd=ROOT, capture_output=True, check=True
-    )
+    environment = os.environ | environment | OF_THE_IMAGE
+    made = subprocess.run((sys.executable, "-m", "reserve.operate.edge"), env=environment, cwd=ROOT, capture_output=True, check=True)
     kept = ROOT / "deploy" / "edge" / "envoy.json"
     assert kept.read_bytes() == made.stdout, "python -m reserve.operate.edge makes it"
     checked = subprocess.run((envoy(), "--mode", "validate", "--config-path", str(kept)), capture_output=True, text=True, check=False)
