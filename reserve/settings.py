@@ -32,8 +32,8 @@ class Why(StrEnum):
 
 _OF: dict[Why, str] = {
     Why.WHERE: """
-        data_dir database_url database_owner_url database_password kafka_bootstrap_servers host port internal_port service_urls token_url client_id
-        client_secret
+        data_dir database_url database_owner_url database_password kafka_bootstrap_servers host port internal_port service_urls token_url
+        client_id client_secret
     """,
     Why.PACE: "queue_limit batch_limit",
     Why.SHOWN: "log_level otlp_endpoint trace_ratio",
