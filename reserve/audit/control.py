@@ -13,6 +13,7 @@ import msgspec
 from reserve.audit.approvers import Approvers, instant
 from reserve.audit.control_loans import Advances, LoanMoves, ReferenceRates
 from reserve.audit.evidence import Recorded
+from reserve.audit.payees import Payees
 from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
 from services.inventory import events as inventory
@@ -68,6 +69,7 @@ class Control:
         self._moved: list[_Moved] = []
         self._moves_of = {"inventory": _StockMoves().see, "allocation": _BookMoves().see, "loans": LoanMoves().see}
         self._advances = Advances(findings, approvers)
+        self._payees = Payees(findings, approvers)
         self._reference_rates = ReferenceRates(findings)
         self._in_force_at: dict[str, datetime] = {}  # by service
 
@@ -75,6 +77,7 @@ class Control:
         if (moves := self._moves_of.get(service)) is None:
             return
         self._advances.see(place, record, event)
+        self._payees.see(place, record, event)
         self._reference_rates.see(place, record, event)
         moved = moves(event) or isinstance(event, TextErased)
         match event:
@@ -96,6 +99,7 @@ class Control:
     def finish(self) -> None:
         """All is seen that there is."""
         self._advances.finish()
+        self._payees.finish()
         for moved in self._moved:
             if moved.command in self._signed:
                 self._findings.look(Check.CONTROL, True, moved.place, "")

@@ -20,7 +20,7 @@ class Apart(Enum):
         "approval_by_proposer",
     )
     SIGNS = "who signs a proposal", "who proposed it", "approval_by_proposer"
-    PAYS = "who pays an advance", "who asked for it; who recorded the evidence", "advance_by_one_person"
+    PAYS = "who pays an advance", "who asked for it; who recorded the evidence; who registered the payee", "advance_by_one_person"
     RATIFIES = "who ratifies an emergency", "who proposed or approved it", "ratification_by_decider"
     ENDORSES = (
         "who signs a key's, an instrument's or an acting officer's entry",

@@ -25,8 +25,8 @@ async def test_an_advance_waits_for_offtake_sees_it_and_is_paid_and_a_late_told_
     path = f"/v1/loans/{loan}"
     advance = await lender.post("operator-1", f"{path}/advances", {"amount_minor": 120_000, "purpose": "a furnace"})
     assert advance["status"] == "requested"
-    pay = f"{path}/advances/{advance['advance']}/pay"
-    assert await lender.refused("operator-1", pay, {"paid_on": str(TODAY)}) == (409, "conditions_unmet")
+    pay, paid_out = f"{path}/advances/{advance['advance']}/pay", {"payee": await lender.payee(TERMS["borrower"]), "paid_on": str(TODAY)}
+    assert await lender.refused("operator-1", pay, paid_out) == (409, "conditions_unmet")
     (condition,) = await lender.get("borrower-hillgrove", f"{path}/conditions")
     assert (condition["status"], condition["needed"]) == ("not_evaluated", "offtake / output: at least 4/5")
 
@@ -38,7 +38,7 @@ async def test_an_advance_waits_for_offtake_sees_it_and_is_paid_and_a_late_told_
         return found if found["status"] == "cleared" else None
 
     assert offtake in (await until(cleared))["seen"][0]["evidence"]
-    assert await lender.refused("operator-1", pay, {"paid_on": str(TODAY)}) == (403, "advance_by_one_person")
+    assert await lender.refused("operator-1", pay, paid_out) == (403, "advance_by_one_person")
     paid = await lender.pay(loan, advance)
     assert (paid["undrawn_minor"], paid["figures"]["principal_minor"], paid["seen"][0]["status"]) == (0, 120_000, "met")
 
@@ -82,7 +82,7 @@ async def test_who_has_an_interest_in_the_borrower_pays_nothing_out(lender: Lend
     loan = await lender.committed(TERMS | {"precedents": []})
     path = f"/v1/loans/{loan}/advances"
     advance = await lender.post("operator-1", path, {"amount_minor": 1, "purpose": "a furnace"})
-    pay, paid = f"{path}/{advance['advance']}/pay", {"paid_on": str(TODAY)}
+    pay, paid = f"{path}/{advance['advance']}/pay", {"payee": await lender.payee(TERMS["borrower"]), "paid_on": str(TODAY)}
     conflict = {"about": "company", "name": TERMS["borrower"], "reason": "holds shares"}
     declared = f"/v1/officials/{lender.subject('operator-2')}/conflicts"
     registry = lender.allocation.kernel.service.name
@@ -110,7 +110,7 @@ async def test_a_default_lets_all_fall_due_tells_the_borrower_s_other_loan_and_e
         await lender.approve(f"{path}/acts/{act['act']}/approvals", act["document"], "loan_act")
 
     advance = await lender.post("operator-1", f"{path}/advances", {"amount_minor": 100_000, "purpose": "a furnace"})
-    await lender.post("operator-2", f"{path}/advances/{advance['advance']}/pay", {"paid_on": str(TODAY)})
+    await lender.pay(first, advance)
     for cause in ("payment", "covenant", "cross_default"):
         assert await lender.refused("operator-1", f"{path}/default", default | {"cause": cause}) == (409, "default_without_grounds")
     await lender.post("operator-1", f"{path}/default", default)

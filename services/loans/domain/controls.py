@@ -88,6 +88,7 @@ from services.loans.domain.material.terms import (
 )
 from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake, Offtake, ValueDelivery
+from services.loans.domain.payees.payees import EndPayee, RegisterPayee
 from services.loans.domain.projects.project import EndRight, RecordFact, RecordRight, Watch, WithdrawFact
 from services.loans.domain.rates.reference import (
     FollowReferenceRate,
@@ -216,6 +217,11 @@ def _imported(command: ImportLoan, _loan: Loan) -> Action:
     return of_money("import_loan", terms.commitment_minor, terms.currency, (terms.borrower, terms.project))
 
 
+def _payee_of(command: RegisterPayee, _state: Any) -> Action:
+    """Nothing moves by it, and all that is paid on it goes where it says."""
+    return Action(act="register_payee", concerns=[interest_in("company", command.borrower)])
+
+
 def _returned_g(command: AssayReturn, loan: MaterialLoan) -> int:
     return 0 if (returned := loan.returns.get(command.returned)) is None else returned.mass_g
 
@@ -234,6 +240,8 @@ CONTROLS: Controls = {
     RecordRight: Class.FOLLOWS,
     EndRight: Class.FOLLOWS,
     Watch: Class.FOLLOWS,
+    RegisterPayee: Countersigned("register_payee", _payee_of),
+    EndPayee: Class.PROTECTS,  # nothing is paid on it any more
     ProposeLoan: Class.PREPARES,
     ApproveLoan: Class.MOVES_VALUE,
     WithdrawLoan: Class.PREPARES,
@@ -245,7 +253,7 @@ CONTROLS: Controls = {
     LearnEvidence: Class.FOLLOWS,
     RequestAdvance: Class.PREPARES,
     WithdrawAdvance: Class.PREPARES,
-    PayAdvance: Class.EXERCISES,  # a commitment, whose conditions are met: by another than has asked for it, or recorded the evidence
+    PayAdvance: Class.EXERCISES,  # a commitment, whose conditions are met: by another than who has prepared it
     CancelCommitment: _of_loan(
         "cancel_commitment", lambda command, loan: command.amount_minor or max(0, loan.undrawn_minor - loan.requested_minor)
     ),

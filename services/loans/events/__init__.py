@@ -7,6 +7,7 @@ from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, LoanProposed
 from services.loans.events.material import DeferralProposed, MaterialEvent, MaterialTermsProposed
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
+from services.loans.events.payees import PayeeEvent
 from services.loans.events.project import ProjectEvent
 from services.loans.events.rates import RateEvent
 from services.loans.events.reach import LogReachReported
@@ -19,6 +20,7 @@ type Event = (
     | EquityEvent
     | MaterialEvent
     | OfftakeEvent
+    | PayeeEvent
     | DeliveryEvent
     | AuthorityCited
     | ControlEvent

@@ -23,6 +23,7 @@ from services.loans.events.defaults import (
     ShortfallClaimed,
 )
 from services.loans.events.facility import FacilityId, Minor
+from services.loans.events.payees import PayeeId
 from services.loans.events.rates import Publication, RateCode
 from services.loans.events.terms import Amendment, BorrowerCode, CovenantKind, Grade, LoanTerms, ProjectCode, Stage
 from shared.journal.texts import TypedText
@@ -192,6 +193,7 @@ class AdvancePaid(LoanFact, frozen=True, kw_only=True, tag="loans.advance_paid.v
     seen: tuple[Seen, ...]  # every condition precedent, on the day that it was paid
     change: BookChange
     after: Figures
+    payee: PayeeId | msgspec.UnsetType = msgspec.UNSET  # unset: an earlier build did not say
 
 
 class PaymentRecorded(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.payment_recorded.v1"):

@@ -296,9 +296,10 @@ async def _project_advance(connection: Connection, event: AdvanceRequested | Adv
             await execute("UPDATE advances SET status = 'withdrawn' WHERE advance = $1", event.advance)
         case AdvancePaid():
             await execute(
-                "UPDATE advances SET status = 'paid', paid_on = $2, seen = $3 WHERE advance = $1",
+                "UPDATE advances SET status = 'paid', paid_on = $2, seen = $3, payee = $4 WHERE advance = $1",
                 event.advance,
                 event.paid_on,
                 as_json(event.seen),
+                event.payee or None,
             )
             await execute("UPDATE loans SET undrawn_minor = $2 WHERE loan = $1", event.loan, event.undrawn_minor)
