@@ -66,7 +66,7 @@ _OF: dict[Why, str] = {
         round_release_refused.reason round_reopened.reason tender_award_withdrawn.reason tender_reopened.reason
     """,
     Why.ENTITY: """
-        administrator carrier cash_basis consignee depot end_user from_depot to_depot laboratory name nominee office return_place
+        administrator carrier companies cash_basis consignee depot end_user from_depot to_depot laboratory name nominee office return_place
     """,
     Why.THING: """
         material_cash_settled.source authority end_use instrument specification title

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from reserve.audit.approvers import Approvers, instant
-from reserve.audit.control_loans import Advances, LoanMoves, ReferenceRates
+from reserve.audit.control_loans import Advances, LoanMoves
 from reserve.audit.evidence import Recorded
 from reserve.audit.payees import Payees
+from reserve.audit.reference_rates import ReferenceRates
 from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
 from services.inventory import events as inventory
@@ -100,6 +101,7 @@ class Control:
         """All is seen that there is."""
         self._advances.finish()
         self._payees.finish()
+        self._reference_rates.finish()
         for moved in self._moved:
             if moved.command in self._signed:
                 self._findings.look(Check.CONTROL, True, moved.place, "")

@@ -1,5 +1,6 @@
 """Controls: what each command of loans, holdings, offtakes and facilities does to what people hold, and so who may give it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any
@@ -94,10 +95,11 @@ from services.loans.domain.rates.reference import (
     FollowReferenceRate,
     LeaveReferenceRate,
     PublishReferenceRate,
+    ReferenceRate,
     RegisterReferenceRate,
 )
 from services.loans.domain.standing.instalments import round_half_even
-from services.loans.events.authority import AuthorityCited
+from services.loans.events.authority import AuthorityCited, name_of_use
 from services.loans.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
 from services.loans.events.facility import Limit
 from shared.terms.authority import Action, Cited, interest_in
@@ -217,6 +219,20 @@ def _imported(command: ImportLoan, _loan: Loan) -> Action:
     return of_money("import_loan", terms.commitment_minor, terms.currency, (terms.borrower, terms.project))
 
 
+def _published(_command: PublishReferenceRate, rate: ReferenceRate) -> Action:
+    """All that is lent to who follows, in the currency that most of it is in. It counts once towards a limit, however often something is
+    published: the same loans bear it each day."""
+    lent = [each for each in rate.followers.values() if each is not None]
+    sums = Counter[str]()
+    for each in lent:
+        sums[each.currency] += each.commitment_minor
+    name = name_of_use(f"reference/{rate.id}", "reset_rate", "")
+    if not sums:
+        return Action(act="reset_rate", name=name)
+    [(currency, amount_minor)] = sums.most_common(1)
+    return of_money("reset_rate", amount_minor, currency, sorted({name for each in lent for name in each.companies}), name)
+
+
 def _payee_of(command: RegisterPayee, _state: Any) -> Action:
     """Nothing moves by it, and all that is paid on it goes where it says."""
     return Action(act="register_payee", concerns=[interest_in("company", command.borrower)])
@@ -266,8 +282,8 @@ CONTROLS: Controls = {
     ImportLoan: Countersigned("import_loan", _imported),
     ResetRate: _of_loan("reset_rate", _principal),
     TakePublications: Class.FOLLOWS,
-    RegisterReferenceRate: Countersigned("reset_rate", lambda *_: Action(act="reset_rate")),
-    PublishReferenceRate: Countersigned("reset_rate", lambda *_: Action(act="reset_rate")),
+    RegisterReferenceRate: Countersigned("reset_rate", lambda *_: Action(act="reset_rate")),  # nothing follows it yet
+    PublishReferenceRate: Countersigned("reset_rate", _published),
     FollowReferenceRate: Class.FOLLOWS,
     LeaveReferenceRate: Class.FOLLOWS,
     ChargeFee: _of_loan("charge_fee", lambda command, _: command.amount_minor),

@@ -254,8 +254,10 @@ def _take(command: TakePublications, loan: Loan) -> list[LoanEvent]:
         reset = entered(told, reset, command.on)
         told = msgspec.structs.replace(enter(told, reset), resets=told.resets + 1)
         resets.append(reset)
-    assert told.figures is not None or not resets
-    return [*resets, *consequences(loan, told.figures)] if resets and told.figures is not None else []
+    if not resets:
+        return []
+    assert told.figures is not None, "whose rate was reset has figures"
+    return [*resets, *consequences(loan, told.figures)]
 
 
 def _charge_fee(command: ChargeFee, loan: Loan) -> Decided:
