@@ -57,7 +57,7 @@ _OF: dict[Why, str] = {
     """,
     Why.ACCOUNT: """
         agreed_by by confirmed_by corrected_by first_by imported_by moved_by proposed_by put_on_by
-        ratified_by registered_by requested_by subject subjects weighed_by
+        ratified_by reconciled_by recorded_by registered_by requested_by subject subjects weighed_by
     """,
     Why.OWN_WORDS: """
         award_withdrawn.reason commitment_refused.reason decision_given_back.reason detail evaluation.evidence found gate.evidence
@@ -81,7 +81,7 @@ _OF: dict[Why, str] = {
         positions.source
     """,
     Why.NUMBER: """
-        kyc reference report serials
+        kyc reference report serials statement
     """,
 }
 _NAMES = {name: reason for reason, names in _OF.items() for name in names.split()}

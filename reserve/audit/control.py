@@ -14,6 +14,7 @@ from reserve.audit.approvers import Approvers, instant
 from reserve.audit.control_loans import Advances, LoanMoves
 from reserve.audit.evidence import Recorded
 from reserve.audit.payees import Payees
+from reserve.audit.reconciling import Reconciling
 from reserve.audit.reference_rates import ReferenceRates
 from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
@@ -70,6 +71,7 @@ class Control:
         self._moved: list[_Moved] = []
         self._moves_of = {"inventory": _StockMoves().see, "allocation": _BookMoves().see, "loans": LoanMoves().see}
         self._advances = Advances(findings, approvers)
+        self._reconciling = Reconciling(findings, approvers)
         self._payees = Payees(findings, approvers)
         self._reference_rates = ReferenceRates(findings)
         self._in_force_at: dict[str, datetime] = {}  # by service
@@ -78,6 +80,7 @@ class Control:
         if (moves := self._moves_of.get(service)) is None:
             return
         self._advances.see(place, record, event)
+        self._reconciling.see(place, record, event)
         self._payees.see(place, record, event)
         self._reference_rates.see(place, record, event)
         moved = moves(event) or isinstance(event, TextErased)
@@ -100,6 +103,7 @@ class Control:
     def finish(self) -> None:
         """All is seen that there is."""
         self._advances.finish()
+        self._reconciling.finish()
         self._payees.finish()
         self._reference_rates.finish()
         for moved in self._moved:

@@ -289,7 +289,9 @@ async def _come_to_be_due(stage: Stage, periods: int) -> int:
 
 async def _pay(stage: Stage, reference: str, amount_minor: int, received_on: str) -> None:
     body = {"reference": reference, "amount_minor": amount_minor, "received_on": received_on, "prepays": "instalment"}
-    await stage.parties.operator.post(f"{_path(stage)}/payments", body)
+    made = await stage.parties.operator.post(f"{_path(stage)}/payments", body)
+    found = {"statement": f"statement of {received_on}"}
+    await stage.parties.depot_operator.post(f"{_path(stage)}/payments/{made['payment']}/reconcile", found)
 
 
 async def _show_schedule(stage: Stage) -> None:

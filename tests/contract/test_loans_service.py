@@ -126,8 +126,18 @@ async def test_a_default_lets_all_fall_due_tells_the_borrower_s_other_loan_and_e
     await until(lambda: told(ended=False))
     await lender.post("operator-1", f"/v1/loans/{second}/default", {"reason": "its other loan", "cause": "cross_default"})
     body = {"reference": "bank-all", "amount_minor": 100_500, "received_on": str(TODAY)}
-    assert (await lender.post("operator-1", f"{path}/payments", body))["figures"]["due_minor"] == 0
+    recorded = await lender.post("operator-1", f"{path}/payments", body)
+    assert recorded["figures"]["due_minor"] == 0
     await lender.loan(first, "repaid")
+    refund = {"content": {"type": "refund", "amount_minor": 500, "reference": "b", "on": str(TODAY)}, "reason": "paid twice"}
+    assert await lender.refused("operator-1", f"{path}/acts", refund) == (409, "payments_not_reconciled")
+    reconcile, statement = f"{path}/payments/{recorded['payment']}/reconcile", {"statement": "2026/117"}
+    assert await lender.refused("operator-1", reconcile, statement) == (403, "payment_reconciled_by_same_person")
+    [waits] = (await lender.get("operator-2", f"{path}/payments?unreconciled=true"))["data"]
+    assert waits["payment"] == recorded["payment"]
+    await lender.post("operator-2", reconcile, statement)
+    assert (await lender.get("operator-2", f"{path}/payments?unreconciled=true"))["data"] == []
+    assert await lender.refused("operator-2", reconcile, statement) == (409, "payment_not_to_reconcile")
     assert await lender.refused("operator-1", f"{path}/close", {"reason": "over"}) == (409, "loan_owes_borrower")
     await signed({"type": "refund", "amount_minor": 500, "reference": "bank-back", "on": str(TODAY)})
     await lender.post("operator-1", f"{path}/close", {"reason": "over"})

@@ -285,6 +285,15 @@ MONEY = [
         "/reference",
     ),
     Bad(
+        "a payment that is reconciled by who has recorded it",
+        PAYMENTS + "/{payment}/reconcile",
+        {"statement": "2026/1"},
+        403,
+        "payment_reconciled_by_same_person",
+        None,
+    ),
+    Bad("a payment that is in no statement", PAYMENTS + "/{payment}/reconcile", {}, 422, "invalid_request", "/statement"),
+    Bad(
         "a payment of no loan",
         f"{LOANS}/lon_{NOBODY}/payments",
         lambda ground: payment_body(ground.world, 1),

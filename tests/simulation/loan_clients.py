@@ -17,7 +17,7 @@ from services.loans.domain.facility.headroom import OpenFacility, RecordRate, Se
 from services.loans.domain.loan.advances import CancelCommitment, PayAdvance, RequestAdvance, WithdrawAdvance
 from services.loans.domain.loan.agreement import ApproveAct, ApproveLoan, ProposeAct, ProposeLoan, WithdrawAct, WithdrawLoan
 from services.loans.domain.loan.defaults import DeclareDefault
-from services.loans.domain.loan.payments import RecordPayment, RecordRecovery, ReversePayment
+from services.loans.domain.loan.payments import ReconcilePayment, RecordPayment, RecordRecovery, ReversePayment
 from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, ImportLoan, Regrade, ReportRatio, ResetRate
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake
 from services.loans.domain.payees.payees import EndPayee, RegisterPayee
@@ -295,8 +295,15 @@ async def _pay(client: Client, stream: str, state: Any) -> None:
     kind = RecordRecovery if state.status == "defaulted" else RecordPayment
     told: dict[str, Any] = {"payment": payment, "reference": reference, "amount_minor": amount_minor, "received_on": _lately(client)}
     if kind is RecordPayment:
-        told["prepays"] = client.dice.choice(("nothing", "instalment", "term"))
+        told |= {"prepays": client.dice.choice(("nothing", "instalment", "term")), "by": client.name}
     await give(client, "loans", stream, kind(on=date.min, **told))
+    if kind is RecordPayment and client.dice.random() < 0.7:
+        await _reconcile(client, stream, payment)
+
+
+async def _reconcile(client: Client, stream: str, payment: Any) -> None:
+    found = ReconcilePayment(payment=payment, statement="2026/1", by="a checker", accounts=frozenset({"a checker"}))
+    await client.do("loans", stream, found)
 
 
 async def _reverse(client: Client, stream: str, state: Any) -> None:
@@ -367,10 +374,11 @@ async def _finish(client: Client, stream: str, state: Any) -> None:
     await give(client, "loans", stream, CancelCommitment(amount_minor=None, reason="enough", on=date.min))
     figures, payment = state.figures, client.new_id("pay")
     owed = (figures.principal_minor, figures.interest_minor, figures.accrued_minor, figures.default_interest_minor, figures.fees_minor)
-    paid = RecordPayment(
-        payment=payment, reference=payment, amount_minor=sum(owed) or 1, received_on=client.world.today(), prepays="term", on=date.min
-    )
+    told: dict[str, Any] = {"payment": payment, "reference": payment, "amount_minor": sum(owed) or 1, "prepays": "term"}
+    paid = RecordPayment(received_on=client.world.today(), by=client.name, on=date.min, **told)
     await client.do("loans", stream, paid)
+    for waiting in sorted({*state.payments, payment}):
+        await _reconcile(client, stream, waiting)
 
 
 def _lately(client: Client) -> date:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.loans.domain.loan.advances import LearnEvidence, PayAdvance, RequestAdvance
 from services.loans.domain.loan.agreement import ApproveAct, ApproveLoan, CommitLoan, ProposeAct, ProposeLoan
 from services.loans.domain.loan.decider import DECIDER
-from services.loans.domain.loan.payments import RecordPayment
+from services.loans.domain.loan.payments import ReconcilePayment, RecordPayment
 from services.loans.domain.payees.payees import Payee
 from services.loans.events.facility import FacilityId
 from services.loans.events.loan import ActId, AdvanceId, BookChange, LoanEvent, LoanId, PaymentId
@@ -108,6 +108,10 @@ def pay_out(name: str = "a", paid_on: date = START, on: date | None = None, **ch
     return PayAdvance(advance=AdvanceId(f"adv_{name}"), **given | changes)
 
 
+def reconcile(name: str, by: str = "sub_checker") -> ReconcilePayment:
+    return ReconcilePayment(payment=PaymentId(f"pay_{name}"), statement="2026/1", by=by, accounts=frozenset({by}))
+
+
 def payment(name: str, amount_minor: int, received_on: date, on: date | None = None, prepays: Any = "nothing") -> RecordPayment:
     return RecordPayment(
         payment=PaymentId(f"pay_{name}"),
@@ -115,6 +119,7 @@ def payment(name: str, amount_minor: int, received_on: date, on: date | None = N
         amount_minor=amount_minor,
         received_on=received_on,
         prepays=prepays,
+        by="sub_operator",
         on=on or received_on,
     )
 

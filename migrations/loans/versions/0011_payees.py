@@ -1,4 +1,4 @@
-"""Payees of borrowers, and on which of them an advance was paid."""
+"""Payees of borrowers, on which of them an advance was paid, and which payments are one person's word."""
 
 from alembic import op
 
@@ -30,7 +30,12 @@ def upgrade() -> None:
     op.execute("CREATE INDEX payees_of ON payees (borrower)")
     op.execute("ALTER TABLE advances ADD COLUMN payee varchar")  # of those that were paid before, none
 
+    op.execute("ALTER TABLE payments ADD COLUMN unreconciled boolean NOT NULL DEFAULT false")
+    op.execute("ALTER TABLE payments ALTER COLUMN unreconciled DROP DEFAULT")
+    op.execute("CREATE INDEX payments_unreconciled ON payments (payment) WHERE unreconciled")
+
 
 def downgrade() -> None:
+    op.execute("ALTER TABLE payments DROP COLUMN unreconciled")
     op.execute("ALTER TABLE advances DROP COLUMN payee")
     op.execute("DROP TABLE payees")

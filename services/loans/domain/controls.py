@@ -49,7 +49,7 @@ from services.loans.domain.loan.agreement import (
     WithdrawLoan,
 )
 from services.loans.domain.loan.defaults import DeclareDefault, FallDue, NoteCrossDefault
-from services.loans.domain.loan.payments import CreditDelivery, RecordPayment, RecordRecovery, ReversePayment
+from services.loans.domain.loan.payments import CreditDelivery, ReconcilePayment, RecordPayment, RecordRecovery, ReversePayment
 from services.loans.domain.loan.servicing import (
     ChargeFee,
     CloseLoan,
@@ -275,7 +275,8 @@ CONTROLS: Controls = {
     ),
     EndAvailability: Class.FOLLOWS,
     LookAtSubsequent: Class.FOLLOWS,
-    RecordPayment: Class.EXERCISES,  # money that came, by the bank's reference; two people take it back
+    RecordPayment: Class.EXERCISES,  # money that came, by the bank's reference: nothing leaves over it before another has reconciled it
+    ReconcilePayment: Class.EXERCISES,  # by another than has recorded it
     CreditDelivery: Class.FOLLOWS,
     ReversePayment: _of_loan("reverse_payment", _paid),
     RecordRecovery: _of_loan("record_recovery", lambda command, _: command.amount_minor),

@@ -77,6 +77,7 @@ class PaymentRow(Table, table=True):
     amount_minor: int = whole()
     received_on: date
     prepays: str
+    unreconciled: bool  # one person's word
     reversed: bool
     reason: str | None
 

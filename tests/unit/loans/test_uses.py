@@ -69,8 +69,9 @@ async def counted(tables: AsyncConnection) -> list[tuple[str, int]]:
 
 
 async def test_a_commitment_that_is_approved_again_and_a_rate_that_is_published_daily_count_once(tables: AsyncConnection):
+    connection: Any = (await tables.get_raw_connection()).driver_connection
     for each in FACTS:
-        await project_citation((await tables.get_raw_connection()).driver_connection, each)  # type: ignore[arg-type]
+        await project_citation(connection, each)
     assert await counted(tables) == COUNTED
 
 
@@ -79,8 +80,8 @@ async def test_what_an_earlier_build_counted_twice_counts_once_after_the_upgrade
         record = each.record
         await tables.execute(
             sa.text(
-                """INSERT INTO events VALUES (:shard, :position, :stream, :version, :type, :data, NULL, NULL, :day, now(), ''::bytea, '', '',
-                                              '', ''::bytea, ''::bytea, ''::bytea)"""
+                """INSERT INTO events VALUES (:shard, :position, :stream, :version, :type, :data, NULL, NULL, :day, now(),
+                                              ''::bytea, '', '', '', ''::bytea, ''::bytea, ''::bytea)"""
             ),
             {
                 "shard": record.shard,

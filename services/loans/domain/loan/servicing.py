@@ -27,6 +27,7 @@ from services.loans.domain.loan.state import (
     Loan,
     Reason,
     broken_covenants,
+    fault_of_unreconciled,
     followed_rate,
     keys_of,
     not_found,
@@ -331,5 +332,7 @@ def _close(command: CloseLoan, loan: Loan) -> Decided:
     if figures.credit_minor:
         accepted = "the loan once an act has refunded it"
         return Refused(Reason.OWES_BORROWER, f"{figures.credit_minor} were paid beyond all that was owed", accepted=accepted)
+    if (unreconciled := fault_of_unreconciled(loan)) is not None:
+        return unreconciled
     rate = followed_rate(loan.terms)
     return [LoanClosed(loan=loan.id, facility=loan.terms.facility, reason=command.reason, reference_rate=rate)]
