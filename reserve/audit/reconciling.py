@@ -47,8 +47,9 @@ class Reconciling:
         match event:
             case PaymentRecorded():
                 self._in_force = self._in_force or event.recorded_by is not None
-                said = event.recorded_by == record.actor or not self._in_force
-                self._findings.look(Check.CONTROL, said, place, "another has recorded it than it says")
+                if self._in_force:
+                    said = event.recorded_by == record.actor
+                    self._findings.look(Check.CONTROL, said, place, "another has recorded it than it says")
                 if event.recorded_by is not None:
                     self._words[event.loan][event.payment] = _Word(place, event.recorded_by, instant(record))
             case PaymentReconciled():
