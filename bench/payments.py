@@ -179,8 +179,16 @@ class _Lent:
             await until("the approval", lambda: _approved(self.parties, path, signed))
             await until("the commitment", lambda: self._committed(path))
             advance = await operator.post(f"{path}/advances", {"amount_minor": ADVANCED_MINOR, "purpose": "to be measured"})
-            await self.parties.depot_operator.post(f"{path}/advances/{advance['advance']}/pay", {"paid_on": str(self.today)})
+            paid = {"payee": await self.payee(f"borrower-{number}"), "paid_on": str(self.today)}
+            await self.parties.depot_operator.post(f"{path}/advances/{advance['advance']}/pay", paid)
         return str(proposed["loan"])
+
+    async def payee(self, borrower: str) -> str:
+        details = {"borrower": borrower, "holder": "none: a bench", "bank": "none: a bench", "account": "000000"}
+        proposed = await self.parties.operator.post("/loans/v1/payees", details)
+        signed = self.registrar.sign(proposed["document"], "command", self.subject)
+        await self.parties.approvers[0].post(f"/loans/v1/proposals/{proposed['proposal']}/approvals", signed)
+        return str(proposed["command"]["payee"])
 
     def terms(self, number: int) -> dict[str, object]:
         return {

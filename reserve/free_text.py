@@ -58,7 +58,7 @@ _OF: dict[Why, str] = {
     """,
     Why.ACCOUNT: """
         agreed_by by confirmed_by corrected_by first_by imported_by moved_by proposed_by put_on_by
-        ratified_by requested_by signed_by subject subjects weighed_by
+        ratified_by reconciled_by recorded_by registered_by requested_by signed_by subject subjects weighed_by
     """,
     Why.OWN_WORDS: """
         award_withdrawn.reason commitment_refused.reason decision_given_back.reason detail evaluation.evidence found gate.evidence
@@ -67,7 +67,7 @@ _OF: dict[Why, str] = {
         round_release_refused.reason round_reopened.reason tender_award_withdrawn.reason tender_reopened.reason
     """,
     Why.ENTITY: """
-        administrator carrier cash_basis consignee depot end_user from_depot to_depot laboratory name nominee office return_place
+        administrator carrier companies cash_basis consignee depot end_user from_depot to_depot laboratory name nominee office return_place
     """,
     Why.THING: """
         material_cash_settled.source authority end_use instrument specification title
@@ -82,7 +82,7 @@ _OF: dict[Why, str] = {
         positions.source
     """,
     Why.NUMBER: """
-        kyc reference report serials
+        kyc reference report serials statement
     """,
 }
 _NAMES = {name: reason for reason, names in _OF.items() for name in names.split()}

@@ -11,8 +11,11 @@ from typing import Any
 import msgspec
 
 from reserve.audit.approvers import Approvers, instant
-from reserve.audit.control_loans import Advances, LoanMoves, ReferenceRates
+from reserve.audit.control_loans import Advances, LoanMoves
 from reserve.audit.evidence import Recorded
+from reserve.audit.payees import Payees
+from reserve.audit.reconciling import Reconciling
+from reserve.audit.reference_rates import ReferenceRates
 from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
 from services.inventory import events as inventory
@@ -69,6 +72,8 @@ class Control:
         self._moved: list[_Moved] = []
         self._moves_of = {"inventory": _StockMoves().see, "allocation": _BookMoves().see, "loans": LoanMoves().see}
         self._advances = Advances(findings, approvers)
+        self._reconciling = Reconciling(findings, approvers)
+        self._payees = Payees(findings, approvers)
         self._reference_rates = ReferenceRates(findings)
         self._in_force_at: dict[str, datetime] = {}  # by rule: a service's, or that of what partners are delivered
 
@@ -76,6 +81,8 @@ class Control:
         if (moves := self._moves_of.get(service)) is None:
             return
         self._advances.see(place, record, event)
+        self._reconciling.see(place, record, event)
+        self._payees.see(place, record, event)
         self._reference_rates.see(place, record, event)
         moved = moves(event) or isinstance(event, TextErased)
         match event:
@@ -101,6 +108,9 @@ class Control:
     def finish(self) -> None:
         """All is seen that there is."""
         self._advances.finish()
+        self._reconciling.finish()
+        self._payees.finish()
+        self._reference_rates.finish()
         for moved in self._moved:
             if moved.command in self._signed:
                 self._findings.look(Check.CONTROL, True, moved.place, "")

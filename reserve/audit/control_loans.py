@@ -1,8 +1,7 @@
 """What moves value in loans, by what its events say; and that nobody has paid an advance that they asked for, or recorded evidence for."""
 
 from collections import Counter, defaultdict
-from datetime import date, datetime
-from fractions import Fraction
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,8 +11,8 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.loans.events import equity, loan, material, offtake
 from services.loans.events.facility import FacilityOpened, Limit, LimitsSet, RateRecorded
-from services.loans.events.rates import Publication, ReferenceRatePublished, ReferenceRateRegistered
-from services.loans.events.terms import RateFollowed
+from services.loans.events.payees import PayeeRegistered
+from services.loans.events.rates import ReferenceRatePublished, ReferenceRateRegistered
 from shared.terms.apart import Apart
 
 MOVES = (
@@ -21,6 +20,7 @@ MOVES = (
     RateRecorded,
     ReferenceRateRegistered,
     ReferenceRatePublished,
+    PayeeRegistered,
     loan.LoanImported,
     loan.RateReset,
     loan.FeeCharged,
@@ -70,30 +70,6 @@ class LoanMoves:
 def _widened(before: dict[str, Limit], after: dict[str, Limit]) -> bool:
     pairs = [(limit, after.get(key)) for key, limit in before.items()]
     return any(now is None or now.limit_minor > limit.limit_minor or now.parent != limit.parent for limit, now in pairs)
-
-
-class ReferenceRates:
-    """That a loan's rate, where nobody has reset it, is what was published last for a day, and no less than its floor."""
-
-    def __init__(self, findings: Findings) -> None:
-        self._findings = findings
-        self._published: dict[tuple[str, date], str] = {}
-        self._terms: dict[str, RateFollowed] = {}  # by loan
-
-    def see(self, place: str, record: Recorded, event: Any) -> None:
-        match event:
-            case ReferenceRatePublished():
-                self._published[event.rate, event.publication.day] = event.publication.pct
-            case loan.LoanProposed(terms=terms) | loan.LoanImported(terms=terms) if terms.reference_rate is not None:
-                self._terms[event.loan] = terms.reference_rate
-            case loan.RateReset(published=Publication() as publication):
-                reference = self._terms.get(event.loan)
-                known = None if reference is None else self._published.get((reference.rate, publication.day))
-                floor = None if reference is None else reference.floor_pct
-                least = publication.pct if floor is None else max(publication.pct, floor, key=Fraction)
-                self._findings.look(Check.CONTROL, known == publication.pct and event.base_pct == least, place, "that was not published")
-            case loan.RateReset():
-                self._findings.look(Check.CONTROL, not record.actor.startswith("service:"), place, "nobody has reset the rate")
 
 
 class _Request(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events import ApprovalsLapsed, DecisionGivenBack, RoundCancelled, RoundReopened
 from services.allocation.events.authority import InstrumentRegistered, name_of_use
+from services.loans.events import authority as loans
 
 
 class _Use(msgspec.Struct):
@@ -59,7 +60,7 @@ class Uses:
 
     def _cite(self, service: str, place: str, record: Recorded, event: Any) -> None:
         cited, at = event.cited, instant(record)
-        name = name_of_use(event.matter, cited.act) if service == "allocation" else place
+        name = _name(service, place, record, event)
         for authority in (cited.authority, *(link.authority for link in cited.under)):
             use = _Use(place, name, cited, date.fromisoformat(record.effective_on), at)
             done = self._done.setdefault((service, authority), [])
@@ -90,3 +91,13 @@ class Uses:
                     faults.append(f"{summed} minor units")
             what = f"{' and '.join(faults)} in {limited.window_days} days are over the limit of {limited.instrument}"
             self._findings.look(Check.AUTHORITY, not faults, use.place, what)
+
+
+def _name(service: str, place: str, record: Recorded, event: Any) -> str:
+    match service:
+        case "allocation":
+            return name_of_use(event.matter, event.cited.act)
+        case "loans":
+            return loans.name_of_use(record.stream, event.cited.act, place)
+        case _:
+            return place

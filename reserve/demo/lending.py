@@ -20,6 +20,7 @@ from reserve.demo.loan_scenario import (
     FIRST_DUE,
     LOAN_TERMS,
     OUTPUT_G,
+    PAYEE,
     PROJECT,
     PROJECT_NAME,
     RECOVERED,
@@ -70,11 +71,14 @@ async def wait_for_offtake(stage: Stage) -> None:
     advance = await operator.post(f"{path}/advances", {"amount_minor": COMMITMENT_MINOR, "purpose": "mill and filter plant"})
     pay = f"{path}/advances/{advance['advance']}/pay"
     today = stage.clock.now.date().isoformat()
+    payee = (await by_two(stage, operator, "/loans/v1/payees", PAYEE))["command"]["payee"]
+    paid_out = {"payee": payee, "paid_on": today}
+    stage.screen.say("The mine's bank account is registered by two people, neither of whom will pay on it.")
     stage.screen.say(
         f"The mine asks for {money(advance['amount_minor'])}. The advance is {advance['status']}: it waits for its conditions."
     )
     rows = [await _seen(stage, "nothing is known of the project", "not_evaluated", "open")]
-    stage.screen.refused("Paying it now", await refusal_of(operator.post(pay, {"paid_on": today})))
+    stage.screen.refused("Paying it now", await refusal_of(operator.post(pay, paid_out)))
 
     overrun = {"kind": "cost_overrun_facility", "subject": "a bank (invented)", "since": today, "evidence": ["deed of 5 February 2026"]}
     await operator.post(FACTS, overrun)
@@ -92,8 +96,8 @@ async def wait_for_offtake(stage: Stage) -> None:
     stage.screen.table("The conditions, worked out each time that something is established", columns, [rows])
     stage.screen.say("Inventory recorded the right for its own ends. Loans heard of it, saw the condition met, and cleared the advance.")
 
-    stage.screen.refused("Who has asked for it pays it", await refusal_of(operator.post(pay, {"paid_on": today})))
-    paid = await stage.parties.depot_operator.post(pay, {"paid_on": today})
+    stage.screen.refused("Who has asked for it pays it", await refusal_of(operator.post(pay, paid_out)))
+    paid = await stage.parties.depot_operator.post(pay, paid_out)
     stage.screen.say(f"Paid by another person: {money(paid['amount_minor'])}. What was seen of each condition is kept with it, for good.")
     await _show_schedule(stage)
     await tie_out(stage)
@@ -285,7 +289,9 @@ async def _come_to_be_due(stage: Stage, periods: int) -> int:
 
 async def _pay(stage: Stage, reference: str, amount_minor: int, received_on: str) -> None:
     body = {"reference": reference, "amount_minor": amount_minor, "received_on": received_on, "prepays": "instalment"}
-    await stage.parties.operator.post(f"{_path(stage)}/payments", body)
+    made = await stage.parties.operator.post(f"{_path(stage)}/payments", body)
+    found = {"statement": f"statement of {received_on}"}
+    await stage.parties.depot_operator.post(f"{_path(stage)}/payments/{made['payment']}/reconcile", found)
 
 
 async def _show_schedule(stage: Stage) -> None:

@@ -44,6 +44,7 @@ RIGHT_G = 3_200 * T
 DELIVERED_UNITS, CONCENTRATE_UNIT_G = 500, T
 BASIS_MINOR = "3.2"  # a contained gram of antimony: A$32 a kilogram
 
+PAYEE = {"borrower": BORROWER, "holder": "Hillgrove Mines (invented)", "bank": "a bank in Armidale, 032-000", "account": "1234 5678"}
 LOAN_TERMS = {
     "facility": FACILITY,
     "account": "national_interest",

@@ -13,6 +13,7 @@ from services.loans.domain.facility import headroom
 from services.loans.domain.loan import decider as loan
 from services.loans.domain.material import decider as material
 from services.loans.domain.offtake import delivery, offtake
+from services.loans.domain.payees import payees
 from services.loans.domain.projects import project as projects
 from services.loans.domain.rates import reference
 from services.loans.events import Event, documents_of
@@ -35,6 +36,7 @@ from shared.terms.erasing import erasing
 SIGNED = (
     headroom.DECIDER,
     reference.DECIDER,
+    payees.DECIDER,
     loan.DECIDER,
     offtake.DECIDER,
     equity.DECIDER,

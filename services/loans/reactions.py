@@ -37,7 +37,7 @@ from services.loans.events.material import (
 )
 from services.loans.events.offtake import DeliveryAccepted, DeliveryValued
 from services.loans.events.project import ProjectFactRecorded, ProjectFactWithdrawn, ProjectWatched
-from services.loans.events.rates import Publication, RateCode, ReferenceRateFollowed, ReferenceRatePublished
+from services.loans.events.rates import Lent, Publication, RateCode, ReferenceRateFollowed, ReferenceRatePublished
 from shared.delivery.inbox import Reaction
 from shared.journal.codec import type_of
 from shared.journal.record import Fact
@@ -276,7 +276,8 @@ def _reserve(facility: FacilityId, commitment: str, asset: str, amount: int, key
 def _follow(event: LoanCommitted) -> list[Reaction]:
     if not isinstance(rate := event.reference_rate, str):
         return []
-    return [Reaction(f"reference/{rate}", FollowReferenceRate(rate=rate, loan=event.loan, since=event.on))]
+    lent = Lent(companies=(event.borrower, event.project), currency=event.currency, commitment_minor=event.commitment_minor)
+    return [Reaction(f"reference/{rate}", FollowReferenceRate(rate=rate, loan=event.loan, lent=lent, since=event.on))]
 
 
 def _leave(event: LoanClosed) -> list[Reaction]:

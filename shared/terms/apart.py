@@ -20,7 +20,8 @@ class Apart(Enum):
         "approval_by_proposer",
     )
     SIGNS = "who signs a proposal", "who proposed it", "approval_by_proposer"
-    PAYS = "who pays an advance", "who asked for it; who recorded the evidence", "advance_by_one_person"
+    PAYS = "who pays an advance", "who asked for it; who recorded the evidence; who registered the payee", "advance_by_one_person"
+    RECONCILES = "who reconciles a payment with the bank's statement", "who recorded it", "payment_reconciled_by_same_person"
     RATIFIES = "who ratifies an emergency", "who proposed or approved it", "ratification_by_decider"
     ENDORSES = (
         "who signs a key's, an instrument's or an acting officer's entry",

@@ -52,6 +52,7 @@ TERMS: dict[str, Any] = {
     "covenants": [{"kind": "dscr", "minimum": "1.30"}],
     "kyc": "kyc-17",
 }
+PAYEE = {"holder": "the borrower", "bank": "a bank in Perth, 036-000", "account": "1234 5678"}
 HOLDING = {
     "account": "national_interest",
     "instrument": "Ministerial direction 4/2026",
@@ -87,7 +88,15 @@ class Lender(Reserve):
 
     async def pay(self, loan: str, advance: Any) -> Any:
         """By another than has asked for it."""
-        return await self.post("operator-2", f"/v1/loans/{loan}/advances/{advance['advance']}/pay", {"paid_on": str(TODAY)})
+        borrower = (await self.get("operator-1", f"/v1/loans/{loan}"))["borrower"]
+        paid = {"payee": await self.payee(borrower), "paid_on": str(TODAY)}
+        return await self.post("operator-2", f"/v1/loans/{loan}/advances/{advance['advance']}/pay", paid)
+
+    async def payee(self, borrower: str) -> str:
+        """The first that it has in Australian dollars."""
+        if not (known := (await self.get("operator-1", f"/v1/payees?borrower={borrower}"))["data"]):
+            return str((await self.by_two("operator-1", "/v1/payees", PAYEE | {"borrower": borrower}))["command"]["payee"])
+        return str(known[0]["payee"])
 
     async def committed(self, terms: Any) -> str:
         """A loan that the facility has committed itself to."""

@@ -25,8 +25,8 @@ async def test_an_advance_waits_for_offtake_sees_it_and_is_paid_and_a_late_told_
     path = f"/v1/loans/{loan}"
     advance = await lender.post("operator-1", f"{path}/advances", {"amount_minor": 120_000, "purpose": "a furnace"})
     assert advance["status"] == "requested"
-    pay = f"{path}/advances/{advance['advance']}/pay"
-    assert await lender.refused("operator-1", pay, {"paid_on": str(TODAY)}) == (409, "conditions_unmet")
+    pay, paid_out = f"{path}/advances/{advance['advance']}/pay", {"payee": await lender.payee(TERMS["borrower"]), "paid_on": str(TODAY)}
+    assert await lender.refused("operator-1", pay, paid_out) == (409, "conditions_unmet")
     (condition,) = await lender.get("borrower-hillgrove", f"{path}/conditions")
     assert (condition["status"], condition["needed"]) == ("not_evaluated", "offtake / output: at least 4/5")
 
@@ -38,7 +38,7 @@ async def test_an_advance_waits_for_offtake_sees_it_and_is_paid_and_a_late_told_
         return found if found["status"] == "cleared" else None
 
     assert offtake in (await until(cleared))["seen"][0]["evidence"]
-    assert await lender.refused("operator-1", pay, {"paid_on": str(TODAY)}) == (403, "advance_by_one_person")
+    assert await lender.refused("operator-1", pay, paid_out) == (403, "advance_by_one_person")
     paid = await lender.pay(loan, advance)
     assert (paid["undrawn_minor"], paid["figures"]["principal_minor"], paid["seen"][0]["status"]) == (0, 120_000, "met")
 
@@ -82,7 +82,7 @@ async def test_who_has_an_interest_in_the_borrower_pays_nothing_out(lender: Lend
     loan = await lender.committed(TERMS | {"precedents": []})
     path = f"/v1/loans/{loan}/advances"
     advance = await lender.post("operator-1", path, {"amount_minor": 1, "purpose": "a furnace"})
-    pay, paid = f"{path}/{advance['advance']}/pay", {"paid_on": str(TODAY)}
+    pay, paid = f"{path}/{advance['advance']}/pay", {"payee": await lender.payee(TERMS["borrower"]), "paid_on": str(TODAY)}
     conflict = {"about": "company", "name": TERMS["borrower"], "reason": "holds shares"}
     declared = f"/v1/officials/{lender.subject('operator-2')}/conflicts"
     registry = lender.allocation.kernel.service.name
@@ -110,7 +110,7 @@ async def test_a_default_lets_all_fall_due_tells_the_borrower_s_other_loan_and_e
         await lender.approve(f"{path}/acts/{act['act']}/approvals", act["document"], "loan_act")
 
     advance = await lender.post("operator-1", f"{path}/advances", {"amount_minor": 100_000, "purpose": "a furnace"})
-    await lender.post("operator-2", f"{path}/advances/{advance['advance']}/pay", {"paid_on": str(TODAY)})
+    await lender.pay(first, advance)
     for cause in ("payment", "covenant", "cross_default"):
         assert await lender.refused("operator-1", f"{path}/default", default | {"cause": cause}) == (409, "default_without_grounds")
     await lender.post("operator-1", f"{path}/default", default)
@@ -126,12 +126,23 @@ async def test_a_default_lets_all_fall_due_tells_the_borrower_s_other_loan_and_e
     await until(lambda: told(ended=False))
     await lender.post("operator-1", f"/v1/loans/{second}/default", {"reason": "its other loan", "cause": "cross_default"})
     body = {"reference": "bank-all", "amount_minor": 100_500, "received_on": str(TODAY)}
-    assert (await lender.post("operator-1", f"{path}/payments", body))["figures"]["due_minor"] == 0
+    recorded = await lender.post("operator-1", f"{path}/payments", body)
+    assert recorded["figures"]["due_minor"] == 0
     await lender.loan(first, "repaid")
+    refund = {"content": {"type": "refund", "amount_minor": 500, "reference": "b", "on": str(TODAY)}, "reason": "paid twice"}
+    assert await lender.refused("operator-1", f"{path}/acts", refund) == (409, "payments_not_reconciled")
+    reconcile, statement = f"{path}/payments/{recorded['payment']}/reconcile", {"statement": "2026/117"}
+    assert await lender.refused("operator-1", reconcile, statement) == (403, "payment_reconciled_by_same_person")
+    [waits] = (await lender.get("operator-2", f"{path}/payments?unreconciled=true"))["data"]
+    assert waits["payment"] == recorded["payment"]
+    await lender.post("operator-2", reconcile, statement)
+    assert (await lender.get("operator-2", f"{path}/payments?unreconciled=true"))["data"] == []
+    assert await lender.refused("operator-2", reconcile, statement) == (409, "payment_not_to_reconcile")
     assert await lender.refused("operator-1", f"{path}/close", {"reason": "over"}) == (409, "loan_owes_borrower")
     await signed({"type": "refund", "amount_minor": 500, "reference": "bank-back", "on": str(TODAY)})
     await lender.post("operator-1", f"{path}/close", {"reason": "over"})
-    assert (await until(lambda: told(ended=True)))["status"] == "committed", "its default was for the other one's"
+    await until(lambda: told(ended=True))
+    await lender.loan(second, "committed")  # its default was for the other one's
 
 
 @pytest.mark.parametrize(

@@ -91,11 +91,21 @@ async def requested_advance(world: World, loan: str, amount_minor: int) -> str:
     return advance
 
 
+async def payee_of(world: World, borrower: str) -> str:
+    """The first that it has: one that takes the place of another would wait."""
+    for known in await world.rows(world.operator, "/loans/v1/payees", borrower=borrower):
+        return str(known["payee"])
+    body = {"borrower": borrower, "holder": "the borrower", "bank": "a bank in Perth, 036-000", "account": "1234 5678"}
+    payee: str = (await world.by_two(world.operator, "/loans/v1/payees", body))["command"]["payee"]
+    return payee
+
+
 async def advanced_loan(world: World, amount_minor: int = 120_000, **changed: Any) -> tuple[str, str]:
     """(loan, advance), paid out today, by another than has asked for it."""
     loan = await committed_loan(world, **changed)
     advance = await requested_advance(world, loan, amount_minor)
-    await world.post(world.payer, f"{LOANS}/{loan}/advances/{advance}/pay", {"paid_on": world.in_days(0)})
+    paid = {"payee": await payee_of(world, changed.get("borrower", "hillgrove-mines")), "paid_on": world.in_days(0)}
+    await world.post(world.payer, f"{LOANS}/{loan}/advances/{advance}/pay", paid)
     return loan, advance
 
 

@@ -24,6 +24,7 @@ from tests.e2e.lending import (
     material_terms,
     open_facilities,
     paid,
+    payee_of,
     payment_body,
     proposed_loan,
     requested_advance,
@@ -38,6 +39,7 @@ MAX_INTEGER = 2**53 - 1
 NOBODY = "01jdqz5b7ze3wr1ah7v2v9kxyq"  # an id's second half that nothing has
 FACTS = "/loans/v1/projects/hillgrove/facts"
 RATES = "/loans/v1/facilities/cmf/rates"
+PAYEES = "/loans/v1/payees"
 PAYMENTS = LOANS + "/{paid_out}/payments"
 RETURNS = MATERIAL + "/{lent}/returns"
 UNMET = {
@@ -64,6 +66,7 @@ class Ground(msgspec.Struct, frozen=True):
     undrawn: str  # JP's material loan: nothing of it is out
     holding: str  # 400 of 1,000 shares, for 200,000 of 500,000
     flow: str
+    payee: str  # of the loans' borrower
 
     def fill(self, text: str) -> str:
         return text.format_map({name: getattr(self, name) for name in self.__struct_fields__ if isinstance(getattr(self, name), str)})
@@ -92,7 +95,9 @@ async def ground(world: World) -> AsyncIterator[Ground]:
     holding, flow = await subscribed_holding(world)
     await world.at_rest()
     async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=HANGS_AFTER_S) as http:
-        yield Ground(world, http, proposed, document, waiting, advance, paid_out, payment, reference, lent, product, undrawn, holding, flow)
+        loans = (proposed, document, waiting, advance, paid_out, payment, reference)
+        payee = await payee_of(world, "hillgrove-mines")
+        yield Ground(world, http, *loans, lent, product, undrawn, holding, flow, payee)
 
 
 class Bad(msgspec.Struct, frozen=True):
@@ -199,7 +204,7 @@ ADVANCES = [
     Bad(
         "an advance whose condition is unmet",
         LOANS + "/{waiting}/advances/{advance}/pay",
-        lambda ground: {"paid_on": ground.world.in_days(0)},
+        lambda ground: {"payee": ground.payee, "paid_on": ground.world.in_days(0)},
         409,
         "conditions_unmet",
         None,
@@ -207,10 +212,43 @@ ADVANCES = [
     Bad(
         "an advance that nobody asked for",
         LOANS + f"/{{waiting}}/advances/adv_{NOBODY}/pay",
-        lambda ground: {"paid_on": ground.world.in_days(0)},
+        lambda ground: {"payee": ground.payee, "paid_on": ground.world.in_days(0)},
         404,
         "advance_not_found",
         "path:advance",
+    ),
+    Bad(
+        "an advance on a payee that nobody has registered",
+        LOANS + "/{waiting}/advances/{advance}/pay",
+        lambda ground: {"payee": f"pye_{NOBODY}", "paid_on": ground.world.in_days(0)},
+        404,
+        "payee_not_found",
+        "/payee",
+    ),
+    Bad(
+        "an advance on no payee",
+        LOANS + "/{waiting}/advances/{advance}/pay",
+        lambda ground: {"paid_on": ground.world.in_days(0)},
+        422,
+        "invalid_request",
+        "/payee",
+    ),
+    Bad(
+        "a payee that nobody has registered, ended",
+        f"{PAYEES}/pye_{NOBODY}/end",
+        {"reason": "not theirs"},
+        404,
+        "payee_not_found",
+        "path:payee",
+    ),
+    Bad("a payee without an account", PAYEES, {"borrower": "b", "holder": "b", "bank": "b"}, 422, "invalid_request", "/account"),
+    Bad(
+        "a payee whose account is no number",
+        PAYEES,
+        {"borrower": "b", "holder": "b", "bank": "b", "account": "the usual one"},
+        422,
+        "invalid_request",
+        "/account",
     ),
     Bad(
         "an advance of a loan that is only proposed",
@@ -223,7 +261,7 @@ ADVANCES = [
     Bad(
         "an advance that its borrower pays out",
         LOANS + "/{waiting}/advances/{advance}/pay",
-        lambda ground: {"paid_on": ground.world.in_days(0)},
+        lambda ground: {"payee": ground.payee, "paid_on": ground.world.in_days(0)},
         403,
         "forbidden",
         None,
@@ -246,6 +284,15 @@ MONEY = [
         "payment_reference_used",
         "/reference",
     ),
+    Bad(
+        "a payment that is reconciled by who has recorded it",
+        PAYMENTS + "/{payment}/reconcile",
+        {"statement": "2026/1"},
+        403,
+        "payment_reconciled_by_same_person",
+        None,
+    ),
+    Bad("a payment that is in no statement", PAYMENTS + "/{payment}/reconcile", {}, 422, "invalid_request", "/statement"),
     Bad(
         "a payment of no loan",
         f"{LOANS}/lon_{NOBODY}/payments",

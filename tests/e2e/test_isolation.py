@@ -19,6 +19,7 @@ from tests.e2e.lending import (
     lent_material,
     open_facilities,
     paid,
+    payee_of,
     requested_advance,
     return_body,
     schedule_body,
@@ -186,6 +187,7 @@ async def of_loans(world: World, right: str, product: str) -> dict[str, str]:
         "act": (await world.post(world.operator, f"{LOANS}/{loan}/acts", act))["act"],
         "offtake": (await world.by_two(world.operator, f"{LOANS}/{loan}/offtakes", offtake))["command"]["offtake"],
         "fact": (await world.post(world.operator, f"/loans/v1/projects/{project}/facts", fact))["fact"],
+        "payee": await payee_of(world, "hillgrove-mines"),
         "holding": holding,
         "flow": flow,
     }
@@ -268,8 +270,9 @@ NOT_FOR_BORROWERS = "/v1/loans/{loan}/acts/{act}/document"  # what approvers sig
 BORROWERS_OWN = sorted(
     f"/{name}{path}"
     for name, method, path in OPERATIONS
-    if method == "GET" and path.startswith("/v1/loans/{loan}") and path != NOT_FOR_BORROWERS
+    if method == "GET" and path.startswith(("/v1/loans/{loan}", "/v1/payees/{payee}")) and path != NOT_FOR_BORROWERS
 )
+PAYEES = "/loans/v1/payees"
 RATES = "/loans/v1/reference-rates"  # what they were published at is no secret from who pays them; none is registered here
 PUBLISHED = {RATES: 200, f"{RATES}/{{rate}}": 404, f"{RATES}/{{rate}}/publications": 200, f"{RATES}/{{rate}}/compounded": 404}
 ANYONES = {
@@ -364,7 +367,7 @@ async def test_a_borrower_sees_and_moves_nothing_of_anothers(
     address = f"/{service}{path}"
     answer = await ask(http, token, method, estate.at(address), {} if method == "POST" else None)
     assert estate.marks_in(answer) <= ({estate.ids["loan"]} if answer.status_code == 404 else set())
-    if method == "GET" and address == LOANS:
+    if method == "GET" and address in (LOANS, PAYEES):
         assert (answer.status_code, answer.json()["data"]) == (200, [])
     elif method == "GET" and address in ANYONES:
         assert answer.status_code == 200
@@ -373,7 +376,8 @@ async def test_a_borrower_sees_and_moves_nothing_of_anothers(
     elif method == "GET" and address in ENDED:
         assert (answer.status_code, answer.json()["code"]) == (404, "history_not_found")
     elif method == "GET" and address in BORROWERS_OWN:
-        assert (answer.status_code, answer.json()["code"]) == (404, "loan_not_found")
+        code = "payee_not_found" if address.startswith(PAYEES) else "loan_not_found"
+        assert (answer.status_code, answer.json()["code"]) == (404, code)
     else:
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
@@ -390,11 +394,13 @@ async def test_its_borrower_finds_it_in_the_list(estate: Estate, http: httpx.Asy
     found = (await ask(http, token, "GET", LOANS, limit="200")).json()["data"]
     assert estate.ids["loan"] in {row["loan"] for row in found}
     assert {row["borrower"] for row in found} == {"hillgrove-mines"}
+    [payee] = (await ask(http, token, "GET", PAYEES, limit="200")).json()["data"]
+    assert payee["payee"] == estate.ids["payee"]
 
 
 async def test_a_borrowers_token_that_names_no_borrower_sees_nothing(estate: Estate, http: httpx.AsyncClient) -> None:
     token = of_two_roles(estate.world, "sub_nobody", "borrower")
-    for address in (LOANS, *BORROWERS_OWN):
+    for address in (LOANS, PAYEES, *BORROWERS_OWN):
         answer = await ask(http, token, "GET", estate.at(address))
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), address
 

@@ -17,9 +17,10 @@ from services.loans.domain.facility.headroom import OpenFacility, RecordRate, Se
 from services.loans.domain.loan.advances import CancelCommitment, PayAdvance, RequestAdvance, WithdrawAdvance
 from services.loans.domain.loan.agreement import ApproveAct, ApproveLoan, ProposeAct, ProposeLoan, WithdrawAct, WithdrawLoan
 from services.loans.domain.loan.defaults import DeclareDefault
-from services.loans.domain.loan.payments import RecordPayment, RecordRecovery, ReversePayment
+from services.loans.domain.loan.payments import ReconcilePayment, RecordPayment, RecordRecovery, ReversePayment
 from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, ImportLoan, Regrade, ReportRatio, ResetRate
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake
+from services.loans.domain.payees.payees import EndPayee, RegisterPayee
 from services.loans.domain.projects.project import RecordFact, WithdrawFact
 from services.loans.events.equity import HoldingTerms
 from services.loans.events.facility import Limit
@@ -44,7 +45,7 @@ from shared.terms.dating import Dated
 from shared.writer.commands import Accepted
 from tests.simulation.authority_clients import OFFICER, capacity
 from tests.simulation.client import Client, with_document
-from tests.simulation.two_people import give
+from tests.simulation.two_people import give, surely
 
 FACILITY: Any = "cmf"
 STREAM = f"facility/{FACILITY}"
@@ -210,8 +211,19 @@ def signing(client: Client, document: str, purpose: str) -> Signing:
     return Signing(approval=signed, key="enrolled", signature_valid=True, capacity=capacity(client, OFFICER))
 
 
+async def be_known(client: Client) -> None:
+    """Who borrows has a payee in each currency, and one more that has ended."""
+    stream, details = f"payees/{client.name}", {part: part for part in ("holder", "bank", "account", "masked")}
+    for currency in ("AUD", "USD", "USD"):
+        payee = client.new_id("pye")
+        new = RegisterPayee(payee=payee, borrower=client.name, currency=currency, by=client.name, on=date.min, **details)  # type: ignore[arg-type]
+        await surely(client, f"loans/{stream}", new)
+    await client.do("loans", stream, EndPayee(payee=payee, reason="another's", on=date.min))
+
+
 async def lend(client: Client, until_s: float) -> None:
     """A bank's desk: loans from their proposal to their end, with whatever befalls them."""
+    await be_known(client)
     while asyncio.get_running_loop().time() < until_s:
         loan = client.new_id("lon")
         stream = f"loan/{loan}"
@@ -268,7 +280,10 @@ async def _advance(client: Client, stream: str, state: Any) -> None:
     if client.dice.random() < 0.1:
         await client.do("loans", stream, WithdrawAdvance(advance=advance, reason="not needed"))
     else:
-        await client.do("loans", stream, PayAdvance(advance=advance, paid_on=_lately(client), by=PAYERS, on=date.min))
+        if (known := await client.read("loans", f"payees/{state.terms.borrower}")) is None:
+            return
+        payee = client.dice.choice(sorted(known.payees.values(), key=lambda each: each.id))
+        await client.do("loans", stream, PayAdvance(advance=advance, payee=payee, paid_on=_lately(client), by=PAYERS, on=date.min))
 
 
 async def _pay(client: Client, stream: str, state: Any) -> None:
@@ -280,8 +295,15 @@ async def _pay(client: Client, stream: str, state: Any) -> None:
     kind = RecordRecovery if state.status == "defaulted" else RecordPayment
     told: dict[str, Any] = {"payment": payment, "reference": reference, "amount_minor": amount_minor, "received_on": _lately(client)}
     if kind is RecordPayment:
-        told["prepays"] = client.dice.choice(("nothing", "instalment", "term"))
+        told |= {"prepays": client.dice.choice(("nothing", "instalment", "term")), "by": client.name}
     await give(client, "loans", stream, kind(on=date.min, **told))
+    if kind is RecordPayment and client.dice.random() < 0.7:
+        await _reconcile(client, stream, payment)
+
+
+async def _reconcile(client: Client, stream: str, payment: Any) -> None:
+    found = ReconcilePayment(payment=payment, statement="2026/1", by="a checker", accounts=frozenset({"a checker"}))
+    await client.do("loans", stream, found)
 
 
 async def _reverse(client: Client, stream: str, state: Any) -> None:
@@ -352,10 +374,11 @@ async def _finish(client: Client, stream: str, state: Any) -> None:
     await give(client, "loans", stream, CancelCommitment(amount_minor=None, reason="enough", on=date.min))
     figures, payment = state.figures, client.new_id("pay")
     owed = (figures.principal_minor, figures.interest_minor, figures.accrued_minor, figures.default_interest_minor, figures.fees_minor)
-    paid = RecordPayment(
-        payment=payment, reference=payment, amount_minor=sum(owed) or 1, received_on=client.world.today(), prepays="term", on=date.min
-    )
+    told: dict[str, Any] = {"payment": payment, "reference": payment, "amount_minor": sum(owed) or 1, "prepays": "term"}
+    paid = RecordPayment(received_on=client.world.today(), by=client.name, on=date.min, **told)
     await client.do("loans", stream, paid)
+    for waiting in sorted({*state.payments, payment}):
+        await _reconcile(client, stream, waiting)
 
 
 def _lately(client: Client) -> date:

@@ -73,8 +73,9 @@ async def by_two(
 
 
 async def surely(client: Client, at: str, command: Any) -> None:
-    """Once the keeper may sign."""
-    await client.until(lambda: client.allocation.held_by(KEEPER))
+    """Once who signs there may."""
+    signer = SIGNERS[at.partition("/")[0]]
+    await client.until(lambda: client.allocation.held_by(signer))
     while not isinstance(answer := await by_two(client, at, command, surely=True), Accepted):
         if answer is not None:
             break  # an attempt without an answer had done it

@@ -10,9 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.loans.domain.loan.advances import LearnEvidence, PayAdvance, RequestAdvance
 from services.loans.domain.loan.agreement import ApproveAct, ApproveLoan, CommitLoan, ProposeAct, ProposeLoan
 from services.loans.domain.loan.decider import DECIDER
-from services.loans.domain.loan.payments import RecordPayment
+from services.loans.domain.loan.payments import ReconcilePayment, RecordPayment
+from services.loans.domain.payees.payees import Payee
 from services.loans.events.facility import FacilityId
 from services.loans.events.loan import ActId, AdvanceId, BookChange, LoanEvent, LoanId, PaymentId
+from services.loans.events.payees import PayeeId
 from services.loans.events.terms import Amendment, BorrowerCode, Covenant, LoanTerms, Precedent, ProjectCode, ScheduleTerms
 from shared.terms.acting import Signing
 from shared.terms.approval import approve
@@ -86,12 +88,28 @@ def learn(*learnt: Evidence, forgotten: tuple[str, ...] = (), on: date = START) 
     return LearnEvidence(learnt=learnt, forgotten=forgotten, on=on)
 
 
-def request(name: str = "a", amount_minor: int = 120_000, on: date = START) -> RequestAdvance:
-    return RequestAdvance(advance=AdvanceId(f"adv_{name}"), amount_minor=amount_minor, purpose="plant", by="sub_operator", on=on)
+def request(name: str = "a", amount_minor: int = 120_000, on: date = START, by: str = "sub_operator") -> RequestAdvance:
+    return RequestAdvance(advance=AdvanceId(f"adv_{name}"), amount_minor=amount_minor, purpose="plant", by=by, on=on)
 
 
-def pay_out(name: str = "a", paid_on: date = START, on: date | None = None) -> PayAdvance:
-    return PayAdvance(advance=AdvanceId(f"adv_{name}"), paid_on=paid_on, by=frozenset({"sub_payer"}), on=on or paid_on)
+def payee(**changes: Any) -> Payee:
+    given: dict[str, Any] = {
+        "id": PayeeId("pye_1"),
+        "borrower": terms().borrower,
+        "currency": "AUD",
+        "registered_by": frozenset({"sub_operator", "sub_approver"}),
+        "pays_from": START,
+    }
+    return Payee(**given | changes)
+
+
+def pay_out(name: str = "a", paid_on: date = START, on: date | None = None, **changes: Any) -> PayAdvance:
+    given: dict[str, Any] = {"payee": payee(), "paid_on": paid_on, "by": frozenset({"sub_payer"}), "on": on or paid_on}
+    return PayAdvance(advance=AdvanceId(f"adv_{name}"), **given | changes)
+
+
+def reconcile(name: str, by: str = "sub_checker") -> ReconcilePayment:
+    return ReconcilePayment(payment=PaymentId(f"pay_{name}"), statement="2026/1", by=by, accounts=frozenset({by}))
 
 
 def payment(name: str, amount_minor: int, received_on: date, on: date | None = None, prepays: Any = "nothing") -> RecordPayment:
@@ -101,6 +119,7 @@ def payment(name: str, amount_minor: int, received_on: date, on: date | None = N
         amount_minor=amount_minor,
         received_on=received_on,
         prepays=prepays,
+        by="sub_operator",
         on=on or received_on,
     )
 

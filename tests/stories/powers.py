@@ -30,6 +30,7 @@ ACTS = frozenset(
         "set_limits",
         "record_rate",
         "import_loan",
+        "register_payee",
         "cancel_commitment",
         "reverse_payment",
         "record_recovery",

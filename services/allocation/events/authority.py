@@ -62,6 +62,7 @@ class Power(StrEnum):
     SET_LIMITS = "set_limits"  # of a facility: wider ones, or its first
     RECORD_RATE = "record_rate"
     IMPORT_LOAN = "import_loan"
+    REGISTER_PAYEE = "register_payee"  # a bank account that a borrower is paid on
     CANCEL_COMMITMENT = "cancel_commitment"
     REVERSE_PAYMENT = "reverse_payment"
     RECORD_RECOVERY = "record_recovery"

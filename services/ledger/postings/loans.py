@@ -40,6 +40,7 @@ from services.loans.events.loan import (
     LoanProposed,
     LoanRepaid,
     LoanWithdrawn,
+    PaymentReconciled,
     PaymentRecorded,
     PaymentReversed,
     PeriodClosed,
@@ -95,6 +96,7 @@ def of_loan(event: LoanEvent) -> list[Posting]:
             | AdvanceRequested()
             | AdvanceCleared()
             | AdvanceWithdrawn()
+            | PaymentReconciled()
             | ArrearsChanged()
             | RatioReported()
             | LoanDefaulted()

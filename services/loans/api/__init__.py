@@ -16,6 +16,7 @@ from services.loans.api.material import held as material_held
 from services.loans.api.material import loans as material_loans
 from services.loans.api.material import returns as material_returns
 from services.loans.api.offtake import offtakes
+from services.loans.api.payees import payees
 from services.loans.api.projects import projects
 from services.loans.api.rates import rates
 from services.loans.api.standing import standing as loan_standing
@@ -28,6 +29,7 @@ for _part in (
     facilities,
     rates,
     projects,
+    payees,
     loans,
     loan_acts,
     loan_advances,

@@ -37,6 +37,7 @@ type Asset = Annotated[str, StringConstraints(pattern=r"^([A-Z]{3}|contained/[A-
 type Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 type Element = Annotated[str, StringConstraints(pattern=r"^[A-Z][a-z]?$")]
 
+type PayeeName = Annotated[str, StringConstraints(pattern=f"^pye_{TYPEID}$")]
 type FactKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 type Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -47,6 +48,7 @@ FacilityPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 LoanPath = Annotated[str, Path(pattern=f"^lon_{TYPEID}$")]
 ActPath = Annotated[str, Path(pattern=f"^act_{TYPEID}$")]
 AdvancePath = Annotated[str, Path(pattern=f"^adv_{TYPEID}$")]
+PayeePath = Annotated[str, Path(pattern=f"^pye_{TYPEID}$")]
 OfftakePath = Annotated[str, Path(pattern=f"^oft_{TYPEID}$")]
 PaymentPath = Annotated[str, Path(pattern=f"^pay_{TYPEID}$")]
 

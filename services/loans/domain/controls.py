@@ -1,5 +1,6 @@
 """Controls: what each command of loans, holdings, offtakes and facilities does to what people hold, and so who may give it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any
@@ -48,7 +49,7 @@ from services.loans.domain.loan.agreement import (
     WithdrawLoan,
 )
 from services.loans.domain.loan.defaults import DeclareDefault, FallDue, NoteCrossDefault
-from services.loans.domain.loan.payments import CreditDelivery, RecordPayment, RecordRecovery, ReversePayment
+from services.loans.domain.loan.payments import CreditDelivery, ReconcilePayment, RecordPayment, RecordRecovery, ReversePayment
 from services.loans.domain.loan.servicing import (
     ChargeFee,
     CloseLoan,
@@ -88,15 +89,17 @@ from services.loans.domain.material.terms import (
 )
 from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake, Offtake, ValueDelivery
+from services.loans.domain.payees.payees import EndPayee, RegisterPayee
 from services.loans.domain.projects.project import EndRight, RecordFact, RecordRight, Watch, WithdrawFact
 from services.loans.domain.rates.reference import (
     FollowReferenceRate,
     LeaveReferenceRate,
     PublishReferenceRate,
+    ReferenceRate,
     RegisterReferenceRate,
 )
 from services.loans.domain.standing.instalments import round_half_even
-from services.loans.events.authority import AuthorityCited
+from services.loans.events.authority import AuthorityCited, name_of_use
 from services.loans.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
 from services.loans.events.facility import Limit
 from shared.terms.authority import Action, Cited, interest_in
@@ -216,6 +219,25 @@ def _imported(command: ImportLoan, _loan: Loan) -> Action:
     return of_money("import_loan", terms.commitment_minor, terms.currency, (terms.borrower, terms.project))
 
 
+def _published(_command: PublishReferenceRate, rate: ReferenceRate) -> Action:
+    """All that is lent to who follows, in the currency that most of it is in. It counts once towards a limit, however often something is
+    published: the same loans bear it each day."""
+    lent = [each for each in rate.followers.values() if each is not None]
+    sums = Counter[str]()
+    for each in lent:
+        sums[each.currency] += each.commitment_minor
+    name = name_of_use(f"reference/{rate.id}", "reset_rate", "")
+    if not sums:
+        return Action(act="reset_rate", name=name)
+    [(currency, amount_minor)] = sums.most_common(1)
+    return of_money("reset_rate", amount_minor, currency, sorted({name for each in lent for name in each.companies}), name)
+
+
+def _payee_of(command: RegisterPayee, _state: Any) -> Action:
+    """Nothing moves by it, and all that is paid on it goes where it says."""
+    return Action(act="register_payee", concerns=[interest_in("company", command.borrower)])
+
+
 def _returned_g(command: AssayReturn, loan: MaterialLoan) -> int:
     return 0 if (returned := loan.returns.get(command.returned)) is None else returned.mass_g
 
@@ -234,6 +256,8 @@ CONTROLS: Controls = {
     RecordRight: Class.FOLLOWS,
     EndRight: Class.FOLLOWS,
     Watch: Class.FOLLOWS,
+    RegisterPayee: Countersigned("register_payee", _payee_of),
+    EndPayee: Class.PROTECTS,  # nothing is paid on it any more
     ProposeLoan: Class.PREPARES,
     ApproveLoan: Class.MOVES_VALUE,
     WithdrawLoan: Class.PREPARES,
@@ -245,21 +269,22 @@ CONTROLS: Controls = {
     LearnEvidence: Class.FOLLOWS,
     RequestAdvance: Class.PREPARES,
     WithdrawAdvance: Class.PREPARES,
-    PayAdvance: Class.EXERCISES,  # a commitment, whose conditions are met: by another than has asked for it, or recorded the evidence
+    PayAdvance: Class.EXERCISES,  # a commitment, whose conditions are met: by another than who has prepared it
     CancelCommitment: _of_loan(
         "cancel_commitment", lambda command, loan: command.amount_minor or max(0, loan.undrawn_minor - loan.requested_minor)
     ),
     EndAvailability: Class.FOLLOWS,
     LookAtSubsequent: Class.FOLLOWS,
-    RecordPayment: Class.EXERCISES,  # money that came, by the bank's reference; two people take it back
+    RecordPayment: Class.EXERCISES,  # money that came, by the bank's reference: nothing leaves over it before another has reconciled it
+    ReconcilePayment: Class.EXERCISES,  # by another than has recorded it
     CreditDelivery: Class.FOLLOWS,
     ReversePayment: _of_loan("reverse_payment", _paid),
     RecordRecovery: _of_loan("record_recovery", lambda command, _: command.amount_minor),
     ImportLoan: Countersigned("import_loan", _imported),
     ResetRate: _of_loan("reset_rate", _principal),
     TakePublications: Class.FOLLOWS,
-    RegisterReferenceRate: Countersigned("reset_rate", lambda *_: Action(act="reset_rate")),
-    PublishReferenceRate: Countersigned("reset_rate", lambda *_: Action(act="reset_rate")),
+    RegisterReferenceRate: Countersigned("reset_rate", lambda *_: Action(act="reset_rate")),  # nothing follows it yet
+    PublishReferenceRate: Countersigned("reset_rate", _published),
     FollowReferenceRate: Class.FOLLOWS,
     LeaveReferenceRate: Class.FOLLOWS,
     ChargeFee: _of_loan("charge_fee", lambda command, _: command.amount_minor),

@@ -8,6 +8,7 @@ from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, Loa
 from services.loans.events.material import DeferralProposed, MaterialEvent, MaterialTermsProposed
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
 from services.loans.events.parking import ParkingEvent
+from services.loans.events.payees import PayeeEvent
 from services.loans.events.project import ProjectEvent
 from services.loans.events.rates import RateEvent
 from services.loans.events.reach import LogReachReported
@@ -20,6 +21,7 @@ type Event = (
     | EquityEvent
     | MaterialEvent
     | OfftakeEvent
+    | PayeeEvent
     | DeliveryEvent
     | AuthorityCited
     | ControlEvent

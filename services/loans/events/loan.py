@@ -23,6 +23,7 @@ from services.loans.events.defaults import (
     ShortfallClaimed,
 )
 from services.loans.events.facility import FacilityId, Minor
+from services.loans.events.payees import PayeeId
 from services.loans.events.rates import Publication, RateCode
 from services.loans.events.terms import Amendment, BorrowerCode, CovenantKind, Grade, LoanTerms, ProjectCode, Stage
 from shared.journal.texts import TypedText
@@ -192,10 +193,12 @@ class AdvancePaid(LoanFact, frozen=True, kw_only=True, tag="loans.advance_paid.v
     seen: tuple[Seen, ...]  # every condition precedent, on the day that it was paid
     change: BookChange
     after: Figures
+    payee: PayeeId | msgspec.UnsetType = msgspec.UNSET  # unset: an earlier build did not say
 
 
 class PaymentRecorded(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.payment_recorded.v1"):
-    """`due_first`: it paid all that was due on its day before what was billed for a later one."""
+    """One person's word, until another reconciles it. `due_first`: it paid all that was due on its day before what was billed for a later
+    one."""
 
     payment: PaymentId
     reference: str  # the bank's; each counts once
@@ -206,6 +209,15 @@ class PaymentRecorded(LoanFact, frozen=True, kw_only=True, omit_defaults=True, t
     change: BookChange
     after: Figures
     due_first: bool = False
+    recorded_by: str | None = None  # None: an earlier build did not say, and nobody reconciles it
+
+
+class PaymentReconciled(LoanFact, frozen=True, kw_only=True, tag="loans.payment_reconciled.v1"):
+    """Another person has found it in the bank's statement."""
+
+    payment: PaymentId
+    statement: str  # its number
+    reconciled_by: str
 
 
 class DeliveryCredited(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.delivery_credited.v1"):
@@ -339,6 +351,7 @@ LoanEvent = (
     | AdvanceWithdrawn
     | AdvancePaid
     | PaymentRecorded
+    | PaymentReconciled
     | DeliveryCredited
     | PaymentReversed
     | RateReset

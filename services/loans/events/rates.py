@@ -6,6 +6,7 @@ from typing import NewType
 import msgspec
 
 from services.loans.events.books import LoanId
+from services.loans.events.facility import Minor
 from shared.journal.texts import TypedText
 
 RateCode = NewType("RateCode", str)  # "AONIA", "BBSW-3M"
@@ -38,12 +39,21 @@ class ReferenceRatePublished(_Event, frozen=True, kw_only=True, tag="loans.refer
     followers: tuple[LoanId, ...]
 
 
+class Lent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a publication moves of a loan that follows: its interest, on at most its commitment."""
+
+    companies: tuple[str, ...]  # its borrower and its project
+    currency: str
+    commitment_minor: Minor
+
+
 class ReferenceRateFollowed(_Event, frozen=True, kw_only=True, tag="loans.reference_rate_followed.v1"):
     """A loan bears it from now on, and is told what was published already."""
 
     loan: LoanId
     calendar: str
     publications: tuple[Publication, ...]  # by day
+    lent: Lent | msgspec.UnsetType = msgspec.UNSET  # unset: an earlier build did not say
 
 
 class ReferenceRateLeft(_Event, frozen=True, kw_only=True, tag="loans.reference_rate_left.v1"):

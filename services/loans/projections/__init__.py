@@ -11,6 +11,7 @@ from services.loans.events.loan import LoanEvent
 from services.loans.events.material import MaterialEvent
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
 from services.loans.events.parking import ParkingEvent
+from services.loans.events.payees import PayeeEvent
 from services.loans.events.project import ProjectEvent
 from services.loans.events.rates import RateEvent
 from services.loans.events.reach import LogReachReported
@@ -20,6 +21,7 @@ from services.loans.projections.facility import project_facility
 from services.loans.projections.loan import project_loans
 from services.loans.projections.material import project_material, take_product
 from services.loans.projections.offtake import project_offtake
+from services.loans.projections.payees import project_payee
 from services.loans.projections.project import project_project
 from services.loans.projections.rates import project_rate
 from shared.journal.connection import Connection, Project
@@ -42,6 +44,7 @@ _PARTS: tuple[tuple[tuple[Any, ...], Project], ...] = (
     (get_args(FacilityEvent), _each(project_facility)),
     (get_args(RateEvent), _each(project_rate)),
     (get_args(ProjectEvent), _each(project_project)),
+    (get_args(PayeeEvent), _each(project_payee)),
     (get_args(LoanEvent), project_loans),
     (get_args(EquityEvent), _each(project_equity)),
     (get_args(MaterialEvent), _each(project_material)),

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 
+from services.loans.events.authority import name_of_use
 from shared.journal.connection import Connection
 from shared.journal.record import Fact
 from shared.terms.uses import keep_use
@@ -11,6 +12,7 @@ _STEPS = {  # by the kind of stream
     "equity": "UPDATE holdings SET version = greatest(version, $2) WHERE holding = $1",
     "material": "UPDATE material_loans SET version = greatest(version, $2) WHERE loan = $1",
     "facility": "UPDATE facilities SET version = greatest(version, $2) WHERE facility = $1",
+    "payees": "UPDATE payees SET version = greatest(version, $2) WHERE borrower = $1",
     "reference": "UPDATE reference_rates SET version = greatest(version, $2) WHERE rate = $1",
 }
 _ENTRY = """
@@ -24,7 +26,7 @@ _MATERIAL_ENTRY = """
 async def project_citation(connection: Connection, fact: Fact) -> None:
     """A line in the history of what was acted on, whose ETag is the version of its stream with this event. Ids differ by their kind."""
     event, version = fact.event, fact.record.version
-    await keep_use(connection, fact, fact.place)
+    await keep_use(connection, fact, name_of_use(fact.record.stream, event.cited.act, fact.place))
     await project_proposal(connection, fact)
     on, at = date.fromisoformat(fact.record.effective_on), datetime.fromisoformat(fact.record.recorded_at)
     await connection.execute(_ENTRY, event.matter, version, on, at, event.cited.authority, fact.place)

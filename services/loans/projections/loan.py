@@ -39,6 +39,7 @@ from services.loans.events.loan import (
     LoanProposed,
     LoanRepaid,
     LoanWithdrawn,
+    PaymentReconciled,
     PaymentRecorded,
     PaymentReversed,
     PeriodClosed,
@@ -66,8 +67,8 @@ _FIGURES = """
         AS new(loan, version, figures, principal_minor, overdue_minor, owed_minor)
     WHERE loans.loan = new.loan"""
 _PAYMENTS = """
-    INSERT INTO payments (payment, loan, kind, reference, amount_minor, received_on, prepays, reversed)
-    SELECT *, false FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::date[], $7::text[])"""
+    INSERT INTO payments (payment, loan, kind, reference, amount_minor, received_on, prepays, unreconciled, reversed)
+    SELECT *, false FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::date[], $7::text[], $8::boolean[])"""
 _LOAN = """
     INSERT INTO loans (loan, status, facility, borrower, project, currency, commitment_minor, undrawn_minor, terms, document, proposed_by,
                        reference, principal_minor, overdue_minor, bucket, grade, stage, provision_minor, seen, seen_subsequents, version)
@@ -124,7 +125,8 @@ def _payment(event: PaymentRecorded | DeliveryCredited | RecoveryRecorded) -> tu
             kind, reference, prepays = "delivery", event.lot, event.prepays
         case RecoveryRecorded():
             kind, reference, prepays = "recovery", event.reference, "nothing"
-    return event.payment, event.loan, kind, reference, event.amount_minor, event.received_on, prepays
+    unreconciled = isinstance(event, PaymentRecorded) and event.recorded_by is not None
+    return event.payment, event.loan, kind, reference, event.amount_minor, event.received_on, prepays, unreconciled
 
 
 def _stands(loan: str, version: int, figures: Figures | None) -> tuple[Any, ...]:
@@ -169,8 +171,8 @@ async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> 
             await _project_act(connection, event)
         case AdvanceRequested() | AdvanceCleared() | AdvanceWithdrawn() | AdvancePaid():
             await _project_advance(connection, event)
-        case PaymentReversed():
-            await execute("UPDATE payments SET reversed = true, reason = $2 WHERE payment = $1", event.payment, event.reason)
+        case PaymentReversed() | PaymentReconciled():
+            await _project_payment(connection, event)
         case ArrearsChanged():
             await execute("UPDATE loans SET bucket = $2 WHERE loan = $1", event.loan, event.bucket)
         case RatioReported():
@@ -279,6 +281,14 @@ async def _amend(connection: Connection, loan: str, amended: AmendCondition) -> 
     )
 
 
+async def _project_payment(connection: Connection, event: PaymentReversed | PaymentReconciled) -> None:
+    if isinstance(event, PaymentReconciled):
+        await connection.execute("UPDATE payments SET unreconciled = false WHERE payment = $1", event.payment)
+        return
+    query = "UPDATE payments SET reversed = true, unreconciled = false, reason = $2 WHERE payment = $1"
+    await connection.execute(query, event.payment, event.reason)
+
+
 async def _project_advance(connection: Connection, event: AdvanceRequested | AdvanceCleared | AdvanceWithdrawn | AdvancePaid) -> None:
     execute = connection.execute
     match event:
@@ -296,9 +306,10 @@ async def _project_advance(connection: Connection, event: AdvanceRequested | Adv
             await execute("UPDATE advances SET status = 'withdrawn' WHERE advance = $1", event.advance)
         case AdvancePaid():
             await execute(
-                "UPDATE advances SET status = 'paid', paid_on = $2, seen = $3 WHERE advance = $1",
+                "UPDATE advances SET status = 'paid', paid_on = $2, seen = $3, payee = $4 WHERE advance = $1",
                 event.advance,
                 event.paid_on,
                 as_json(event.seen),
+                event.payee or None,
             )
             await execute("UPDATE loans SET undrawn_minor = $2 WHERE loan = $1", event.loan, event.undrawn_minor)

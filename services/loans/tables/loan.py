@@ -65,6 +65,7 @@ class AdvanceRow(Table, table=True):
     status: str
     paid_on: date | None
     seen: list[dict[str, Any]] = json()  # what it saw of every condition precedent
+    payee: str | None  # that it was paid on; none: not yet, or by an earlier build
 
 
 class PaymentRow(Table, table=True):
@@ -76,6 +77,7 @@ class PaymentRow(Table, table=True):
     amount_minor: int = whole()
     received_on: date
     prepays: str
+    unreconciled: bool  # one person's word
     reversed: bool
     reason: str | None
 

@@ -166,7 +166,7 @@ def test_a_breach_is_reported_by_one_and_cured_by_two():
 
 def test_a_loan_with_a_credit_is_closed_by_two_and_one_without_by_one():
     owed = 120_000
-    repaid = a_loan().given(loan_story.payment("a", owed, TODAY, prepays="term"))
+    repaid = a_loan().given(loan_story.payment("a", owed, TODAY, prepays="term"), loan_story.reconcile("a"))
     assert not isinstance(repaid.when(CloseLoan(reason="repaid", on=TODAY)).answer, Refused)
     beyond = a_loan().given(loan_story.payment("a", owed + 500, TODAY, prepays="term"))
     refused_alone(beyond, CloseLoan(reason="repaid", on=TODAY))

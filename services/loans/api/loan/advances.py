@@ -10,14 +10,17 @@ from pydantic import BaseModel
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.loans.api.fields import AdvancePath, LoanPath, PositiveMinor
+from services.loans.api.fields import AdvancePath, LoanPath, PayeeName, PositiveMinor
 from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
+from services.loans.api.payees.payees import payee_not_found, payee_of
 from services.loans.domain.loan.advances import PayAdvance, RequestAdvance, WithdrawAdvance
 from services.loans.domain.loan.state import Loan, seen_precedents, seen_subsequents
 from services.loans.events.loan import AdvanceCleared, AdvanceId, Seen
 from services.loans.tables.loan import AdvanceRow, LoanRow
+from services.loans.tables.payees import PayeeRow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading
+from shared.http.problems import Problem
 from shared.terms.acting_api import barred
 from shared.terms.authority import interest_in
 from shared.terms.authority_tables import accounts_of
@@ -38,6 +41,7 @@ class AdvanceBody(Body):
 
 
 class PayBody(Body):
+    payee: PayeeName
     paid_on: Day
 
 
@@ -61,6 +65,7 @@ class AdvanceView(BaseModel):
     amount_minor: int
     purpose: str
     paid_on: date | None
+    payee: str | None  # that it was paid on
     seen: list[SeenView]
 
 
@@ -78,6 +83,7 @@ class PaidView(BaseModel):
     status: AdvanceStatus
     amount_minor: int
     paid_on: date
+    payee: str
     undrawn_minor: int  # of the commitment
     seen: list[SeenView]
     figures: dict[str, Any]
@@ -119,10 +125,15 @@ async def request_advance(loan: LoanPath, body: AdvanceBody, caller: Operates, p
 @router.post("/{loan}/advances/{advance}/pay")
 async def pay_advance(loan: LoanPath, advance: AdvancePath, body: PayBody, caller: Operates, post: Posting, reads: Reading) -> PaidView:
     """The conditions are looked at once more, as they are on the day of the payment; what was seen is kept with it. Another person pays
-    than has asked for it, or has recorded the evidence."""
+    than has asked for it, recorded the evidence, or registered the payee. It is paid on a payee of the borrower, in the loan's currency; on
+    one that takes the place of another from the third business day on."""
     async with reads.session() as session:
         accounts = await accounts_of(session, caller.subject)
-    command = PayAdvance(advance=AdvanceId(advance), paid_on=body.paid_on, by=frozenset(accounts), on=post.today)
+        row = await session.get(PayeeRow, body.payee)
+    command: PayAdvance | Problem = payee_not_found(body.payee, "/payee")
+    if row is not None:
+        payee, by = payee_of(row), frozenset(accounts)
+        command = PayAdvance(advance=AdvanceId(advance), payee=payee, paid_on=body.paid_on, by=by, on=post.today)
 
     async def parties(session: AsyncSession) -> list[str]:
         row = await session.get(LoanRow, loan)
@@ -136,6 +147,7 @@ async def pay_advance(loan: LoanPath, advance: AdvancePath, body: PayBody, calle
         status=AdvanceStatus.PAID,
         amount_minor=event.amount_minor,
         paid_on=event.paid_on,
+        payee=event.payee,
         undrawn_minor=event.undrawn_minor,
         seen=[_view_seen(each) for each in event.seen],
         figures=msgspec.to_builtins(event.after),

@@ -12,12 +12,13 @@ from sqlmodel import select
 from services.loans.api.fields import LoanPath, PaymentPath, PositiveMinor
 from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
 from services.loans.domain.controls import CONTROLS
-from services.loans.domain.loan.payments import RecordPayment, RecordRecovery, ReversePayment
+from services.loans.domain.loan.payments import ReconcilePayment, RecordPayment, RecordRecovery, ReversePayment
 from services.loans.events.loan import PaymentId, Prepays
 from services.loans.tables.loan import PaymentRow
 from shared.http.fields import Body, Day, ReasonBody
-from shared.http.handlers import Page, Paging, Posting, same_fields
+from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.journal.record import Fact
+from shared.terms.acting_api import accounts_of_caller
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/loans", tags=["payments"])
@@ -43,6 +44,16 @@ class PaymentBody(RecoveryBody):
     prepays: Prepays = "nothing"
 
 
+class ReconciliationBody(Body):
+    statement: Reference  # the number of the bank's statement that shows it
+
+
+class PaymentReconciledView(BaseModel):
+    payment: str
+    loan: str
+    statement: str
+
+
 class PaymentView(BaseModel):
     payment: str
     loan: str
@@ -51,6 +62,7 @@ class PaymentView(BaseModel):
     amount_minor: int
     received_on: date
     prepays: Prepays
+    unreconciled: bool  # one person's word: another has not found it in the bank's statement yet
     reversed: bool
     reason: str | None
 
@@ -75,9 +87,21 @@ async def record_payment(loan: LoanPath, body: PaymentBody, caller: Operates, po
         amount_minor=body.amount_minor,
         received_on=body.received_on,
         prepays=body.prepays,
+        by=caller.subject,
         on=post.today,
     )
     return _recorded((await post.submit(f"loan/{loan}", command)).facts[0])
+
+
+@router.post("/{loan}/payments/{payment}/reconcile")
+async def reconcile_payment(
+    loan: LoanPath, payment: PaymentPath, body: ReconciliationBody, caller: Operates, post: Posting, reads: Reading
+) -> PaymentReconciledView:
+    """Another person than has recorded it has found it in the bank's statement. Until then the loan is not closed, and nothing refunded."""
+    accounts = await accounts_of_caller(reads, caller)
+    command = ReconcilePayment(payment=PaymentId(payment), statement=body.statement, by=caller.subject, accounts=accounts)
+    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
+    return PaymentReconciledView(payment=event.payment, loan=event.loan, statement=event.statement)
 
 
 @router.post("/{loan}/recoveries", status_code=202)
@@ -102,7 +126,11 @@ async def reverse_payment(loan: LoanPath, payment: PaymentPath, body: ReasonBody
 
 @router.get("/{loan}/payments")
 async def list_payments(
-    loan: LoanPath, caller: SeesLoans, pages: Paging, kind: Annotated[PaymentKind | None, Query()] = None
+    loan: LoanPath,
+    caller: SeesLoans,
+    pages: Paging,
+    kind: Annotated[PaymentKind | None, Query()] = None,
+    unreconciled: Annotated[bool | None, Query()] = None,
 ) -> Page[PaymentView]:
     async with pages.session() as session:
         await find_loan(session, loan, caller)
@@ -110,7 +138,7 @@ async def list_payments(
             select(PaymentRow).where(PaymentRow.loan == loan),
             PaymentRow.payment,
             same_fields(PaymentView),
-            only={PaymentRow.kind: kind},
+            only={PaymentRow.kind: kind, PaymentRow.unreconciled: unreconciled},
             session=session,
         )
 

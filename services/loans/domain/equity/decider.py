@@ -19,7 +19,7 @@ from services.loans.domain.equity.write_downs import (
 )
 from services.loans.domain.facility.headroom import Reason as FacilityReason
 from services.loans.domain.standing.instalments import round_half_even
-from services.loans.events.authority import AuthorityCited
+from services.loans.events.authority import AuthorityCited, name_of_use
 from services.loans.events.equity import (
     HoldingApproved,
     HoldingCommitted,
@@ -159,7 +159,8 @@ def _propose(command: ProposeHolding, holding: Holding) -> Decided:
 
 def _approve(command: ApproveHolding, holding: Holding, id: HoldingId, terms: HoldingTerms) -> Decided:
     assert holding.proposal is not None, "a holding begins with its proposal"
-    action = of_money("commit_holding", terms.commitment_minor, terms.currency, (terms.company, terms.project))
+    name = name_of_use(f"equity/{id}", "commit_holding", "")
+    action = of_money("commit_holding", terms.commitment_minor, terms.currency, (terms.company, terms.project), name)
     if isinstance(signed := sign(holding.proposal, command.signing, action), Refused):
         return signed
     approval, cited = signed

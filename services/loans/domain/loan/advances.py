@@ -18,6 +18,7 @@ from services.loans.domain.loan.state import (
     seen_subsequents,
     wrong_status,
 )
+from services.loans.domain.payees.payees import Payee
 from services.loans.events.loan import (
     AdvanceCleared,
     AdvanceId,
@@ -31,6 +32,7 @@ from services.loans.events.loan import (
     Seen,
     SubsequentMissed,
 )
+from services.loans.events.terms import LoanTerms
 from shared.journal.decider import Refused
 from shared.journal.texts import TypedText
 from shared.terms.conditions import Evidence
@@ -58,9 +60,10 @@ class WithdrawAdvance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class PayAdvance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`by`: who pays, by every account of theirs."""
+    """`by`: who pays, by every account of theirs. `payee`: as it was looked up before."""
 
     advance: AdvanceId
+    payee: Payee
     paid_on: date
     by: frozenset[str]
     on: date
@@ -193,6 +196,8 @@ def _pay(command: PayAdvance, loan: Loan) -> Decided:
         return _by_one(f"{command.advance} was asked for by who would pay it")
     if shown := sorted(each.reference for each in loan.evidence.values() if each.by in command.by):
         return _by_one(f"{shown[0]}, which its conditions are held against, was recorded by who would pay it")
+    if (misled := _fault_of_payee(command, loan.terms)) is not None:
+        return misled
     paid = AdvancePaid(
         loan=loan.id,
         advance=command.advance,
@@ -204,9 +209,25 @@ def _pay(command: PayAdvance, loan: Loan) -> Decided:
         seen=seen,
         change=NO_CHANGE,
         after=NO_FIGURES,
+        payee=command.payee.id,
     )
     paid = entered(loan, paid, command.on)
     return [paid, *arrears(loan, paid.after)]
+
+
+def _fault_of_payee(command: PayAdvance, terms: LoanTerms) -> Refused[Reason] | None:
+    payee, day = command.payee, command.paid_on
+    if (payee.borrower, payee.currency) != (terms.borrower, terms.currency):
+        detail = f"{payee.id} is for {payee.currency} to {payee.borrower}"
+        return Refused(Reason.PAYEE_OF_ANOTHER, detail, "/payee", f"one for {terms.currency} to {terms.borrower}")
+    if day < payee.pays_from:
+        detail = f"nothing is paid to {payee.id} before {payee.pays_from}: the borrower is asked first whether it is its own"
+        return Refused(Reason.PAYEE_NOT_IN_FORCE, detail, "/payee", f"{payee.pays_from} or later")
+    if payee.ended_on is not None and day >= payee.ended_on:
+        return Refused(Reason.PAYEE_NOT_IN_FORCE, f"{payee.id} has ended on {payee.ended_on}", "/payee", "a payee that is in force")
+    if not payee.registered_by.isdisjoint(command.by):
+        return _by_one(f"{payee.id} was registered by who would pay on it")
+    return None
 
 
 def _cancel(command: CancelCommitment, loan: Loan) -> Decided:

@@ -29,7 +29,7 @@ from services.loans.domain.loan.state import (
 )
 from services.loans.domain.loan.terms import MAX_RATE_PCT, fault_of_room, fault_of_schedule, fault_of_terms, rate_invalid
 from services.loans.domain.standing.standing import figures_on, opened
-from services.loans.events.authority import AuthorityCited
+from services.loans.events.authority import AuthorityCited, name_of_use
 from services.loans.events.loan import (
     ActApproved,
     ActId,
@@ -165,7 +165,7 @@ def _approve(command: ApproveLoan, loan: Loan) -> Decided:
         return not_found()
     if loan.status is not LoanStatus.PROPOSED:
         return wrong_status(loan, "proposed")
-    action = _action("commit_loan", loan.terms, loan.terms.commitment_minor)
+    action = _action("commit_loan", loan.terms, loan.terms.commitment_minor, name_of_use(f"loan/{loan.id}", "commit_loan", ""))
     if isinstance(signed := sign(loan.proposal, command.signing, action), Refused):
         return signed
     approval, cited = signed
@@ -322,8 +322,8 @@ def _action_of(content: Amendment, terms: LoanTerms) -> Action:
             assert_never(content)
 
 
-def _action(act: str, terms: LoanTerms, amount_minor: int) -> Action:
-    return of_money(act, amount_minor, terms.currency, (terms.borrower, terms.project))
+def _action(act: str, terms: LoanTerms, amount_minor: int, name: str = "") -> Action:
+    return of_money(act, amount_minor, terms.currency, (terms.borrower, terms.project), name)
 
 
 def _unless_named(terms: LoanTerms, name: str) -> Refused[Reason] | None:

@@ -63,6 +63,7 @@ from services.loans.events.loan import (
     LoanProposed,
     LoanRepaid,
     LoanWithdrawn,
+    PaymentReconciled,
     PaymentRecorded,
     PaymentReversed,
     PeriodClosed,
@@ -155,11 +156,15 @@ def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
             return _replace(enter(loan, event), advances=left, advanced_minor=loan.advanced_minor + event.amount_minor)
         case PaymentRecorded() | DeliveryCredited() | RecoveryRecorded():
             reference = event.lot if isinstance(event, DeliveryCredited) else event.reference
+            by = event.recorded_by if isinstance(event, PaymentRecorded) else None
             return _replace(
                 enter(loan, event),
-                payments=loan.payments.set(event.payment, Payment(reference, event.amount_minor)),
+                payments=loan.payments.set(event.payment, Payment(reference, event.amount_minor, recorded_by=by)),
                 references=loan.references.set(reference, event.payment),
             )
+        case PaymentReconciled():
+            found = _replace(loan.payments[event.payment], reconciled=True)
+            return _replace(loan, payments=loan.payments.set(event.payment, found))
         case PaymentReversed():
             payment = _replace(loan.payments[event.payment], reversed=True)
             return _replace(

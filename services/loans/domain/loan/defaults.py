@@ -20,7 +20,16 @@ from services.loans.domain.loan.books import (
     owed_minor,
     planned_fault,
 )
-from services.loans.domain.loan.state import Decided, Loan, LoanStatus, Reason, broken_covenants, not_found, wrong_status
+from services.loans.domain.loan.state import (
+    Decided,
+    Loan,
+    LoanStatus,
+    Reason,
+    broken_covenants,
+    fault_of_unreconciled,
+    not_found,
+    wrong_status,
+)
 from services.loans.domain.standing.standing import figures_on
 from services.loans.events.defaults import (
     AccelerationNotified,
@@ -168,7 +177,7 @@ def fault_of_way_out(content: Accelerate | Reinstate | EndEnforcement | Refund, 
             free = min(figures.credit_minor, figures_on(loan.account, day).credit_minor)
             if not 0 < amount <= free:
                 return Refused(Reason.CREDIT_BEYOND, f"{free} are owed to the borrower", "/amount_minor", f"1 to {free}")
-            return None
+            return fault_of_unreconciled(loan)
 
 
 def followed(loan: Loan, content: Amendment, after: Figures, on: date) -> list[LoanEvent]:

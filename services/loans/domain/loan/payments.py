@@ -10,7 +10,16 @@ import msgspec
 
 from services.loans.domain.loan.books import NO_CHANGE, NO_FIGURES, arrears, consequences, day_fault, entered, owed_again, too_much
 from services.loans.domain.loan.state import IN_DEFAULT, OPEN, Decided, Loan, Reason, not_found, wrong_status
-from services.loans.events.loan import DeliveryCredited, LoanEvent, PaymentId, PaymentRecorded, PaymentReversed, Prepays, RecoveryRecorded
+from services.loans.events.loan import (
+    DeliveryCredited,
+    LoanEvent,
+    PaymentId,
+    PaymentReconciled,
+    PaymentRecorded,
+    PaymentReversed,
+    Prepays,
+    RecoveryRecorded,
+)
 from shared.journal.decider import Refused
 from shared.journal.texts import TypedText
 
@@ -21,7 +30,17 @@ class RecordPayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     amount_minor: int
     received_on: date
     prepays: Prepays
+    by: str
     on: date
+
+
+class ReconcilePayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`by`: who has found it in the bank's statement; `accounts`: all of theirs."""
+
+    payment: PaymentId
+    statement: str
+    by: str
+    accounts: frozenset[str]
 
 
 class CreditDelivery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -50,7 +69,7 @@ class RecordRecovery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
-type PaymentCommand = RecordPayment | CreditDelivery | ReversePayment | RecordRecovery
+type PaymentCommand = RecordPayment | ReconcilePayment | CreditDelivery | ReversePayment | RecordRecovery
 
 
 def decide_payment(command: PaymentCommand, loan: Loan) -> Decided:
@@ -63,6 +82,8 @@ def decide_payment(command: PaymentCommand, loan: Loan) -> Decided:
     match command:
         case RecordPayment():
             return _pay(command, loan)
+        case ReconcilePayment():
+            return _reconcile(command, loan)
         case ReversePayment():
             return _reverse(command, loan)
         case RecordRecovery():
@@ -88,9 +109,23 @@ def _pay(command: RecordPayment, loan: Loan) -> Decided:
         change=NO_CHANGE,
         after=NO_FIGURES,
         due_first=True,
+        recorded_by=command.by,
     )
     recorded = entered(loan, recorded, command.on)
     return too_much(recorded, "/amount_minor") or [recorded, *consequences(loan, recorded.after)]
+
+
+def _reconcile(command: ReconcilePayment, loan: Loan) -> Decided:
+    assert loan.id is not None
+    payment = loan.payments.get(command.payment)
+    if payment is None or payment.reversed:
+        return Refused(Reason.PAYMENT_NOT_FOUND, f"no payment {command.payment} counts", "path:payment")
+    if payment.recorded_by is None or payment.reconciled:
+        return Refused(Reason.NOT_TO_RECONCILE, f"{command.payment} is no one person's word", "path:payment")
+    if payment.recorded_by in command.accounts:
+        detail = f"{command.payment} was recorded by who would reconcile it"
+        return Refused(Reason.RECONCILED_BY_SAME, detail, accepted="another person, who finds it in the bank's statement")
+    return [PaymentReconciled(loan=loan.id, payment=command.payment, statement=command.statement, reconciled_by=command.by)]
 
 
 def _credit(command: CreditDelivery, loan: Loan) -> list[LoanEvent]:

@@ -27,6 +27,7 @@ from services.loans.domain.loan.state import (
     Loan,
     Reason,
     broken_covenants,
+    fault_of_unreconciled,
     followed_rate,
     keys_of,
     not_found,
@@ -254,8 +255,10 @@ def _take(command: TakePublications, loan: Loan) -> list[LoanEvent]:
         reset = entered(told, reset, command.on)
         told = msgspec.structs.replace(enter(told, reset), resets=told.resets + 1)
         resets.append(reset)
-    assert told.figures is not None or not resets
-    return [*resets, *consequences(loan, told.figures)] if resets and told.figures is not None else []
+    if not resets:
+        return []
+    assert told.figures is not None, "whose rate was reset has figures"
+    return [*resets, *consequences(loan, told.figures)]
 
 
 def _charge_fee(command: ChargeFee, loan: Loan) -> Decided:
@@ -329,5 +332,7 @@ def _close(command: CloseLoan, loan: Loan) -> Decided:
     if figures.credit_minor:
         accepted = "the loan once an act has refunded it"
         return Refused(Reason.OWES_BORROWER, f"{figures.credit_minor} were paid beyond all that was owed", accepted=accepted)
+    if (unreconciled := fault_of_unreconciled(loan)) is not None:
+        return unreconciled
     rate = followed_rate(loan.terms)
     return [LoanClosed(loan=loan.id, facility=loan.terms.facility, reason=command.reason, reference_rate=rate)]

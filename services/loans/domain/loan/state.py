@@ -72,12 +72,17 @@ class Reason(Reasons):
     COVENANT_BREACHED = "covenant_breached", 409, "A covenant is breached"
     CROSS_DEFAULT = "borrower_in_default", 409, "The borrower is in default of another loan"
     ADVANCE_OUTSIDE = "advance_outside_availability", 409, "The commitment is not available then"
-    ADVANCE_BY_ONE = "advance_by_one_person", 403, "Nobody pays what they have asked for, or have recorded evidence for"
+    ADVANCE_BY_ONE = "advance_by_one_person", 403, "Nobody pays what they have prepared"
+    PAYEE_OF_ANOTHER = "payee_of_another", 409, "The payee is of another borrower, or another currency"
+    PAYEE_NOT_IN_FORCE = "payee_not_in_force", 409, "Nothing is paid to the payee then"
     ADVANCE_NOT_FOUND = "advance_not_found", 404, "There is no such advance"
     DATE_BEFORE_LOAN = "date_before_loan", 422, "The day is before the loan"
     DATE_IN_FUTURE = "date_in_future", 422, "The day has not come yet"
     REFERENCE_USED = "payment_reference_used", 409, "The reference is of another payment"
     PAYMENT_NOT_FOUND = "payment_not_found", 404, "There is no such payment"
+    RECONCILED_BY_SAME = "payment_reconciled_by_same_person", 403, "Nobody reconciles a payment that they recorded"
+    NOT_TO_RECONCILE = "payment_not_to_reconcile", 409, "The payment needs no reconciling"
+    UNRECONCILED = "payments_not_reconciled", 409, "Not each payment is reconciled with the bank's statement"
     NOTHING_TO_CANCEL = "nothing_to_cancel", 409, "There is not so much to cancel"
     ACT_NOT_FOUND = "act_not_found", 404, "There is no such act"
     COVENANT_NOT_FOUND = "covenant_not_found", 404, "There is no such covenant"
@@ -112,6 +117,8 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
     reference: str
     amount_minor: int
     reversed: bool = False
+    recorded_by: str | None = None  # by one person, whose word it is; None: by two, or by an earlier build
+    reconciled: bool = False
 
 
 class CovenantStanding(msgspec.Struct, frozen=True):
@@ -184,6 +191,15 @@ def with_act(loan: Loan, content: Amendment) -> Loan:
             return loan
         case _:
             assert_never(content)
+
+
+def fault_of_unreconciled(loan: Loan) -> Refused[Reason] | None:
+    """Nothing leaves, and no security is given back, over a payment that is one person's word."""
+    waiting = sorted(id for id, each in loan.payments.items() if each.recorded_by is not None and not (each.reconciled or each.reversed))
+    if not waiting:
+        return None
+    detail = f"{len(waiting)} payments are one person's word, {waiting[0]} among them"
+    return Refused(Reason.UNRECONCILED, detail, accepted="the loan once another person has reconciled each with the bank's statement")
 
 
 def broken_covenants(loan: Loan, on: date) -> list[CovenantKind]:

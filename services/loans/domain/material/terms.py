@@ -11,7 +11,7 @@ from services.loans.domain.approvals import of_metal
 from services.loans.domain.material.state import MaterialLoan, Reason, agreed
 from services.loans.domain.papers import DeferralPaper, MaterialTermsPaper
 from services.loans.domain.standing.instalments import round_half_even
-from services.loans.events.authority import AuthorityCited
+from services.loans.events.authority import AuthorityCited, name_of_use
 from services.loans.events.material import (
     DeferralApproved,
     DeferralId,
@@ -347,7 +347,7 @@ def exact(text: str) -> Fraction | None:
 
 
 def _action(act: str, loan: MaterialLoan) -> Action:
-    return of_metal(act, loan.product, loan.mass_g, loan.partner)
+    return of_metal(act, loan.product, loan.mass_g, loan.partner, name_of_use(f"material/{loan.id}", act, ""))
 
 
 def not_found() -> Refused[Reason]:

@@ -17,6 +17,7 @@ from services.loans.domain.standing.periods import PeriodGrid, grid
 from services.loans.domain.standing.standing import Account
 from services.loans.events.rates import Publication
 from services.loans.events.terms import RateFollowed
+from shared.terms.business_days import business_days_later
 
 _ONE_DAY = timedelta(days=1)
 _FAR = timedelta(days=60)  # within which a few business days surely lie
@@ -24,10 +25,7 @@ _FAR = timedelta(days=60)  # within which a few business days surely lie
 
 def business_days_after(day: date, count: int, calendar: str) -> date:
     """So many business days after a business day; none: the day itself, or the first business day after it."""
-    day = adjusted(day, "following", calendar)
-    for _ in range(count):
-        day = adjusted(day + _ONE_DAY, "following", calendar)
-    return day
+    return business_days_later(adjusted(day, "following", calendar), count, calendar)
 
 
 def business_days_before(day: date, count: int, calendar: str) -> date:

@@ -12,6 +12,7 @@ from services.loans.domain.standing.calendars import adjusted
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.books import LoanId
 from services.loans.events.rates import (
+    Lent,
     Publication,
     RateCode,
     RateEvent,
@@ -51,6 +52,7 @@ class FollowReferenceRate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     rate: RateCode
     loan: LoanId
+    lent: Lent
     since: date
 
 
@@ -81,7 +83,7 @@ class ReferenceRate(msgspec.Struct, frozen=True):
     id: RateCode | None = None  # None: not registered
     calendar: str = "none"
     published: immutables.Map[date, str] = immutables.Map()
-    followers: frozenset[LoanId] = frozenset()
+    followers: immutables.Map[LoanId, Lent | None] = immutables.Map()  # None: an earlier build did not say what is lent
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
 
 
@@ -95,7 +97,9 @@ def decide(command: Command, rate: ReferenceRate) -> Sequence[RateEvent] | Refus
             if command.loan in rate.followers:
                 return []
             told = tuple(Publication(day=day, pct=rate.published[day]) for day in sorted(rate.published) if day >= command.since - TOLD)
-            return [ReferenceRateFollowed(rate=command.rate, loan=command.loan, calendar=rate.calendar, publications=told)]
+            return [
+                ReferenceRateFollowed(rate=command.rate, loan=command.loan, calendar=rate.calendar, publications=told, lent=command.lent)
+            ]
         case LeaveReferenceRate():
             return [ReferenceRateLeft(rate=command.rate, loan=command.loan)] if command.loan in rate.followers else []
         case _:
@@ -170,9 +174,9 @@ def evolve(rate: ReferenceRate, event: RateEvent | AuthorityCited) -> ReferenceR
             told = event.publication
             return msgspec.structs.replace(rate, published=rate.published.set(told.day, told.pct))
         case ReferenceRateFollowed():
-            return msgspec.structs.replace(rate, followers=rate.followers | {event.loan})
+            return msgspec.structs.replace(rate, followers=rate.followers.set(event.loan, event.lent or None))
         case ReferenceRateLeft():
-            return msgspec.structs.replace(rate, followers=rate.followers - {event.loan})
+            return msgspec.structs.replace(rate, followers=rate.followers.delete(event.loan))
         case AuthorityCited():
             return rate
         case _:

@@ -31,6 +31,7 @@ from tests.stories.loan import (
     names,
     pay_out,
     payment,
+    reconcile,
     request,
     sign_act,
     terms,
@@ -257,7 +258,7 @@ def test_a_loan_that_had_fallen_due_is_in_default_again_when_its_last_payment_ne
 
 
 def test_a_loan_is_not_closed_before_what_is_owed_to_its_borrower_is_refunded():
-    over = lent(payment("a", 130_000, START, prepays="instalment"))
+    over = lent(payment("a", 130_000, START, prepays="instalment"), reconcile("a"))
     over.when(CloseLoan(reason="repaid", on=START)).refused("loan_owes_borrower")
     refund = Refund(amount_minor=10_000, reference="bank/back", on=START)
     over.when(act(Refund(amount_minor=10_001, reference="bank/back", on=START))).refused("refund_beyond_credit", "/amount_minor")
@@ -270,7 +271,7 @@ def test_a_loan_is_not_closed_before_what_is_owed_to_its_borrower_is_refunded():
 
 def test_what_was_refunded_of_a_payment_that_never_came_is_due_back():
     refund = Refund(amount_minor=10_000, reference="bank/back", on=START)
-    back = lent(payment("a", 130_000, START, prepays="instalment"), act(refund), sign_act())
+    back = lent(payment("a", 130_000, START, prepays="instalment"), reconcile("a"), act(refund), sign_act())
     bounced = back.given(ReversePayment(payment=PaymentId("pay_a"), reason="it bounced", on=START))
     figures = bounced.state.figures
     assert (figures.due_minor, figures.principal_minor, figures.credit_minor) == (10_000, 120_000, 0)

@@ -43,6 +43,7 @@ from tests.stories.loan import (
     names,
     pay_out,
     payment,
+    reconcile,
     request,
     sign_act,
     terms,
@@ -243,7 +244,7 @@ def test_a_fee_that_has_accrued_is_billed_before_a_loan_is_repaid_or_closed():
     half = date(2026, 1, 21)
     loan = committed(learn(*SHOWN), request("a", 100_000), pay_out("a"), commitment_fee_pct="12")
     gone = CancelCommitment(amount_minor=None, reason="enough", on=half)
-    loan = loan.given(gone, payment("all", 100_600, half, prepays="instalment"))
+    loan = loan.given(gone, payment("all", 100_600, half, prepays="instalment"), reconcile("all"))
     happened = loan.events
     assert "LoanRepaid" not in names(happened)
     loan = loan.given(ClosePeriod(on=months(1)))

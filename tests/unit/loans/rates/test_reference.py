@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from services.loans.domain.controls import CONTROLS, EVENTS
 from services.loans.domain.rates.reference import (
@@ -15,6 +16,7 @@ from services.loans.domain.rates.reference import (
 )
 from services.loans.events.loan import LoanId
 from services.loans.events.rates import (
+    Lent,
     Publication,
     RateCode,
     ReferenceRateFollowed,
@@ -22,15 +24,18 @@ from services.loans.events.rates import (
     ReferenceRatePublished,
     ReferenceRateRegistered,
 )
+from shared.terms.authority import Fault, Use, interest_in
 from shared.terms.countersigning import ControlReason, countersigned
-from tests.stories.countersigned import approve, propose
+from tests.stories.countersigned import SIGNER, approve, propose
 from tests.stories.given import Given
+from tests.stories.powers import may
 
 FRIDAY, SATURDAY, MONDAY = date(2026, 1, 9), date(2026, 1, 10), date(2026, 1, 12)
 AONIA = RateCode("AONIA")
 LOAN = LoanId("lon_1")
 REGISTER = RegisterReferenceRate(rate=AONIA, name="overnight", administrator="Reserve Bank of Australia", calendar="weekends")
-FOLLOW = FollowReferenceRate(rate=AONIA, loan=LOAN, since=MONDAY)
+LENT = Lent(companies=("hillgrove-mines", "hillgrove"), currency="AUD", commitment_minor=120_000)
+FOLLOW = FollowReferenceRate(rate=AONIA, loan=LOAN, lent=LENT, since=MONDAY)
 
 
 def publish(day: date, pct: str, on: date = MONDAY) -> PublishReferenceRate:
@@ -90,3 +95,27 @@ def test_nobody_registers_or_publishes_alone():
     story.when(publish(MONDAY, "4.1")).refused(ControlReason.NEEDED)
     story = story.given(propose(publish(MONDAY, "4.1"), MONDAY), approve(MONDAY))
     assert any(isinstance(each, ReferenceRatePublished) for each in story.events)
+
+
+def test_who_signs_a_publication_needs_power_over_all_that_is_lent_to_those_that_follow():
+    story = Given(countersigned(DECIDER, CONTROLS, EVENTS), propose(REGISTER, MONDAY), approve(MONDAY))
+    other = FollowReferenceRate(rate=AONIA, loan=LoanId("lon_2"), lent=replace(LENT, commitment_minor=30_000), since=MONDAY)
+    story = story.given(FOLLOW, other, propose(publish(MONDAY, "4.1"), MONDAY))
+    barred = may(SIGNER, MONDAY, conflicts=frozenset({interest_in("company", "hillgrove")}))
+    story.when(approve(MONDAY, capacity=barred)).refused(Fault.CONFLICT)
+    little = [replace(chain[0], limit_minor=149_999, currency="AUD") for chain in may(SIGNER, MONDAY).held]
+    limited = replace(may(SIGNER, MONDAY), held=tuple((each,) for each in little))
+    story.when(approve(MONDAY, capacity=limited)).refused(Fault.OVER_LIMIT)
+    *_, cited = story.when(approve(MONDAY)).events
+    assert (cited.cited.amount_minor, cited.cited.currency) == (150_000, "AUD")
+
+
+def test_what_is_published_each_day_counts_once_towards_a_limit():
+    story = Given(countersigned(DECIDER, CONTROLS, EVENTS), propose(REGISTER, MONDAY), approve(MONDAY), FOLLOW)
+    story = story.given(propose(publish(MONDAY, "4.1"), MONDAY))
+    used = Use(name="reference/AONIA", on=FRIDAY, amount_minor=120_000, currency="AUD")
+    within = {"limit_minor": 120_000, "currency": "AUD", "window_days": 30}
+    for uses, covers in (((used,), True), ((replace(used, name="reference/SOFR"),), False)):
+        held = tuple((replace(chain[0], uses=uses, **within),) for chain in may(SIGNER, MONDAY).held)
+        later = story.when(approve(MONDAY, capacity=replace(may(SIGNER, MONDAY), held=held)))
+        assert later.events if covers else later.refused(Fault.OVER_LIMIT)

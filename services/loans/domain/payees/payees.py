@@ -1,0 +1,128 @@
+"""Payees: the bank accounts that a borrower is paid on. One stream a borrower.
+
+Two people register one, and neither of them pays anything on it. It is never changed: another account is another payee.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import assert_never
+
+import immutables
+import msgspec
+
+from services.loans.events.authority import AuthorityCited
+from services.loans.events.payees import PayeeEnded, PayeeEvent, PayeeId, PayeeRegistered
+from services.loans.events.terms import BorrowerCode
+from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.texts import TypedText
+from shared.terms.authority import Capacity
+from shared.terms.business_days import business_days_later
+from shared.terms.countersigning import ProposedCommand
+
+CHANGE_WAITS_DAYS = 3
+"""Business days, Monday to Friday. "Our bank details have changed" is how most payments are misled: in these days the borrower
+is called back by a number that was known before, and sees in its own list of payees that there is another."""
+
+
+class RegisterPayee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`capacity`: of who signs it; None: nobody has yet."""
+
+    payee: PayeeId
+    borrower: BorrowerCode
+    currency: str
+    holder: TypedText
+    bank: TypedText
+    account: TypedText
+    masked: TypedText
+    by: str
+    on: date
+    capacity: Capacity | None = None
+
+
+class EndPayee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    payee: PayeeId
+    reason: TypedText
+    on: date
+
+
+type Command = RegisterPayee | EndPayee
+
+
+class Reason(Reasons):
+    """Why a borrower's payees stay as they are."""
+
+    ALREADY_REGISTERED = "payee_already_registered", 409, "The payee is registered already"
+    NOT_FOUND = "payee_not_found", 404, "There is no such payee"
+    ALREADY_ENDED = "payee_already_ended", 409, "The payee has ended already"
+
+
+class Payee(msgspec.Struct, frozen=True, kw_only=True):
+    """As a payment looks at it."""
+
+    id: PayeeId
+    borrower: BorrowerCode
+    currency: str
+    registered_by: frozenset[str]
+    pays_from: date
+    ended_on: date | None = None
+
+
+class Payees(msgspec.Struct, frozen=True):
+    payees: immutables.Map[PayeeId, Payee] = immutables.Map()  # those that have ended, too
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
+
+
+def decide(command: Command, state: Payees) -> Sequence[PayeeEvent] | Refused[Reason]:
+    match command:
+        case RegisterPayee():
+            if command.payee in state.payees:
+                return Refused(Reason.ALREADY_REGISTERED, f"{command.payee} is registered already")
+            return [_registered(command, state)]
+        case EndPayee():
+            if (payee := state.payees.get(command.payee)) is None:
+                return Refused(Reason.NOT_FOUND, f"there is no payee {command.payee}", "path:payee")
+            if payee.ended_on is not None:
+                return Refused(Reason.ALREADY_ENDED, f"it has ended on {payee.ended_on}", "path:payee")
+            return [PayeeEnded(borrower=payee.borrower, payee=payee.id, ended_on=command.on, reason=command.reason)]
+        case _:
+            assert_never(command)
+
+
+def _registered(command: RegisterPayee, state: Payees) -> PayeeRegistered:
+    changes = any(each.currency == command.currency for each in state.payees.values())
+    signed_by = () if command.capacity is None else (command.capacity.by,)
+    return PayeeRegistered(
+        borrower=command.borrower,
+        payee=command.payee,
+        currency=command.currency,
+        holder=command.holder,
+        bank=command.bank,
+        account=command.account,
+        masked=command.masked,
+        registered_by=(command.by, *signed_by),
+        registered_on=command.on,
+        pays_from=business_days_later(command.on, CHANGE_WAITS_DAYS, "weekends") if changes else command.on,
+    )
+
+
+def evolve(state: Payees, event: PayeeEvent | AuthorityCited) -> Payees:
+    match event:
+        case PayeeRegistered():
+            payee = Payee(
+                id=event.payee,
+                borrower=event.borrower,
+                currency=event.currency,
+                registered_by=frozenset(event.registered_by),
+                pays_from=event.pays_from,
+            )
+            return msgspec.structs.replace(state, payees=state.payees.set(event.payee, payee))
+        case PayeeEnded():
+            ended = msgspec.structs.replace(state.payees[event.payee], ended_on=event.ended_on)
+            return msgspec.structs.replace(state, payees=state.payees.set(event.payee, ended))
+        case AuthorityCited():
+            return state
+        case _:
+            assert_never(event)
+
+
+DECIDER = Decider(kind="payees", initial=Payees(), commands=Command, decide=decide, evolve=evolve)

@@ -1,0 +1,105 @@
+"""Payees: two people register one, neither of whom pays on it, and one that takes the place of another waits."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from services.loans.domain.controls import CONTROLS, EVENTS
+from services.loans.domain.payees.payees import DECIDER, EndPayee, RegisterPayee
+from services.loans.events.authority import AuthorityCited
+from services.loans.events.controls import CommandApproved
+from services.loans.events.payees import PayeeEnded, PayeeId, PayeeRegistered
+from services.loans.events.terms import BorrowerCode
+from shared.journal.texts import TypedText
+from shared.terms.acting import ApprovalReason
+from shared.terms.authority import Fault, interest_in
+from shared.terms.countersigning import ControlReason, countersigned
+from tests.stories.countersigned import PROPOSER, SIGNER, approve, propose
+from tests.stories.given import Given
+from tests.stories.loan import SHOWN as ALL_SHOWN
+from tests.stories.loan import committed, learn, pay_out, payee, request
+from tests.stories.powers import may
+
+FRIDAY, NEXT_WEDNESDAY = date(2026, 1, 9), date(2026, 1, 14)
+PAYEES = countersigned(DECIDER, CONTROLS, EVENTS)
+
+
+def register(name: str = "1", on: date = FRIDAY, **changes: Any) -> RegisterPayee:
+    given: dict[str, Any] = {
+        "payee": PayeeId(f"pye_{name}"),
+        "borrower": BorrowerCode("hillgrove-mines"),
+        "currency": "AUD",
+        "by": PROPOSER,
+        "on": on,
+        **{part: TypedText(part) for part in ("holder", "bank", "account", "masked")},
+    }
+    return RegisterPayee(**given | changes)
+
+
+def registered(*commands: RegisterPayee) -> Given:
+    signed = [(propose(each, each.on, proposal=f"prp_{each.payee}"), approve(each.on, proposal=f"prp_{each.payee}")) for each in commands]
+    return Given(PAYEES, *(step for pair in signed for step in pair))
+
+
+def end(name: str = "1", on: date = FRIDAY) -> EndPayee:
+    return EndPayee(payee=PayeeId(f"pye_{name}"), reason=TypedText("it was not theirs"), on=on)
+
+
+def test_nobody_registers_a_payee_alone():
+    Given(PAYEES).when(register()).refused(ControlReason.NEEDED)
+    proposed = Given(PAYEES, propose(register(), FRIDAY))
+    proposed.when(approve(FRIDAY, by=PROPOSER)).refused(ApprovalReason.BY_PROPOSER)
+    barred = may(SIGNER, FRIDAY, conflicts=frozenset({interest_in("company", "hillgrove-mines")}))
+    proposed.when(approve(FRIDAY, capacity=barred)).refused(Fault.CONFLICT)
+    approved, made, cited = proposed.when(approve(FRIDAY)).events
+    assert [type(each) for each in (approved, made, cited)] == [CommandApproved, PayeeRegistered, AuthorityCited]
+    assert (made.registered_by, made.pays_from, cited.cited.act) == ((PROPOSER, SIGNER), FRIDAY, "register_payee")
+
+
+def test_one_that_takes_the_place_of_another_waits_for_three_business_days_also_where_that_has_ended():
+    stands = registered(register())
+    for before in (stands, stands.given(end())):
+        again = before.given(propose(register("2"), FRIDAY), approve(FRIDAY))
+        [made] = [each for each in again.events if isinstance(each, PayeeRegistered)]
+        assert made.pays_from == NEXT_WEDNESDAY
+    other = stands.given(propose(register("3", currency="USD"), FRIDAY), approve(FRIDAY))
+    assert next(each for each in other.events if isinstance(each, PayeeRegistered)).pays_from == FRIDAY
+
+
+def test_one_person_ends_it_once_and_it_is_never_changed():
+    stands = registered(register())
+    ended = stands.when(end())
+    assert [type(each) for each in ended.events] == [PayeeEnded]
+    ended.when(end()).refused("payee_already_ended", "path:payee")
+    stands.when(end("2")).refused("payee_not_found", "path:payee")
+    stands.when(propose(register(account=TypedText("another")), FRIDAY)).refused("payee_already_registered")
+
+
+LOAN = committed(learn(*ALL_SHOWN), request())
+DAY = date(2026, 1, 20)
+
+
+@pytest.mark.parametrize(
+    ("payee", "code"),
+    [
+        (payee(borrower="nolans-mines"), "payee_of_another"),
+        (payee(currency="USD"), "payee_of_another"),
+        (payee(pays_from=date(2026, 1, 21)), "payee_not_in_force"),
+        (payee(ended_on=DAY), "payee_not_in_force"),
+    ],
+)
+def test_an_advance_is_paid_on_a_payee_of_its_borrower_and_currency_that_is_in_force(payee: Any, code: str):
+    LOAN.when(pay_out(paid_on=DAY, payee=payee)).refused(code, "/payee")
+
+
+@pytest.mark.parametrize("who", ["sub_operator", "sub_approver"])
+def test_who_proposed_or_signed_a_payee_pays_nothing_on_it(who: str):
+    asked_by_another = committed(learn(*ALL_SHOWN), request(by="sub_asker"))
+    asked_by_another.when(pay_out(by=frozenset({"another account", who}))).refused("advance_by_one_person")
+    paid, *_ = asked_by_another.when(pay_out()).events
+    assert paid.payee == "pye_1"
+
+
+def test_what_was_paid_before_a_payee_ended_may_be_told_after_it():
+    assert LOAN.when(pay_out(paid_on=date(2026, 1, 19), on=DAY, payee=payee(ended_on=DAY))).events
