@@ -12,6 +12,7 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.loans.events import equity, loan, material, offtake
 from services.loans.events.facility import FacilityOpened, Limit, LimitsSet, RateRecorded
+from services.loans.events.laboratory import LaboratoryRegistered
 from services.loans.events.rates import Publication, ReferenceRatePublished, ReferenceRateRegistered
 from services.loans.events.terms import RateFollowed
 from shared.terms.apart import Apart
@@ -21,6 +22,7 @@ MOVES = (
     RateRecorded,
     ReferenceRateRegistered,
     ReferenceRatePublished,
+    LaboratoryRegistered,
     loan.LoanImported,
     loan.RateReset,
     loan.FeeCharged,

@@ -180,6 +180,7 @@ _STILL_OF_LOANS = """
     security_marked security_topped_up material_defaulted material_default_cured material_loan_closed
     project_fact_recorded project_fact_withdrawn project_watched
     reference_rate_registered reference_rate_published reference_rate_followed reference_rate_left
+    laboratory_registered laboratory_ended
     offtake_agreed offtake_ended delivery_valued delivery_not_valued delivery_quarantined delivery_accepted
     command_proposed command_approved command_withdrawn command_lapsed text_erased"""
 STILL = {f"inventory.{name}.v1" for name in _STILL_OF_INVENTORY.split()} | {f"loans.{name}.v1" for name in _STILL_OF_LOANS.split()}

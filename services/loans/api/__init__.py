@@ -13,6 +13,7 @@ from services.loans.api.loan import loans
 from services.loans.api.loan import payments as loan_payments
 from services.loans.api.loan import servicing as loan_servicing
 from services.loans.api.material import held as material_held
+from services.loans.api.material import laboratories
 from services.loans.api.material import loans as material_loans
 from services.loans.api.material import returns as material_returns
 from services.loans.api.offtake import offtakes
@@ -44,7 +45,8 @@ for _part in (
     material_loans,
     material_held,
     material_returns,
+    laboratories,
 ):
     router.include_router(_part.router)
-router.include_router(proposals_router())
+router.include_router(proposals_router(laboratories.changed_since))
 router.include_router(texts_router())

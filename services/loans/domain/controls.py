@@ -73,6 +73,7 @@ from services.loans.domain.material.held import (
     SettleInCash,
     TopUpSecurity,
 )
+from services.loans.domain.material.laboratories import EndLaboratory, RegisterLaboratory
 from services.loans.domain.material.returns import AssayReturn, CreditReturn, ReceiveReturn, TurnBackReturn
 from services.loans.domain.material.state import MaterialLoan, owed_on
 from services.loans.domain.material.terms import (
@@ -143,14 +144,23 @@ def _of_material(act: str, amount: Amount[MaterialLoan] | None, grams: Amount[Ma
 
 def _of_facility(act: str, limits: Iterable[Limit], currency: str) -> Action:
     """An authority over a facility is one over all that it may lend."""
-    known = {"borrower": "company", "project": "company", "partner": "partner"}
-    named = [each.key.partition("/") for each in limits]
     return Action(
         act=act,
         amount_minor=max((each.limit_minor for each in limits), default=0),
         currency=currency,
-        concerns=[interest_in(known[kind], name) for kind, _, name in named if kind in known],
+        concerns=_interests_in(each.key for each in limits),
     )
+
+
+def _interests_in(keys: Iterable[str]) -> list[str]:
+    """In those who are named as limits name them."""
+    known = {"borrower": "company", "project": "company", "partner": "partner"}
+    named = [key.partition("/") for key in keys]
+    return [interest_in(known[kind], name) for kind, _, name in named if kind in known]
+
+
+def _of_laboratory(command: RegisterLaboratory, _laboratory: Any) -> Action:
+    return Action(act="register_laboratory", concerns=_interests_in([command.owner]))
 
 
 def _of_offtake(command: AgreeOfftake | EndOfftake, offtake: Offtake) -> Action:
@@ -310,6 +320,8 @@ CONTROLS: Controls = {
     ApproveDeferral: Class.MOVES_VALUE,
     ReceiveReturn: Class.EXERCISES,  # it waits for the Reserve's own assay
     AssayReturn: _of_material("settle_return", None, _returned_g),
+    RegisterLaboratory: Countersigned("register_laboratory", _of_laboratory),
+    EndLaboratory: Class.PROTECTS,  # nothing is settled by its assays any more
     CreditReturn: Class.FOLLOWS,
     TurnBackReturn: Class.FOLLOWS,
     MarkSecurity: _of_material("mark_security", _owed_minor, _owed_g),

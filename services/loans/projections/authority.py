@@ -11,6 +11,7 @@ _STEPS = {  # by the kind of stream
     "equity": "UPDATE holdings SET version = greatest(version, $2) WHERE holding = $1",
     "material": "UPDATE material_loans SET version = greatest(version, $2) WHERE loan = $1",
     "facility": "UPDATE facilities SET version = greatest(version, $2) WHERE facility = $1",
+    "laboratory": "UPDATE laboratories SET version = greatest(version, $2) WHERE laboratory = $1",
     "reference": "UPDATE reference_rates SET version = greatest(version, $2) WHERE rate = $1",
 }
 _ENTRY = """
