@@ -39,9 +39,9 @@ class Why(StrEnum):
 _OF: dict[Why, str] = {
     Why.ID: """
         act acts asset award calendar cap caps carries_g cause clock clocks covers decision deferral draw entry fails fee file
-        forgotten gate hold holding inside keys loan lot mass_g matter of origin over parent partner policy pool product project
+        forgotten gate group hold holding inside keys loan lot mass_g matter of origin over parent partner policy pool product project
         proposal release release_order request restraint returned right round rule service stop streams subsequents summed
-        log_reach_reported.after log_reach_reported.until taken_in_as target terms warned write_down
+        members named log_reach_reported.after log_reach_reported.until taken_in_as target terms warned write_down
     """,
     Why.HASH: """
         commitment document key note public_key root salt signature text

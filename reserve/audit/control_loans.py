@@ -11,7 +11,7 @@ from reserve.audit.approvers import Approvers, instant
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.loans.events import equity, loan, material, offtake
-from services.loans.events.facility import FacilityOpened, Limit, LimitsSet, RateRecorded
+from services.loans.events.facility import FacilityOpened, GroupSet, Limit, LimitsSet, RateRecorded
 from services.loans.events.laboratory import LaboratoryRegistered
 from services.loans.events.rates import Publication, ReferenceRatePublished, ReferenceRateRegistered
 from services.loans.events.terms import RateFollowed
@@ -20,6 +20,7 @@ from shared.terms.apart import Apart
 MOVES = (
     FacilityOpened,
     RateRecorded,
+    GroupSet,
     ReferenceRateRegistered,
     ReferenceRatePublished,
     LaboratoryRegistered,

@@ -170,7 +170,7 @@ _STILL_OF_INVENTORY = """
     command_proposed command_approved command_withdrawn command_lapsed text_erased"""
 _STILL_OF_LOANS = """
     facility_opened limits_set rate_recorded headroom_reserved headroom_refused headroom_released borrower_defaulted authority_cited
-    log_reach_reported
+    log_reach_reported group_set
     loan_proposed loan_imported loan_approved loan_withdrawn commitment_refused conditions_evaluated subsequent_missed act_proposed
     act_withdrawn advance_requested advance_cleared advance_withdrawn arrears_changed ratio_reported loan_defaulted loan_repaid loan_closed
     acceleration_notified default_cured cross_default_noted shortfall_claimed

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from services.loans.api.equity import holdings as equity
 from services.loans.api.equity import returns as equity_returns
 from services.loans.api.equity import write_downs as equity_write_downs
-from services.loans.api.facility import exposure, facilities
+from services.loans.api.facility import exposure, facilities, groups
 from services.loans.api.loan import acts as loan_acts
 from services.loans.api.loan import advances as loan_advances
 from services.loans.api.loan import imports as loan_imports
@@ -27,6 +27,7 @@ from shared.terms.erasing_api import texts_router
 router = APIRouter()
 for _part in (
     facilities,
+    groups,
     rates,
     projects,
     loans,

@@ -19,15 +19,15 @@ from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, Re
 from services.loans.domain.equity.state import Holding
 from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
 from services.loans.domain.facility.headroom import (
-    Facility,
     OpenFacility,
     RecordRate,
     ReleaseHeadroom,
     ReserveHeadroom,
+    SetGroup,
     SetLimits,
     TellDefault,
-    worth,
 )
+from services.loans.domain.facility.state import Facility, group_key, with_group, worth
 from services.loans.domain.loan.advances import (
     CancelCommitment,
     EndAvailability,
@@ -159,6 +159,18 @@ def _interests_in(keys: Iterable[str]) -> list[str]:
     return [interest_in(known[kind], name) for kind, _, name in named if kind in known]
 
 
+def _of_group(command: SetGroup, facility: Facility) -> Action:
+    """Over all that is committed to its members, those of before among them."""
+    before = facility.groups.get(command.group, frozenset())
+    counted = (facility, with_group(facility, command.group, command.members))
+    return Action(
+        act="set_limits",
+        amount_minor=max(each.used_minor.get(group_key(command.group), 0) for each in counted),
+        currency=facility.currency,
+        concerns=_interests_in(sorted(before.union(command.members))),
+    )
+
+
 def _of_laboratory(command: RegisterLaboratory, _laboratory: Any) -> Action:
     return Action(act="register_laboratory", concerns=_interests_in([command.owner]))
 
@@ -236,6 +248,7 @@ CONTROLS: Controls = {
         "set_limits", lambda command, facility: _of_facility("set_limits", command.limits, facility.currency), only=_widens
     ),
     RecordRate: Countersigned("record_rate", _revalued),
+    SetGroup: Countersigned("set_limits", _of_group),
     ReserveHeadroom: Class.FOLLOWS,
     ReleaseHeadroom: Class.FOLLOWS,
     TellDefault: Class.FOLLOWS,

@@ -9,16 +9,9 @@ from sqlmodel import select
 
 from services.loans.api.fields import READERS, Asset, Code, Currency, FacilityPath, Key, PositiveMinor, PositiveNumber
 from services.loans.domain.controls import CONTROLS
-from services.loans.domain.facility.headroom import (
-    Facility,
-    OpenFacility,
-    Reason,
-    RecordRate,
-    ReserveHeadroom,
-    SetLimits,
-    shortage,
-)
+from services.loans.domain.facility.headroom import OpenFacility, Reason, RecordRate, ReserveHeadroom, SetLimits, shortage
 from services.loans.domain.facility.limits import MAX_LIMITS, near
+from services.loans.domain.facility.state import Facility
 from services.loans.events.facility import CommitmentId, FacilityId, Limit
 from services.loans.tables.facility import CommitmentRow, RateRow
 from shared.http.auth import Caller, allow
@@ -66,6 +59,7 @@ class FacilityLimitView(BaseModel):
     limit_minor: int | None  # None: no limit of its own
     committed_minor: int
     headroom_minor: int | None
+    excess_minor: int  # committed beyond it: revalued, or counted otherwise since. It stays, and nothing more is committed
     near: bool  # at or beyond the share that warns
 
 
@@ -181,5 +175,6 @@ def _view_limit(facility: Facility, key: str) -> FacilityLimitView:
         limit_minor=None if limit is None else limit.limit_minor,
         committed_minor=used,
         headroom_minor=None if limit is None else limit.limit_minor - used,
+        excess_minor=0 if limit is None else max(0, used - limit.limit_minor),
         near=limit is not None and near(limit, used),
     )

@@ -3,7 +3,8 @@
 import msgspec
 
 from services.loans.domain.facility import headroom as facilities
-from services.loans.domain.facility.headroom import Facility, ReserveHeadroom, shortage
+from services.loans.domain.facility.headroom import ReserveHeadroom, shortage
+from services.loans.domain.facility.state import Facility
 from services.loans.domain.loan.servicing import ImportLoan, decide_servicing
 from services.loans.domain.loan.state import Loan, Refusal, keys_of
 from services.loans.events.facility import CommitmentId
