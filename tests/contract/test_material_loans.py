@@ -307,6 +307,12 @@ async def test_what_settles_a_return_is_registered_and_neither_partys(lending: L
     assert await lending.refused(assays, RULING | {"laboratory": "harbour"}) == (422, "laboratory_of_a_party")
     await lending.by_two("/v1/laboratories", other | {"owner": "reserve"}, "admin-1")
     assert await lending.refused(assays, RULING | {"laboratory": "harbour"}) == (422, "laboratory_of_a_party")
+    sisters = {"group": "mines", "members": ["borrower/sister", "partner/JP"], "facilities": ["lending"], "reason": "one holds the other"}
+    await lending.by_two("/v1/groups", sisters, "admin-1")
+    await lending.by_two("/v1/laboratories", other | {"owner": "borrower/sister"}, "admin-1")
+    assert await lending.refused(assays, RULING | {"laboratory": "harbour"}) == (422, "laboratory_of_a_party"), (
+        "connected with the borrower"
+    )
     await lending.by_two("/v1/laboratories", other | {"owner": "independent", "name": "AmLab"}, "admin-1")
     assert await lending.refused(assays, RULING | {"laboratory": "harbour"}) == (422, "laboratory_asked_before")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import structs
 
-from services.loans.domain.approvals import of_metal, of_money
+from services.loans.domain.approvals import interests_in, of_metal, of_money
 from services.loans.domain.equity.decider import (
     ApproveHolding,
     CancelUncalled,
@@ -16,7 +16,7 @@ from services.loans.domain.equity.decider import (
     WithdrawHolding,
 )
 from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
-from services.loans.domain.equity.state import Holding
+from services.loans.domain.equity.state import Holding, keys_of
 from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
 from services.loans.domain.facility.headroom import (
     OpenFacility,
@@ -60,7 +60,7 @@ from services.loans.domain.loan.servicing import (
     ResetRate,
     TakePublications,
 )
-from services.loans.domain.loan.state import Loan
+from services.loans.domain.loan.state import Loan, parties_to
 from services.loans.domain.material.held import (
     CheckCall,
     CheckDue,
@@ -114,7 +114,7 @@ def _of_loan(act: str, amount: Amount[Loan], only: Callable[[Any, Loan], bool] |
     def action(command: Any, loan: Loan) -> Action:
         if (terms := loan.terms) is None:
             return Action(act=act)
-        return of_money(act, amount(command, loan), terms.currency, (terms.borrower, terms.project))
+        return of_money(act, amount(command, loan), terms.currency, parties_to(terms))
 
     return Countersigned(act, action, only)
 
@@ -123,7 +123,7 @@ def _of_holding(act: str, amount: Amount[Holding]) -> Countersigned:
     def action(command: Any, holding: Holding) -> Action:
         if (terms := holding.terms) is None:
             return Action(act=act)
-        return of_money(act, amount(command, holding), terms.currency, (terms.company, terms.project))
+        return of_money(act, amount(command, holding), terms.currency, keys_of(terms))
 
     return Countersigned(act, action)
 
@@ -148,15 +148,8 @@ def _of_facility(act: str, limits: Iterable[Limit], currency: str) -> Action:
         act=act,
         amount_minor=max((each.limit_minor for each in limits), default=0),
         currency=currency,
-        concerns=_interests_in(each.key for each in limits),
+        concerns=interests_in(each.key for each in limits),
     )
-
-
-def _interests_in(keys: Iterable[str]) -> list[str]:
-    """In those who are named as limits name them."""
-    known = {"borrower": "company", "project": "company", "partner": "partner"}
-    named = [key.partition("/") for key in keys]
-    return [interest_in(known[kind], name) for kind, _, name in named if kind in known]
 
 
 def _of_group(command: SetGroup, facility: Facility) -> Action:
@@ -167,12 +160,12 @@ def _of_group(command: SetGroup, facility: Facility) -> Action:
         act="set_limits",
         amount_minor=max(each.used_minor.get(group_key(command.group), 0) for each in counted),
         currency=facility.currency,
-        concerns=_interests_in(sorted(before.union(command.members))),
+        concerns=interests_in(sorted(before.union(command.members))),
     )
 
 
 def _of_laboratory(command: RegisterLaboratory, _laboratory: Any) -> Action:
-    return Action(act="register_laboratory", concerns=_interests_in([command.owner]))
+    return Action(act="register_laboratory", concerns=interests_in([command.owner]))
 
 
 def _of_offtake(command: AgreeOfftake | EndOfftake, offtake: Offtake) -> Action:
@@ -235,7 +228,7 @@ def _owed_minor(command: MarkSecurity | SettleInCash, loan: MaterialLoan) -> int
 
 def _imported(command: ImportLoan, _loan: Loan) -> Action:
     terms = command.terms
-    return of_money("import_loan", terms.commitment_minor, terms.currency, (terms.borrower, terms.project))
+    return of_money("import_loan", terms.commitment_minor, terms.currency, parties_to(terms))
 
 
 def _returned_g(command: AssayReturn, loan: MaterialLoan) -> int:

@@ -8,10 +8,12 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, StringConstraints
 from sqlmodel import select
 
+from services.loans.api.facility.facilities import connected_now
 from services.loans.api.fields import READERS, Code, LaboratoryPath
 from services.loans.domain.controls import CONTROLS
 from services.loans.domain.material.laboratories import EndLaboratory, Registered, RegisterLaboratory
 from services.loans.domain.material.returns import AssayReturn
+from services.loans.domain.material.state import MaterialLoan
 from services.loans.events.laboratory import LaboratoryCode, Owner
 from services.loans.problems import ApiReason
 from services.loans.tables.laboratory import LaboratoryRow
@@ -87,23 +89,31 @@ async def show_laboratory(laboratory: LaboratoryPath, caller: Sees, reads: Readi
     return LaboratoryView.model_validate(row, from_attributes=True)
 
 
-async def registered_as(reads: Reads, laboratory: str) -> Registered | None:
-    """What the register says now; None: it is not registered, or no longer."""
+async def registered_as(reads: Reads, laboratory: str, loan: str) -> Registered | None:
+    """What the register says now, to a loan's return; None: it is not registered, or no longer."""
     async with reads.session() as session:
         row = await session.get(LaboratoryRow, laboratory)
     if row is None or row.ended_on is not None:
         return None
+    lent, _ = await reads.state(f"material/{loan}")
+    assert isinstance(lent, MaterialLoan)
+    connected = () if lent.terms is None else await connected_now(reads, lent.terms.facility, [f"partner/{lent.partner}"])
     return Registered(
-        laboratory=LaboratoryCode(row.laboratory), name=row.name, owner=Owner(row.owner), accredited_until=row.accredited_until
+        laboratory=LaboratoryCode(row.laboratory),
+        name=row.name,
+        owner=Owner(row.owner),
+        accredited_until=row.accredited_until,
+        connected=connected,
     )
 
 
 async def changed_since(reads: Reads, proposal: ProposalRow) -> Problem | None:
-    """Why an assay is not signed: its laboratory is registered otherwise than it was when the assay was proposed."""
+    """Why an assay is not signed: its laboratory is registered otherwise than it was when the assay was proposed, or the borrower is
+    connected with others."""
     if proposal.command["type"] != AssayReturn.__name__:
         return None
     proposed = msgspec.convert(proposal.command, AssayReturn)
-    if await registered_as(reads, proposed.assay.laboratory) == proposed.registered:
+    if await registered_as(reads, proposed.assay.laboratory, proposal.stream.removeprefix("material/")) == proposed.registered:
         return None
     detail = f"{proposed.assay.laboratory} is registered otherwise, or no longer"
     return Problem(ApiReason.LABORATORY_CHANGED, detail, accepted="the assay, proposed again by what is registered now")

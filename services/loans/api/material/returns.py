@@ -127,7 +127,7 @@ async def assay_return(
     loan: MaterialPath, returned: ReturnPath, body: ReturnAssayBody, caller: Operates, post: Posting, reads: Reading
 ) -> ProposalView:
     """The Reserve's independent assay, or the umpire's where the two are too far from each other. Signed, it settles the return."""
-    registered = await registered_as(reads, body.laboratory)
+    registered = await registered_as(reads, body.laboratory, loan)
     command = AssayReturn(returned=ReturnId(returned), by=body.by, assay=body.assay(), registered=registered, on=post.today)
     return await propose(post, CONTROLS, stream_of(loan), command)
 

@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from services.allocation import events as allocation
 from services.loans.events.facility import GroupSet, Guaranteed, HeadroomReserved, Limit, LimitsSet
-from tests.stories.audit import Step, Told, before, failures
+from tests.stories.audit import DAY_BEFORE, Step, Told, before, failures
 from tests.stories.audit_loans import CMF, facility, limits, told_with_loans
+from tests.stories.material import days
 
 GROUP = "group/mining"
 TREE = (*limits(261), Limit(key=GROUP, parent="total", limit_minor=300))
@@ -71,3 +74,29 @@ async def test_a_guarantor_counts_beside_the_borrower(tmp_path: Path) -> None:
     assert await failures_of(tmp_path, own=own, first=fine, second=more) == {"headroom": ["second"]}
     without = reserved("lon_3", 120, "borrower/a", "total", named=("borrower/a",), by=by)
     assert await failures_of(tmp_path, own=own, first=without) == {"headroom": ["first"]}
+
+
+INTERESTED: Any = {"official": "sub_operator", "about": "company", "reason": "shares"}
+
+
+def interest_in(company: str) -> Step:
+    event = allocation.ConflictDeclared(name=company, **INTERESTED)
+    return Step(event=event, stream="official/sub_operator", shard=1, on=DAY_BEFORE)
+
+
+async def test_who_has_an_interest_in_whom_the_borrower_is_connected_with_has_paid_it_out(tmp_path: Path) -> None:
+    since = days(-9, DAY_BEFORE)
+    group = structs.replace(grouped(0, "borrower/hillgrove-mines", "borrower/sister"), on=since)
+    dissolved = structs.replace(grouped(0), on=DAY_BEFORE)
+    for steps, company, listed in (
+        ({"own": group}, "sister", True),
+        ({"own": group}, "other", False),
+        ({"own": group, "gone": dissolved}, "sister", False),
+        ({}, "hillgrove-mines", True),
+    ):
+        story = before(told_with_loans(), "key", interest=interest_in(company))
+        named_first = next(iter(story))
+        history = Told(before(story, named_first, **steps), tmp_path / f"{company}-{len(steps)}")
+        report = await history.audited()
+        [found] = [each.listed for each in report.checks if each.check == "authority"]
+        assert any("paid an advance" in each.what for each in found) is listed, (company, steps)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.loans.events.facility import GroupSet
 from services.loans.events.laboratory import LaboratoryEnded, LaboratoryRegistered
 from tests.stories.audit import DAY_BEFORE, TODAY, Step, Story, Told, before, changed, failures
 from tests.stories.audit_material import told_with_material
@@ -51,6 +52,14 @@ async def test_registered_ones_that_are_neither_partys_pass(tmp_path: Path) -> N
 @pytest.mark.parametrize("changes", [{"owner": "partner/JP"}, {"owner": "reserve"}, {"accredited_until": days(-1)}, {"name": "AHK"}])
 async def test_a_partys_or_one_that_is_not_accredited_or_was_asked_before_is_found(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert await at_fault(told_with(first=registered(**changes)), tmp_path) == FIRST_ASSAYED
+
+
+async def test_one_of_whom_the_borrower_is_connected_with_is_found(tmp_path: Path) -> None:
+    said: Any = {"facility": "lending", "group": "mines", "committed_minor": 0, "over": (), "reason": "one holds the other"}
+    event = GroupSet(members=("borrower/sister", "partner/JP"), **said)
+    group = Step(event=event, stream="facility/lending", shard=1, on=DAY_BEFORE)
+    assert await at_fault(told_with(first=registered(owner="borrower/other"), group=group), tmp_path) == []
+    assert await at_fault(told_with(first=registered(owner="borrower/sister"), group=group), tmp_path / "sister") == FIRST_ASSAYED
 
 
 async def test_one_that_nobody_has_registered_or_that_was_ended_is_found(tmp_path: Path) -> None:
