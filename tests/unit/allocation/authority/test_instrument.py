@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from services.allocation.domain.authority.counting import BY_SERVICE, counted_by
 from services.allocation.domain.authority.endorsement import Endorsing
 from services.allocation.domain.authority.endorsement import Reason as EndorsementReason
 from services.allocation.domain.authority.instrument import (
@@ -17,9 +18,12 @@ from services.allocation.domain.authority.instrument import (
     RegisterInstrument,
 )
 from services.allocation.events import ActingOfficerNamed, InstrumentEnded, InstrumentId, InstrumentRegistered, ProductId, SubjectId
+from services.allocation.events.authority import Power
 from services.allocation.events.papers import paper_of
+from services.registry import service
 from shared.terms.acting import ApprovalReason
 from shared.terms.authority import Acting, Authority, Kind
+from shared.terms.countersigning import Countersigned
 from tests.stories.endorsing import ADMIN, CEREMONY, ENDORSER, UNENDORSED, endorsing
 from tests.stories.given import Given
 
@@ -178,3 +182,20 @@ def test_another_approver_signs_whom_somebody_acts_for():
         registered.when(name(OFFICER, LAST, endorsing(paper, by=party))).refused(EndorsementReason.BY_PARTY)
     [event] = registered.when(name(OFFICER, LAST, endorsing(paper))).events
     assert event.endorsement.subject == ENDORSER
+
+
+@pytest.mark.parametrize("limit", [{"limit_g": 5}, {"limit_minor": 5, "currency": "AUD"}])
+@pytest.mark.parametrize("acts", [("adjust_stock", "lend_material"), ("approve_decision", "commit_loan"), ("cancel_release",)])
+def test_a_limit_is_of_what_one_service_counts(acts: tuple[str, ...], limit: dict[str, Any]):
+    Given(DECIDER).when(register(acts=acts, **limit)).refused(Reason.LIMIT_SPLIT, "/acts")
+    assert Given(DECIDER).when(register(acts=acts)).events, "without one it may be for all"
+    assert Given(DECIDER).when(register(acts=("lend_material", "commit_loan", "erase_text"), **limit)).events
+
+
+def test_it_is_known_of_every_act_which_service_counts_it():
+    for name, known in BY_SERVICE.items():
+        acts = {str(each.act) for each in service(name).controls.values() if isinstance(each, Countersigned)}
+        assert acts - {"erase_text"} <= {str(act) for act in known}, name
+    assert frozenset().union(*BY_SERVICE.values()) | {Power.ERASE_TEXT} == set(Power)
+    both = [act for act in Power if len(counted_by([act])) > 1]
+    assert both == [Power.CANCEL_RELEASE]
