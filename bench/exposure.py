@@ -16,7 +16,8 @@ from bench.filled import database, server
 from services.loans.api.facility.exposure import exposure_view
 from services.loans.api.facility.positions import positions_of
 from services.loans.domain.facility.exposure import Dimension
-from services.loans.domain.facility.headroom import DECIDER, Facility, OpenFacility, RecordRate, ReserveHeadroom
+from services.loans.domain.facility.headroom import DECIDER, OpenFacility, RecordRate, ReserveHeadroom
+from services.loans.domain.facility.state import Facility
 from services.loans.events.facility import CommitmentId, FacilityId, Limit
 from services.loans.main import SERVICE
 from services.loans.tables.facility import CommitmentRow

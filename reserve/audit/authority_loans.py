@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from reserve.audit.groups import named, parties_to
 from services.loans.events.equity import HoldingApproved, HoldingProposed, HoldingWrittenDown, HoldingWrittenOff
 from services.loans.events.loan import ActApproved, LoanApproved, LoanImported, LoanProposed
 from services.loans.events.material import DeferralApproved, MaterialLoanOffered, MaterialTermsApproved
@@ -26,7 +27,7 @@ class Needed(msgspec.Struct, frozen=True, kw_only=True):
 class _Money(msgspec.Struct, frozen=True):
     amount_minor: int
     currency: str
-    companies: tuple[str, ...]
+    parties: tuple[str, ...]  # as limits name them
 
 
 class LoanAuthority:
@@ -37,9 +38,9 @@ class LoanAuthority:
     def see(self, event: Any) -> Iterator[Needed]:
         match event:
             case LoanProposed(loan=id, terms=terms) | LoanImported(loan=id, terms=terms):
-                self._money[id] = _Money(terms.commitment_minor, terms.currency, (terms.borrower, terms.project))
+                self._money[id] = _Money(terms.commitment_minor, terms.currency, parties_to(terms))
             case HoldingProposed(holding=id, terms=terms):
-                self._money[id] = _Money(terms.commitment_minor, terms.currency, (terms.company, terms.project))
+                self._money[id] = _Money(terms.commitment_minor, terms.currency, (f"borrower/{terms.company}", f"project/{terms.project}"))
             case MaterialLoanOffered():
                 self._metal[event.loan] = event
             case LoanApproved():
@@ -68,7 +69,7 @@ class LoanAuthority:
                 by=approval.subject,
                 amount_minor=proposed.amount_minor if amount_minor is None else amount_minor,
                 currency=proposed.currency,
-                concerns=tuple(("company", name) for name in proposed.companies),
+                concerns=tuple(named(proposed.parties)),
             )
 
     def _of_metal(self, id: str, act: str, event: MaterialTermsApproved | DeferralApproved) -> Iterator[Needed]:

@@ -10,7 +10,8 @@ from reserve.audit.approvers import Approvers, instant
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.loans.events import equity, loan, material, offtake
-from services.loans.events.facility import FacilityOpened, Limit, LimitsSet, RateRecorded
+from services.loans.events.facility import FacilityOpened, GroupSet, Limit, LimitsSet, RateRecorded
+from services.loans.events.laboratory import LaboratoryRegistered
 from services.loans.events.payees import PayeeRegistered
 from services.loans.events.rates import ReferenceRatePublished, ReferenceRateRegistered
 from shared.terms.apart import Apart
@@ -18,9 +19,11 @@ from shared.terms.apart import Apart
 MOVES = (
     FacilityOpened,
     RateRecorded,
+    GroupSet,
     ReferenceRateRegistered,
     ReferenceRatePublished,
     PayeeRegistered,
+    LaboratoryRegistered,
     loan.LoanImported,
     loan.RateReset,
     loan.FeeCharged,

@@ -12,6 +12,8 @@ from reserve.audit.report import Check, Findings
 from services.loans.events.equity import HoldingCommitted
 from services.loans.events.facility import (
     FacilityOpened,
+    GroupSet,
+    Guaranteed,
     HeadroomReleased,
     HeadroomReserved,
     Limit,
@@ -28,7 +30,8 @@ class _Commitment(msgspec.Struct):
     asset: str
     amount: int
     value_minor: int
-    keys: set[str]  # that it is charged to
+    keys: set[str]  # that it is charged to in full, whatever groups there are
+    guaranteed: tuple[Guaranteed, ...]
 
 
 class _Facility:
@@ -36,15 +39,16 @@ class _Facility:
         self.currency = opened.currency
         self.rates: dict[str, Fraction] = {}
         self.commitments: dict[str, _Commitment] = {}
+        self.groups: dict[str, frozenset[str]] = {}
         self.limit_to(opened.limits)
 
     def limit_to(self, limits: Iterable[Limit]) -> None:
         """What a commitment is charged to already, it stays charged to, and to all that is above it now."""
         self._limits = {limit.key: limit for limit in limits}
         for commitment in self.commitments.values():
-            commitment.keys = self.charged(commitment.keys)
+            commitment.keys = self.above(commitment.keys)
 
-    def charged(self, keys: Iterable[str]) -> set[str]:
+    def above(self, keys: Iterable[str]) -> set[str]:
         root = next((key for key, limit in self._limits.items() if limit.parent is None), None)
         found: set[str] = set()
         waiting = [*keys, *([] if root is None else [root])]
@@ -57,18 +61,42 @@ class _Facility:
                     waiting.append(limit.parent)
         return found
 
+    def charged(self, keys: Iterable[str]) -> set[str]:
+        """With the groups of any of them, until there is none that is not among them."""
+        found = self.above(keys)
+        while (more := self.above({*found, *self._groups_of(found)})) != found:
+            found = more
+        return found
+
+    def _groups_of(self, keys: set[str]) -> Iterator[str]:
+        return (f"group/{name}" for name, members in self.groups.items() if members & keys)
+
+    def shares(self, commitment: _Commitment) -> Counter[str]:
+        """Key -> what the commitment counts for under it: in full, or what is guaranteed, and not more than all of it."""
+        full = self.charged(commitment.keys)
+        shares = Counter[str]()
+        for each in commitment.guaranteed:
+            part_minor = self.worth_minor(commitment.asset, min(each.amount, commitment.amount)) or 0
+            shares.update(dict.fromkeys(self.charged([each.key]), part_minor))
+        return Counter(
+            {key: min(value, commitment.value_minor) for key, value in shares.items()} | dict.fromkeys(full, commitment.value_minor)
+        )
+
     def worth_minor(self, asset: str, amount: int) -> int | None:
         """In whole units, rounded up; None: it has no rate."""
         if asset == self.currency:
             return amount
         return ceil(amount * self.rates[asset]) if asset in self.rates else None
 
-    def beyond(self) -> Iterator[tuple[str, int, int]]:
-        """Each limit that is exceeded: its key, what is committed, and the limit."""
+    def used_minor(self) -> Counter[str]:
         used = Counter[str]()
         for commitment in self.commitments.values():
-            for key in commitment.keys:
-                used[key] += commitment.value_minor
+            used.update(self.shares(commitment))
+        return used
+
+    def beyond(self) -> Iterator[tuple[str, int, int]]:
+        """Each limit that is exceeded: its key, what is committed, and the limit."""
+        used = self.used_minor()
         for key, limit in self._limits.items():
             if used[key] > limit.limit_minor:
                 yield key, used[key], limit.limit_minor
@@ -93,7 +121,7 @@ class Facilities:
                 self._committed[event.holding] = place, (event.facility, event.currency, event.commitment_minor)
             case MaterialLoanCommitted():
                 self._committed[event.loan] = place, (event.facility, f"contained/{event.element}", event.contained_g)
-            case LimitsSet() | RateRecorded() | HeadroomReserved() | HeadroomReleased():
+            case LimitsSet() | RateRecorded() | HeadroomReserved() | HeadroomReleased() | GroupSet():
                 if isinstance(event, HeadroomReserved):
                     self._reserved[event.commitment] = event
                 facility = self._facilities.get(event.facility)
@@ -120,11 +148,13 @@ class Facilities:
             )
 
 
-def _step(facility: _Facility, event: LimitsSet | RateRecorded | HeadroomReserved | HeadroomReleased) -> Iterator[str]:
+def _step(facility: _Facility, event: LimitsSet | RateRecorded | HeadroomReserved | HeadroomReleased | GroupSet) -> Iterator[str]:
     """What is wrong with the event, which is applied."""
     match event:
         case LimitsSet():
             facility.limit_to(event.limits)
+        case GroupSet():
+            yield from _group(facility, event)
         case RateRecorded():
             yield from _revalue(facility, event)
         case HeadroomReserved():
@@ -144,15 +174,25 @@ def _revalue(facility: _Facility, event: RateRecorded) -> Iterator[str]:
         yield f"commitments in {event.asset} were worth {before_minor} and are worth {after_minor}"
 
 
+def _group(facility: _Facility, event: GroupSet) -> Iterator[str]:
+    facility.groups[event.group] = frozenset(event.members)
+    committed_minor = facility.used_minor()[f"group/{event.group}"]
+    if event.committed_minor != committed_minor:
+        yield f"{committed_minor} are committed to {event.group}, not {event.committed_minor}"
+    if event.over != (over := tuple(sorted(key for key, _, _ in facility.beyond()))):
+        yield f"the limits that are exceeded are {over}, not {event.over}"
+
+
 def _reserve(facility: _Facility, event: HeadroomReserved) -> Iterator[str]:
-    keys = facility.charged(event.keys)
+    commitment = _Commitment(event.asset, event.amount, event.value_minor, facility.above(event.named or event.keys), event.guaranteed)
+    keys = {*facility.shares(commitment)}
     if event.commitment in facility.commitments:
         yield f"{event.commitment} has its headroom already"
     if keys != set(event.keys):
-        yield f"{event.commitment} is not charged to {sorted(keys - set(event.keys))}"
+        yield f"{event.commitment} is not charged to {sorted(keys ^ set(event.keys))}"
     if (value_minor := facility.worth_minor(event.asset, event.amount)) != event.value_minor:
         yield f"{event.amount} {event.asset} are worth {value_minor}, not {event.value_minor}"
-    facility.commitments[event.commitment] = _Commitment(event.asset, event.amount, event.value_minor, keys)
+    facility.commitments[event.commitment] = commitment
     for key, used_minor, limit_minor in facility.beyond():
         if key in keys:
             yield f"{used_minor} are committed under {key}, whose limit is {limit_minor}"

@@ -29,6 +29,7 @@ from reserve.audit.held import Held
 from reserve.audit.holdings import Holdings
 from reserve.audit.interests import Interests
 from reserve.audit.journals import Journal
+from reserve.audit.laboratories import Laboratories
 from reserve.audit.loans import Loans
 from reserve.audit.log import Walked, read_ledger, report_on
 from reserve.audit.logs import Log, Logs
@@ -148,6 +149,7 @@ class _Walk:
         self.deliveries = Deliveries(findings)
         self._holdings = Holdings(findings, self.approvers)
         self._material = Material(findings, self.approvers)
+        self._laboratories = Laboratories(findings)
         self._interests = Interests(findings)
         self.authority = Authority(findings, self._interests)
         self._control = Control(findings, self.approvers)
@@ -212,7 +214,7 @@ class _Walk:
             *(self.rounds, self._quorums, self._uses, self._protecting, self._differences, self._moves, self._persons, self._given_back),
             *(self.authority, self._control, self._checkpoints.witnesses, self._interests, self._emergencies, self.policies),
             *(self.approvers, self._endorsements, self.facilities, self.deliveries, self.consignees, self.tenders),
-            *(self._release_orders, self._texts, self._parked),
+            *(self._release_orders, self._texts, self._parked, self._laboratories),
         )
         for part in parts:
             part.finish()
@@ -358,6 +360,7 @@ class _Walk:
             self.deliveries.see(place, event)
             self._holdings.see(place, record, event)
             self._material.see(place, record, event)
+            self._laboratories.see(place, record, event)
             self.tenders.see(place, record, event)
             self._release_orders.see(place, record, event)
             self._texts.see(line.service, place, record, event)

@@ -1,7 +1,7 @@
 """Interests: whoever has declared one in what a round or a loan is about neither opens, proposes, approves, certifies, answers nor pays it.
 The rule is in force from the first approval whose statement names its log, but for approvals, which `authority` looks at."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ import msgspec
 
 from reserve.audit.approvers import AT_ONCE, instant
 from reserve.audit.evidence import Recorded
+from reserve.audit.groups import Groups, named, parties_to
 from reserve.audit.report import Check, Findings
 from services.allocation.events.authority import ConflictDeclared, ConflictWithdrawn, PersonNamed
 from services.allocation.events.requests import RequestSubmitted
@@ -37,12 +38,15 @@ class Interests:
         self._persons: dict[str, tuple[str, datetime]] = {}  # account -> whose it is, and since when that is known
         self._asked: dict[str, frozenset[str]] = {}  # request -> whom it concerns
         self._rounds: dict[str, frozenset[str]] = {}  # round -> whom and what it concerns
-        self._loans: dict[str, frozenset[str]] = {}  # stream -> its parties
+        self._loans: dict[str, tuple[str, ...]] = {}  # stream -> its parties
+        self._groups = Groups()
+        self._paid: list[tuple[_Did, str, tuple[str, ...]]] = []  # with the facility, and the parties to the loan
         self._did: list[_Did] = []
         self._since: datetime | None = None
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         at = instant(record)
+        self._groups.see(record, event)
         approval = getattr(event, "approval", None)
         if approval is not None and approval.origin is not None and (self._since is None or at < self._since):
             self._since = at
@@ -55,20 +59,27 @@ class Interests:
             case PersonNamed():
                 self._persons[event.official] = (event.person, at)
             case LoanProposed() | LoanImported():
-                self._loans[record.stream] = frozenset(interest("company", name) for name in (event.terms.borrower, event.terms.project))
+                self._loans[record.stream] = parties_to(event.terms)
             case AdvancePaid():
-                self._do(place, record, record.actor, "paid an advance", self._loans.get(record.stream, frozenset()))
+                parties = self._loans.get(record.stream, ())
+                self._paid.append((_Did(place, record.actor, "paid an advance", frozenset(), at), event.facility, parties))
             case _:
                 self._see_round(place, record, event)
 
     def finish(self) -> None:
         """All is seen that there is."""
-        for did in self._did:
+        for did in [*self._did, *self._payments()]:
             for concern in sorted(did.concerns):
                 if self.has(did.official, concern, did.at):
                     in_force = self._since is not None and self._since <= did.at
                     what = f"{did.official} had declared a conflict of interest, {concern}, and {did.what}"
                     self._findings.under_rule(Check.AUTHORITY, in_force, did.place, what)
+
+    def _payments(self) -> Iterator[_Did]:
+        """With all whom they concern: who is connected with a party to the loan is one, too."""
+        for paid, facility, parties in self._paid:
+            concerned = {*parties, *self._groups.connected(facility, parties, paid.at)}
+            yield msgspec.structs.replace(paid, concerns=frozenset(interest(about, name) for about, name in named(concerned)))
 
     def has(self, official: str, concern: str, at: datetime) -> bool:
         """Whether it was declared before and not withdrawn, by this account or another that was known to be the same person's."""

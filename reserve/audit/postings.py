@@ -171,7 +171,7 @@ _STILL_OF_INVENTORY = """
     message_parked parking_confirmed parking_lapsed messages_unparked"""
 _STILL_OF_LOANS = """
     facility_opened limits_set rate_recorded headroom_reserved headroom_refused headroom_released borrower_defaulted authority_cited
-    log_reach_reported
+    log_reach_reported group_set
     loan_proposed loan_imported loan_approved loan_withdrawn commitment_refused conditions_evaluated subsequent_missed act_proposed
     act_withdrawn advance_requested advance_cleared advance_withdrawn arrears_changed ratio_reported loan_defaulted loan_repaid loan_closed
     acceleration_notified default_cured cross_default_noted shortfall_claimed
@@ -181,7 +181,7 @@ _STILL_OF_LOANS = """
     security_marked security_topped_up material_defaulted material_default_cured material_loan_closed
     project_fact_recorded project_fact_withdrawn project_watched
     reference_rate_registered reference_rate_published reference_rate_followed reference_rate_left
-    payee_registered payee_ended payment_reconciled
+    payee_registered payee_ended payment_reconciled laboratory_registered laboratory_ended
     offtake_agreed offtake_ended delivery_valued delivery_not_valued delivery_quarantined delivery_accepted
     command_proposed command_approved command_withdrawn command_lapsed text_erased
     message_parked parking_confirmed parking_lapsed messages_unparked"""

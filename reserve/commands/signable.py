@@ -25,11 +25,13 @@ from services.loans.events.terms import (
     Accelerate,
     AmendCondition,
     EndEnforcement,
+    Guarantor,
     LoanTerms,
     Refund,
     Reinstate,
     Restructure,
     ScheduleTerms,
+    Syndicated,
     WaiveCondition,
     WaiveCovenant,
     WriteOff,
@@ -175,6 +177,9 @@ def _of_loan(document: LoanPaper) -> list[tuple[str, str]]:
     return [
         ("loan", document.loan),
         ("borrower", f"{terms.borrower}, for {terms.project} ({', '.join(terms.elements)})"),
+        *(("joint borrower", each) for each in terms.joint_borrowers),
+        *(("guarantor", _guarantor(each, terms.currency)) for each in terms.guarantors),
+        *([] if terms.syndicated is None else [("with co-lenders", _syndicated(terms.syndicated, terms.currency))]),
         ("commitment", f"{_money(terms.commitment_minor, terms.currency)} of {terms.facility}, {terms.account}, {terms.instrument}"),
         ("rate", f"{terms.base_rate} {terms.base_pct} + {terms.margin_pct} % a year; {terms.default_margin_pct} % more on what is overdue"),
         ("fees", f"{terms.commitment_fee_pct} % a year undrawn; {_money(terms.establishment_fee_minor, terms.currency)} at the start"),
@@ -186,6 +191,14 @@ def _of_loan(document: LoanPaper) -> list[tuple[str, str]]:
         *((f"covenant {each.kind}", f"{each.minimum} at least") for each in terms.covenants),
         ("default", _default(terms)),
     ]
+
+
+def _guarantor(each: Guarantor, currency: str) -> str:
+    return f"{each.party}, for {'all of it' if each.amount_minor is None else _money(each.amount_minor, currency)}"
+
+
+def _syndicated(all_lenders: Syndicated, currency: str) -> str:
+    return f"{_money(all_lenders.total_minor, currency)} in all, of which the Reserve's share is {all_lenders.share}"
 
 
 def _default(terms: LoanTerms) -> str:

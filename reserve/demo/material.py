@@ -35,7 +35,7 @@ from reserve.demo.loan_scenario import (
 )
 from reserve.demo.parties import all_rows, refusal_of, until
 from reserve.demo.policies import LENDING as LENDING_POLICY
-from reserve.demo.scenario import LABORATORY, PARTNERS, PORT_SELBY
+from reserve.demo.scenario import INDEPENDENT_LABORATORY, LABORATORY, PARTNERS, PORT_SELBY, UMPIRE
 from reserve.demo.screen import mass, money, written_day
 from reserve.demo.stage import Stage
 
@@ -150,12 +150,24 @@ async def defer(stage: Stage) -> None:
     )
 
 
+async def register_laboratories(stage: Stage) -> None:
+    """What settles a return is assayed by a laboratory that is neither party's."""
+    accredited = {"accredited_until": RETURN_ON.isoformat(), "owner": "independent"}
+    for laboratory, name in ((INDEPENDENT_LABORATORY, LABORATORY), (UMPIRE, "Harbour Umpires (invented)")):
+        body = accredited | {"laboratory": laboratory, "name": name}
+        await by_two(stage, stage.parties.admin, "/loans/v1/laboratories", body)
+
+
 async def return_goods(stage: Stage) -> None:
     """Both sides assay what comes back. What counts is what it contains, and not what it weighs."""
     operator, path = stage.parties.depot_operator, _path(stage)
+    await register_laboratories(stage)
     much = await refusal_of(operator.post(f"{path}/returns", _goods(stage, 6, OWN_CONTENT, "EU-27-0")))
     stage.screen.refused(f"The {PARTNER} brings {mass(6 * RETURN_UNIT_G)}", much)
     poor = await operator.post(f"{path}/returns", _goods(stage, REJECTED_UNITS, OWN_CONTENT, "EU-27-1"))
+    unknown = _assay(stage, REJECTED_CONTENT, "SAO-27-311", LABORATORY)
+    unregistered = await refusal_of(operator.post(f"{path}/returns/{poor['returned']}/assays", unknown))
+    stage.screen.refused("An assay by a laboratory that nobody has registered", unregistered)
     found = _assay(stage, REJECTED_CONTENT, "SAO-27-311", fit=False)
     signed = await by_two(stage, operator, f"{path}/returns/{poor['returned']}/assays", found | {"by": "independent"})
     rejected = followed(signed, "loans.return_rejected.v1")
@@ -167,7 +179,7 @@ async def return_goods(stage: Stage) -> None:
     assays = f"{path}/returns/{sound['returned']}/assays"
     independent = _assay(stage, INDEPENDENT_CONTENT, "SAO-27-312") | {"by": "independent"}
     split = followed(await by_two(stage, operator, assays, independent), "loans.return_assayed.v1")
-    umpire = _assay(stage, UMPIRE_CONTENT, "UMP-27-9", "an umpire (invented)") | {"by": "umpire"}
+    umpire = _assay(stage, UMPIRE_CONTENT, "UMP-27-9", UMPIRE) | {"by": "umpire"}
     settled = followed(await by_two(stage, operator, assays, umpire), "loans.return_settled.v1")
     with stage.screen.waiting("inventory takes it in, and the loan is credited"):
         credited = await until("the return to be credited", lambda: _credited(stage, sound["returned"]))
@@ -230,7 +242,7 @@ def _goods(stage: Stage, units: int, content: str, serials: str) -> dict[str, An
     }
 
 
-def _assay(stage: Stage, content: str, report: str, laboratory: str = LABORATORY, *, fit: bool = True) -> dict[str, Any]:
+def _assay(stage: Stage, content: str, report: str, laboratory: str = INDEPENDENT_LABORATORY, *, fit: bool = True) -> dict[str, Any]:
     return {
         "report": report,
         "laboratory": laboratory,

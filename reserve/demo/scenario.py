@@ -25,6 +25,7 @@ DIRECTION = "Direction 2026-1 of the Minister (invented)"
 
 PORT_SELBY, KARRAK_FLAT, ARDENT_CREEK = "Port Selby SA", "Karrak Flat WA", "Ardent Creek NT"
 LABORATORY = "Selby Assay Office"
+INDEPENDENT_LABORATORY, UMPIRE = "selby-assay-office", "harbour-umpires"  # as they are registered: neither is a party's
 
 
 class Partner(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from services.loans.domain.equity import decider as equity
 from services.loans.domain.facility import headroom
 from services.loans.domain.loan import decider as loan
 from services.loans.domain.material import decider as material
+from services.loans.domain.material import laboratories
 from services.loans.domain.offtake import delivery, offtake
 from services.loans.domain.payees import payees
 from services.loans.domain.projects import project as projects
@@ -41,6 +42,7 @@ SIGNED = (
     offtake.DECIDER,
     equity.DECIDER,
     material.DECIDER,
+    laboratories.DECIDER,
 )  # some of whose commands two people give
 
 SERVICE = Service(

@@ -8,6 +8,8 @@ class ApiReason(Reasons):
     PRODUCT_NOT_FOUND = "product_not_found", 404, "There is no such product"
     STATEMENT_DATES_REVERSED = "statement_dates_reversed", 422, "A statement begins before it ends"
 
+    LABORATORY_CHANGED = "laboratory_changed", 409, "The register says otherwise of the laboratory by now"
+
     REFERENCE_RATE_PERIOD_INVALID = "reference_rate_period_invalid", 422, "No period that a rate is worked out for"
     REFERENCE_RATE_NOT_PUBLISHED = "reference_rate_not_published", 409, "Not all of it is published yet"
 

@@ -13,6 +13,7 @@ from services.loans.domain.loan.agreement import CommitLoan, RefuseCommitment
 from services.loans.domain.loan.defaults import NoteCrossDefault
 from services.loans.domain.loan.payments import CreditDelivery
 from services.loans.domain.loan.servicing import TakePublications
+from services.loans.domain.loan.state import guaranteed_by
 from services.loans.domain.material.held import EndDrawing, LentGoods, RecordLent, RecordTakenBack
 from services.loans.domain.material.returns import CreditReturn, TurnBackReturn
 from services.loans.domain.material.terms import CommitMaterialLoan, OfferMaterialLoan, RefuseMaterialLoan, WithdrawOffer
@@ -22,7 +23,7 @@ from services.loans.domain.projects.project import EndRight, RecordRight, Watch,
 from services.loans.domain.rates.reference import FollowReferenceRate, LeaveReferenceRate
 from services.loans.events.defaults import DefaultCured, LoanDefaulted
 from services.loans.events.equity import HoldingApproved, HoldingClosed, UncalledCancelled
-from services.loans.events.facility import BorrowerDefaulted, CommitmentId, FacilityId, HeadroomRefused, HeadroomReserved
+from services.loans.events.facility import BorrowerDefaulted, CommitmentId, FacilityId, Guaranteed, HeadroomRefused, HeadroomReserved
 from services.loans.events.loan import CommitmentCancelled, LoanApproved, LoanClosed, LoanCommitted, LoanId, LoanImported
 from services.loans.events.material import (
     DrawingEnded,
@@ -186,9 +187,9 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
     on = date.fromisoformat(fact.record.effective_on)
     match fact.event:
         case LoanApproved() as event:
-            return [_reserve(event.facility, event.loan, event.currency, event.commitment_minor, event.keys)]
+            return [_reserve(event.facility, event.loan, event.currency, event.commitment_minor, event.keys, event.guaranteed)]
         case LoanImported(terms=terms) as event:
-            return [_reserve(terms.facility, event.loan, terms.currency, terms.commitment_minor, event.keys)]
+            return [_reserve(terms.facility, event.loan, terms.currency, terms.commitment_minor, event.keys, guaranteed_by(terms))]
         case HoldingApproved() as event:
             return [_reserve(event.facility, event.holding, event.currency, event.commitment_minor, event.keys)]
         case HeadroomReserved(commitment=commitment) if commitment.startswith("lon_"):
@@ -268,8 +269,12 @@ def _credit(event: DeliveryValued, on: date) -> Reaction:
     return Reaction(f"loan/{event.loan}", command)
 
 
-def _reserve(facility: FacilityId, commitment: str, asset: str, amount: int, keys: tuple[str, ...]) -> Reaction:
-    command = ReserveHeadroom(facility=facility, commitment=CommitmentId(commitment), asset=asset, amount=amount, keys=keys)
+def _reserve(
+    facility: FacilityId, commitment: str, asset: str, amount: int, keys: tuple[str, ...], guaranteed: tuple[Guaranteed, ...] = ()
+) -> Reaction:
+    command = ReserveHeadroom(
+        facility=facility, commitment=CommitmentId(commitment), asset=asset, amount=amount, keys=keys, guaranteed=guaranteed
+    )
     return Reaction(f"facility/{facility}", command)
 
 

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.facility.positions import positions_of
 from services.loans.domain.facility.exposure import Due, Exposure
-from services.loans.domain.facility.headroom import Facility
+from services.loans.domain.facility.state import Facility
 from services.loans.domain.standing.calendars import months_later
 from services.loans.tables.facility import CommitmentRow
 from services.loans.tables.material import MaterialLoanRow
@@ -217,3 +217,32 @@ async def test_metal_that_is_lent_is_a_position_with_its_security_as_it_counts(l
         undrawn_until=UNTIL,
         dues=(Due(TODAY, 3_000),),
     )
+
+
+async def test_groups_are_set_by_two_and_what_is_committed_is_counted_again_at_once(lender: Lender):
+    await at_rest(lender)
+    grown = [*LIMITS, {"key": "group/hillgrove-group", "parent": "total", "limit_minor": 600_000}]
+    body = {"limits": grown, "authority": "Act", "reason": "large exposures"}
+    await lender.post("admin-1", "/v1/facilities/cmf/limits", body)
+    members = ["borrower/hillgrove-mines", "borrower/nolans-mines"]
+    group = {"group": "hillgrove-group", "members": members, "facilities": ["cmf"], "reason": "one holds the other"}
+    assert await lender.refused("operator-1", "/v1/groups", group) == (403, "forbidden")
+    assert await lender.refused("admin-1", "/v1/groups", group | {"members": members[:1]}) == (422, "group_invalid")
+    assert await lender.refused("admin-1", "/v1/groups", group | {"facilities": ["nowhere"]}) == (404, "facility_not_found")
+    proposed = await lender.post("admin-1", "/v1/groups", group)
+    assert await lender.get("auditor-1", "/v1/groups") == []
+    await lender.approve(f"/v1/proposals/{proposed['proposal']}/approvals", proposed["document"], "command")
+    [seen] = await lender.get("auditor-1", "/v1/groups")
+    assert (seen["committed_minor"], seen["limit_minor"], seen["excess_minor"]) == (620_000, 600_000, 20_000)
+    other = TERMS | {"borrower": "nolans-mines", "project": "nolans"}
+    assert await lender.refused("operator-1", "/v1/loans", other) == (409, "limit_exceeded")
+    shown = await lender.get("auditor-1", "/v1/facilities/cmf")
+    assert {each["key"]: each["excess_minor"] for each in shown["limits"]}["group/hillgrove-group"] == 20_000
+    by_group = await lender.get("auditor-1", "/v1/exposure", by="group")
+    [row] = by_group["rows"]
+    assert (row["key"], row["sums"]["committed_minor"], row["limits"][0]["headroom_minor"]) == ("hillgrove-group", 620_000, -20_000)
+    assert not by_group["adds_up"]
+
+    await lender.by_two("admin-1", "/v1/groups", group | {"members": ["borrower/larvotto", "borrower/nolans-mines"]})
+    [seen] = await lender.get("auditor-1", "/v1/groups")
+    assert (seen["committed_minor"], seen["excess_minor"]) == (0, 0)

@@ -1,7 +1,9 @@
 """Facility loans as they are served, beside the real allocation, whose approvers sign, on the real PostgreSQL and Kafka."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
@@ -78,26 +80,53 @@ async def test_a_condition_is_waived_only_with_a_second_person_s_signature(lende
     assert paid["seen"][0]["status"] == "waived"
 
 
-async def test_who_has_an_interest_in_the_borrower_pays_nothing_out(lender: Lender):
-    loan = await lender.committed(TERMS | {"precedents": []})
+@asynccontextmanager
+async def interested(lender: Lender, who: str, company: str) -> AsyncIterator[None]:
+    """Somebody has declared an interest, which is withdrawn after."""
+    conflict = {"about": "company", "name": company, "reason": "holds shares"}
+    declared = f"/v1/officials/{lender.subject(who)}/conflicts"
+    url = lender.stage.urls[lender.allocation.kernel.service.name]
+    async with lender.stage.client(url, "admin-1") as admin, lender.stage.client(url, "approver-1") as approver:
+        answer = await admin.post(declared, json=conflict, headers={"Idempotency-Key": secrets.token_hex(8)})
+        assert answer.is_success, answer.text
+        await until(lambda: lender.loans.kernel.pool.fetchval("SELECT true FROM conflicts"))
+        yield
+        withdrawn = await admin.post(f"{declared}/withdraw", json=conflict, headers={"Idempotency-Key": secrets.token_hex(8)})
+        proposed = withdrawn.json()
+        signed, path = lender.signed(proposed["document"], "command"), f"/v1/proposals/{proposed['proposal']}/approvals"
+        answer = await approver.post(path, json=signed, headers={"Idempotency-Key": secrets.token_hex(8)})
+        assert answer.is_success, answer.text
+        await until(lambda: lender.loans.kernel.pool.fetchval("SELECT count(*) = 0 FROM conflicts"))
+
+
+async def test_who_has_an_interest_in_the_borrower_or_whom_it_is_connected_with_pays_nothing_out(lender: Lender):
+    bound = {"joint_borrowers": ["yangibana-mines"], "guarantors": [{"party": "borrower/owner"}]}
+    loan = await lender.committed(TERMS | {"precedents": []} | bound)
     path = f"/v1/loans/{loan}/advances"
     advance = await lender.post("operator-1", path, {"amount_minor": 1, "purpose": "a furnace"})
     pay, paid = f"{path}/{advance['advance']}/pay", {"payee": await lender.payee(TERMS["borrower"]), "paid_on": str(TODAY)}
-    conflict = {"about": "company", "name": TERMS["borrower"], "reason": "holds shares"}
-    declared = f"/v1/officials/{lender.subject('operator-2')}/conflicts"
-    registry = lender.allocation.kernel.service.name
-    url = lender.stage.urls[registry]
-    async with lender.stage.client(url, "admin-1") as admin, lender.stage.client(url, "approver-1") as approver:
-        answer = await admin.post(declared, json=conflict, headers={"Idempotency-Key": "declare"})
-        assert answer.is_success, answer.text
-        await until(lambda: lender.loans.kernel.pool.fetchval("SELECT true FROM conflicts"))
-        assert await lender.refused("operator-2", pay, paid) == (403, "conflict_of_interest")
-        proposed = (await admin.post(f"{declared}/withdraw", json=conflict, headers={"Idempotency-Key": "withdraw"})).json()
-        signed, path = lender.signed(proposed["document"], "command"), f"/v1/proposals/{proposed['proposal']}/approvals"
-        answer = await approver.post(path, json=signed, headers={"Idempotency-Key": "sign"})
-        assert answer.is_success, answer.text
-        await until(lambda: lender.loans.kernel.pool.fetchval("SELECT count(*) = 0 FROM conflicts"))
-    await lender.post("operator-2", pay, paid)
+    members = ["borrower/hillgrove-mines", "borrower/sister"]
+    group = {"group": "sisters", "members": members, "facilities": ["cmf"], "reason": "one holds both"}
+    await lender.by_two("admin-1", "/v1/groups", group)
+    for company in (TERMS["borrower"], "yangibana-mines", "owner", "sister"):
+        async with interested(lender, "operator-2", company):
+            assert await lender.refused("operator-2", pay, paid) == (403, "conflict_of_interest"), company
+    await lender.by_two("admin-1", "/v1/groups", group | {"members": []})
+    async with interested(lender, "operator-2", "sister"):
+        await lender.post("operator-2", pay, paid)
+
+
+async def test_who_is_bound_beside_the_borrower_is_charged_too(lender: Lender):
+    before = {each["key"]: each["committed_minor"] for each in (await lender.get("auditor-1", "/v1/facilities/cmf"))["limits"]}
+    shares = {"joint_borrowers": ["joint-mines"], "guarantors": [{"party": "partner/KR", "amount_minor": 50_000}]}
+    syndicated = {"total_minor": 360_000, "share": "1/3"}
+    await lender.committed(TERMS | shares | {"borrower": "lone-mines", "syndicated": syndicated})
+    after = {each["key"]: each["committed_minor"] for each in (await lender.get("auditor-1", "/v1/facilities/cmf"))["limits"]}
+    charged = {key: minor - before.get(key, 0) for key, minor in after.items() if minor != before.get(key, 0)}
+    wanted = {"borrower/lone-mines": 120_000, "borrower/joint-mines": 120_000, "partner/KR": 50_000, "total": 120_000}
+    assert charged.items() >= wanted.items()
+    wrong = await lender.refused("operator-1", "/v1/loans", TERMS | {"syndicated": syndicated | {"share": "1/2"}})
+    assert wrong == (422, "loan_terms_invalid")
 
 
 async def test_a_default_lets_all_fall_due_tells_the_borrower_s_other_loan_and_ends_with_a_refund(lender: Lender):

@@ -31,6 +31,7 @@ DUE = TODAY + timedelta(days=180)
 RETURN_ON = TODAY + timedelta(days=360)
 PARTIES = ("operator-1", "approver-1", "admin-1", "auditor-1", "partner-jp", "partner-us")
 ASSAY = {"report": "R-1", "laboratory": "AmLab", "assayed_on": str(TODAY), "contents": {"Sb": "0.9965"}, "in_specification": True}
+RULING = ASSAY | {"laboratory": "sgs"}
 TERMS = {
     "due_on": str(DUE),
     "return_place": "Kwinana",
@@ -194,6 +195,8 @@ async def _begin(lending: Lending) -> None:
         {"key": "partner/JP", "parent": "total", "limit_minor": 10**9},
     ]
     await lending.by_two("/v1/facilities", {"facility": "lending", "limits": limits, "authority": "a direction"}, "admin-1")
+    registered = {"laboratory": "sgs", "name": "SGS", "owner": "independent", "accredited_until": str(DUE)}
+    await lending.by_two("/v1/laboratories", registered, "admin-1")
     rate = {"asset": "contained/Sb", "rate": "4.8", "quoted_on": str(TODAY), "source": "Fastmarkets"}
     await lending.by_two("/v1/facilities/lending/rates", rate)
 
@@ -226,19 +229,19 @@ async def test_a_loan_is_drawn_deferred_returned_in_part_rejected_and_closed(len
     assert deferred["owed_g"] == 10_164_300, "a further 1%"
 
     poor = await lending.post(f"{path}/returns", GOODS)
-    bad = await lending.by_two(f"{path}/returns/{poor['returned']}/assays", ASSAY | {"in_specification": False})
+    bad = await lending.by_two(f"{path}/returns/{poor['returned']}/assays", RULING | {"in_specification": False})
     assert followed(bad, "return_rejected") and (await lending.loan(loan))["pending_g"] == 0
 
     back = await lending.post(f"{path}/returns", GOODS | {"units": 2})
     assert (await lending.loan(loan))["pending_g"] == back["pending_g"] == 9_965_000
-    signed = await lending.by_two(f"{path}/returns/{back['returned']}/assays", ASSAY | {"contents": {"Sb": "0.9975"}})
+    signed = await lending.by_two(f"{path}/returns/{back['returned']}/assays", RULING | {"contents": {"Sb": "0.9975"}})
     settled = followed(signed, "return_settled")
     assert (settled["basis"], settled["contained_g"]) == ("mean", 9_970_000)
     part = await lending.loan(loan, returned_g=9_970_000)
     assert (part["status"], part["pending_g"], part["premium_g"]) == ("lent", 0, 9_970_000 - 9_970_000 * 50 // 51)
 
     last = await lending.post(f"{path}/returns", GOODS)
-    await lending.by_two(f"{path}/returns/{last['returned']}/assays", ASSAY)
+    await lending.by_two(f"{path}/returns/{last['returned']}/assays", RULING)
     closed = await lending.loan(loan, status="closed")
     assert (closed["out_g"], closed["owed_g"]) == (0, 0)
     assert closed["returned_g"] == 9_965_000 + closed["premium_g"] + closed["excess_g"]
@@ -290,6 +293,39 @@ async def test_a_partner_finds_its_own_loans_only(lending: Lending):
     asked = {"condition": "supply_disruption", "evidence": "x", "due_on": str(RETURN_ON)}
     assert await lending.refused(f"/v1/material-loans/{loan}/deferrals", asked, "partner-us") == (404, "material_loan_not_found")
     assert await lending.refused(f"/v1/material-loans/{loan}/terms", TERMS, "partner-jp") == (403, "forbidden")
+
+
+async def test_what_settles_a_return_is_registered_and_neither_partys(lending: Lending):
+    loan, _ = await lending.lent(1)
+    returned = (await lending.post(f"/v1/material-loans/{loan}/returns", GOODS))["returned"]
+    assays = f"/v1/material-loans/{loan}/returns/{returned}/assays"
+    assert await lending.refused(assays, ASSAY) == (422, "laboratory_not_registered")
+    other = {"laboratory": "harbour", "name": "Harbour", "owner": "partner/JP", "accredited_until": str(DUE)}
+    proposed = await lending.post("/v1/laboratories", other, "admin-1")
+    assert await lending.refused(assays, RULING | {"laboratory": "harbour"}) == (422, "laboratory_not_registered"), "it waits for another"
+    await lending.sign(f"/v1/proposals/{proposed['proposal']}/approvals", proposed["document"], "command")
+    assert await lending.refused(assays, RULING | {"laboratory": "harbour"}) == (422, "laboratory_of_a_party")
+    await lending.by_two("/v1/laboratories", other | {"owner": "reserve"}, "admin-1")
+    assert await lending.refused(assays, RULING | {"laboratory": "harbour"}) == (422, "laboratory_of_a_party")
+    sisters = {"group": "mines", "members": ["borrower/sister", "partner/JP"], "facilities": ["lending"], "reason": "one holds the other"}
+    await lending.by_two("/v1/groups", sisters, "admin-1")
+    await lending.by_two("/v1/laboratories", other | {"owner": "borrower/sister"}, "admin-1")
+    assert await lending.refused(assays, RULING | {"laboratory": "harbour"}) == (422, "laboratory_of_a_party"), (
+        "connected with the borrower"
+    )
+    await lending.by_two("/v1/laboratories", other | {"owner": "independent", "name": "AmLab"}, "admin-1")
+    assert await lending.refused(assays, RULING | {"laboratory": "harbour"}) == (422, "laboratory_asked_before")
+
+    await lending.by_two("/v1/laboratories", other | {"owner": "independent"}, "admin-1")
+    proposed = await lending.post(assays, RULING | {"laboratory": "harbour"})
+    ended = await lending.post("/v1/laboratories/harbour/end", {"reason": "its accreditation is suspended"})
+    assert (ended["ended_on"], ended["ended_because"]) == (str(TODAY), "its accreditation is suspended")
+    assert (await lending.get("/v1/laboratories/harbour", "partner-jp")) == ended
+    signed = lending.reserve.signed(proposed["document"], "command")
+    refused = await lending.refused(f"/v1/proposals/{proposed['proposal']}/approvals", signed, "approver-1")
+    assert refused == (409, "laboratory_changed"), "what was in force when it was proposed counts no longer"
+    assert (await lending.get(f"/v1/material-loans/{loan}/returns/{returned}"))["status"] == "received"
+    assert {"sgs", "harbour"} == {row["laboratory"] for row in (await lending.get("/v1/laboratories"))["data"]}
 
 
 async def test_what_cannot_be_is_refused_and_changes_nothing(lending: Lending):

@@ -18,6 +18,7 @@ async def open_facilities(world: World) -> None:
     for facility, limit_minor in (("cmf", 400_000_000_000), ("lending", 50_000_000_000)):
         body = {"facility": facility, "limits": [{"key": "total", "limit_minor": limit_minor}], "authority": "an Act"}
         await world.by_two(world.admin, "/loans/v1/facilities", body, key=f"facility-{facility}")
+    await world.by_two(world.admin, "/loans/v1/laboratories", laboratory_body(world), key="laboratory")
     rate = {"asset": "contained/Sb", "rate": "50", "quoted_on": world.in_days(0), "source": "Fastmarkets"}
     await world.by_two(world.operator, "/loans/v1/facilities/lending/rates", rate)
 
@@ -214,6 +215,11 @@ def return_body(world: World, product: str, units: int, content: str = "0.9965",
         "assay": assay_body(world, content),
         "received_on": world.in_days(0),
     }
+    return body | changed
+
+
+def laboratory_body(world: World, **changed: Any) -> dict[str, Any]:
+    body = {"laboratory": "sgs-perth", "name": "SGS Perth", "owner": "independent", "accredited_until": world.in_days(700)}
     return body | changed
 
 

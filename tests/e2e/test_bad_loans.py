@@ -752,7 +752,7 @@ async def test_a_return_of_failed_assay_is_rejected_and_all_is_owed_as_before(gr
     world = ground.world
     loan, product = await lent_material(world, "JP", 2)
     received = await world.post(world.operator, f"{MATERIAL}/{loan}/returns", return_body(world, product, 2))
-    failed = assay_body(world, "0.91", in_specification=False)
+    failed = assay_body(world, "0.91", in_specification=False, laboratory="sgs-perth")
     await world.by_two(world.operator, f"{MATERIAL}/{loan}/returns/{received['returned']}/assays", failed)
     shown = await world.partner("JP").get(f"{MATERIAL}/{loan}")
     assert (shown["out_g"], shown["pending_g"], shown["returned_g"]) == (2 * UNIT_G * 9965 // 10000, 0, 0)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from hashlib import sha256
+from itertools import combinations
 from random import Random
 from typing import Any
 
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.loans.domain.equity.decider import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
 from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
 from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
-from services.loans.domain.facility.headroom import OpenFacility, RecordRate, SetLimits
+from services.loans.domain.facility.headroom import OpenFacility, RecordRate, SetGroup, SetLimits
 from services.loans.domain.loan.advances import CancelCommitment, PayAdvance, RequestAdvance, WithdrawAdvance
 from services.loans.domain.loan.agreement import ApproveAct, ApproveLoan, ProposeAct, ProposeLoan, WithdrawAct, WithdrawLoan
 from services.loans.domain.loan.defaults import DeclareDefault
@@ -71,7 +72,7 @@ def at_work(client: Callable[[str], Client], dice: Random, until_s: float) -> Se
 
 def limits(client: Client) -> tuple[Limit, ...]:
     """Tight ones, so that commitments meet at them."""
-    keys = ("instrument/loan", "instrument/equity", *(f"project/{project}" for project in PROJECTS))
+    keys = ("instrument/loan", "instrument/equity", "group/mines", *(f"project/{project}" for project in PROJECTS))
     own = tuple(Limit(key=key, parent="total", limit_minor=100 * CENTS * client.dice.randrange(3, 9)) for key in keys)
     return (Limit(key="total", parent=None, limit_minor=1000 * CENTS), *own)
 
@@ -88,6 +89,9 @@ async def set_up(client: Client, until_s: float) -> None:
         await client.pause(6.0)
         if client.dice.random() < 0.3:
             await give(client, "loans", STREAM, SetLimits(limits=limits(client), authority="an Act", reason="prudence"))
+        if client.dice.random() < 0.3:
+            members = client.dice.choice(((), *combinations([f"project/{project}" for project in PROJECTS], 2)))
+            await give(client, "loans", STREAM, SetGroup(group="mines", members=members, reason="one holds the other"))
 
 
 async def learn(client: Client, until_s: float) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from services.loans.domain.facility.headroom import OpenFacility, RecordRate
 from services.loans.domain.material.held import DeclareMaterialDefault, MarkSecurity, RecordReplacement, SettleInCash, TopUpSecurity
+from services.loans.domain.material.laboratories import INDEPENDENT, EndLaboratory, Registered, RegisterLaboratory
 from services.loans.domain.material.returns import AssayReturn, ReceiveReturn
 from services.loans.domain.material.terms import (
     ApproveDeferral,
@@ -18,6 +19,7 @@ from services.loans.domain.material.terms import (
 )
 from services.loans.domain.papers import DeferralPaper, MaterialTermsPaper
 from services.loans.events.facility import Limit
+from services.loans.events.laboratory import LaboratoryCode
 from services.loans.events.material import Assay, MaterialTerms, Premium, ReturnedLot, Security
 from shared.journal.protocol import Document
 from shared.writer.commands import Accepted
@@ -29,6 +31,7 @@ from tests.simulation.two_people import give
 
 FACILITY: Any = "lending"
 STREAM = f"facility/{FACILITY}"
+LABORATORIES = {"independent": LaboratoryCode("assayers"), "umpire": LaboratoryCode("umpires")}  # by what they are asked as
 
 
 async def lend_material(client: Client, until_s: float) -> None:
@@ -42,6 +45,7 @@ async def lend_material(client: Client, until_s: float) -> None:
         if answer is not None:
             break  # an attempt without an answer had opened it
     while asyncio.get_running_loop().time() < until_s:
+        await _look_after(client, client.dice.choice(sorted(LABORATORIES.values())))
         if client.dice.random() < 0.3:
             rate = RecordRate(asset="contained/Sb", rate="1", quoted_on=date(2026, 1, 5), source="a bulletin", on=date.min)
             await give(client, "loans", STREAM, rate)
@@ -111,8 +115,25 @@ async def _assay(client: Client, stream: str, state: Any) -> None:
         return
     returned = client.dice.choice(waiting)
     by: Any = "umpire" if state.returns[returned].needs_umpire else "independent"
-    report = _report(client, client.dice.choice(("0.99", "0.989", "0.98")), fit=client.dice.random() < 0.9)
-    await give(client, "loans", stream, AssayReturn(returned=returned, by=by, assay=report, on=date.min))
+    name = LABORATORIES[by]
+    report = _report(client, client.dice.choice(("0.99", "0.989", "0.98")), fit=client.dice.random() < 0.9, laboratory=name)
+    known = await client.read("loans", f"laboratory/{name}")
+    registered = None
+    if known is not None and known.id is not None and not known.ended:
+        registered = Registered(laboratory=name, name=known.name, owner=known.owner, accredited_until=known.accredited_until)
+    await give(client, "loans", stream, AssayReturn(returned=returned, by=by, assay=report, registered=registered, on=date.min))
+
+
+async def _look_after(client: Client, name: LaboratoryCode) -> None:
+    """Registered by two; now and then ended."""
+    stream = f"laboratory/{name}"
+    known = await client.read("loans", stream)
+    if known is None or known.id is None or known.ended:
+        until = client.world.today() + timedelta(days=2000)
+        wanted = RegisterLaboratory(laboratory=name, name=f"{name}, a company", owner=INDEPENDENT, accredited_until=until, on=date.min)
+        await give(client, "loans", stream, wanted)
+    elif client.dice.random() < 0.1:
+        await client.do("loans", stream, EndLaboratory(by="operator", reason="its accreditation is suspended"))
 
 
 async def _defer(client: Client, stream: str, state: Any) -> None:
@@ -149,5 +170,6 @@ async def _settle(client: Client, stream: str, state: Any) -> None:
     await give(client, "loans", stream, command)
 
 
-def _report(client: Client, content: str, *, fit: bool = True) -> Assay:
-    return Assay(report=client.new_id("rep"), laboratory="lab", assayed_on=date(2026, 1, 5), contents={"Sb": content}, in_specification=fit)
+def _report(client: Client, content: str, *, fit: bool = True, laboratory: str = "the borrower's own") -> Assay:
+    contents = {"Sb": content}
+    return Assay(report=client.new_id("rep"), laboratory=laboratory, assayed_on=date(2026, 1, 5), contents=contents, in_specification=fit)

@@ -5,7 +5,8 @@ from datetime import date
 from typing import Any
 
 from services.loans.domain.facility.exposure import Exposure
-from services.loans.domain.facility.headroom import DECIDER, Facility, OpenFacility, RecordRate, ReserveHeadroom
+from services.loans.domain.facility.headroom import DECIDER, OpenFacility, RecordRate, ReserveHeadroom
+from services.loans.domain.facility.state import Facility
 from services.loans.domain.facility.what_ifs import ExpectedDelivery, Portfolio
 from services.loans.events.facility import CommitmentId, FacilityId, Limit
 from tests.stories.given import Given

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from services.loans.domain.material.decider import DECIDER
 from services.loans.domain.material.held import LentGoods, RecordLent
+from services.loans.domain.material.laboratories import INDEPENDENT, Registered
 from services.loans.domain.material.returns import AssayReturn, CreditReturn, ReceiveReturn
 from services.loans.domain.material.state import MaterialLoan
 from services.loans.domain.material.terms import (
@@ -24,6 +25,7 @@ from services.loans.domain.material.terms import (
 )
 from services.loans.domain.papers import DeferralPaper, MaterialTermsPaper
 from services.loans.events.facility import FacilityId
+from services.loans.events.laboratory import LaboratoryCode
 from services.loans.events.material import (
     Assay,
     DeferralId,
@@ -46,6 +48,7 @@ UNIT_G = 1_000_000
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 BACK = ReturnId("mrt_1")
 LATER = DeferralId("dfr_1")
+INDEPENDENTS, UMPIRES = LaboratoryCode("sgs-perth"), LaboratoryCode("alex-stewart")  # laboratories
 
 TERMS = MaterialTerms(
     facility=FacilityId("lending"),
@@ -143,9 +146,9 @@ def grant(loan: MaterialLoan, on: date, name: DeferralId = LATER, **changes: Any
     return ApproveDeferral(deferral=name, signing=signing(loan.deferrals[name].document, DeferralPaper.purpose, **changes), on=on)
 
 
-def assay(content: str = "0.9965", fit: bool = True, on: date = TODAY, element: str = "Sb") -> Assay:
+def assay(content: str = "0.9965", fit: bool = True, on: date = TODAY, element: str = "Sb", laboratory: str = "AHK") -> Assay:
     contents: Mapping[str, str] = {element: content}
-    return Assay(report="R-1", laboratory="AHK", assayed_on=on, contents=dict(contents), in_specification=fit)
+    return Assay(report="R-1", laboratory=laboratory, assayed_on=on, contents=dict(contents), in_specification=fit)
 
 
 def goods(units: int, **changes: Any) -> ReturnedLot:
@@ -167,7 +170,14 @@ def bring(units: int, on: date, content: str = "0.9965", name: ReturnId = BACK, 
 
 
 def check(content: str, on: date, by: Any = "independent", fit: bool = True, name: ReturnId = BACK) -> AssayReturn:
-    return AssayReturn(returned=name, by=by, assay=assay(content, fit), on=on)
+    laboratory = UMPIRES if by == "umpire" else INDEPENDENTS
+    found = assay(content, fit, laboratory=laboratory)
+    return AssayReturn(returned=name, by=by, assay=found, registered=registered(laboratory), on=on)
+
+
+def registered(laboratory: LaboratoryCode = INDEPENDENTS, **changes: Any) -> Registered:
+    told: dict[str, Any] = {"laboratory": laboratory, "name": f"{laboratory} Pty Ltd", "owner": INDEPENDENT, "accredited_until": DUE}
+    return Registered(**(told | changes))
 
 
 def take_in(name: ReturnId = BACK) -> CreditReturn:

@@ -42,6 +42,7 @@ ACTS = frozenset(
         "agree_offtake",
         "trade_shares",
         "value_holding",
+        "register_laboratory",
         "settle_return",
         "mark_security",
         "settle_in_cash",

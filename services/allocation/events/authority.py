@@ -74,6 +74,7 @@ class Power(StrEnum):
     AGREE_OFFTAKE = "agree_offtake"  # or end it
     TRADE_SHARES = "trade_shares"
     VALUE_HOLDING = "value_holding"
+    REGISTER_LABORATORY = "register_laboratory"  # with whose it is
     SETTLE_RETURN = "settle_return"
     MARK_SECURITY = "mark_security"
     SETTLE_IN_CASH = "settle_in_cash"

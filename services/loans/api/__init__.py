@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from services.loans.api.equity import holdings as equity
 from services.loans.api.equity import returns as equity_returns
 from services.loans.api.equity import write_downs as equity_write_downs
-from services.loans.api.facility import exposure, facilities
+from services.loans.api.facility import exposure, facilities, groups
 from services.loans.api.loan import acts as loan_acts
 from services.loans.api.loan import advances as loan_advances
 from services.loans.api.loan import imports as loan_imports
@@ -13,6 +13,7 @@ from services.loans.api.loan import loans
 from services.loans.api.loan import payments as loan_payments
 from services.loans.api.loan import servicing as loan_servicing
 from services.loans.api.material import held as material_held
+from services.loans.api.material import laboratories
 from services.loans.api.material import loans as material_loans
 from services.loans.api.material import returns as material_returns
 from services.loans.api.offtake import offtakes
@@ -27,6 +28,7 @@ from shared.terms.erasing_api import texts_router
 router = APIRouter()
 for _part in (
     facilities,
+    groups,
     rates,
     projects,
     payees,
@@ -46,7 +48,8 @@ for _part in (
     material_loans,
     material_held,
     material_returns,
+    laboratories,
 ):
     router.include_router(_part.router)
-router.include_router(proposals_router())
+router.include_router(proposals_router(laboratories.changed_since))
 router.include_router(texts_router())

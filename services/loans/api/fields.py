@@ -41,6 +41,7 @@ type PayeeName = Annotated[str, StringConstraints(pattern=f"^pye_{TYPEID}$")]
 type FactKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 type Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
+LaboratoryPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 ProjectPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 RatePath = Annotated[str, Path(pattern=r"^[A-Z0-9][A-Z0-9-]{0,30}$")]
 FactPath = Annotated[str, Path(pattern=f"^fct_{TYPEID}$")]

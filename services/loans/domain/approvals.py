@@ -1,14 +1,21 @@
 """What approvals of loans, holdings and material loans need power for. The acts are those that allocation registers instruments for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from shared.terms.authority import Action, interest_in
 
+_ABOUT = {"borrower": "company", "project": "company", "partner": "partner"}  # kind of a key of limits -> what an interest is in
 
-def of_money(act: str, amount_minor: int, currency: str, companies: Sequence[str], name: str = "") -> Action:
-    """`companies`: those that it is about. `name`: by which it counts once."""
-    concerns = [interest_in("company", name) for name in companies]
-    return Action(act=act, amount_minor=amount_minor, currency=currency, concerns=concerns, name=name)
+
+def interests_in(keys: Iterable[str]) -> list[str]:
+    """In those who are named as limits name them; other keys name nobody."""
+    named = [key.partition("/") for key in keys]
+    return [interest_in(_ABOUT[kind], name) for kind, _, name in named if kind in _ABOUT]
+
+
+def of_money(act: str, amount_minor: int, currency: str, parties: Iterable[str], name: str = "") -> Action:
+    """`parties`: those that it is about, as limits name them. `name`: by which it counts once."""
+    return Action(act=act, amount_minor=amount_minor, currency=currency, concerns=interests_in(parties), name=name)
 
 
 def of_metal(act: str, product: str, mass_g: int, partner: str, name: str = "") -> Action:

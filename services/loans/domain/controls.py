@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import structs
 
-from services.loans.domain.approvals import of_metal, of_money
+from services.loans.domain.approvals import interests_in, of_metal, of_money
 from services.loans.domain.equity.decider import (
     ApproveHolding,
     CancelUncalled,
@@ -17,18 +17,18 @@ from services.loans.domain.equity.decider import (
     WithdrawHolding,
 )
 from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
-from services.loans.domain.equity.state import Holding
+from services.loans.domain.equity.state import Holding, keys_of
 from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
 from services.loans.domain.facility.headroom import (
-    Facility,
     OpenFacility,
     RecordRate,
     ReleaseHeadroom,
     ReserveHeadroom,
+    SetGroup,
     SetLimits,
     TellDefault,
-    worth,
 )
+from services.loans.domain.facility.state import Facility, group_key, with_group, worth
 from services.loans.domain.loan.advances import (
     CancelCommitment,
     EndAvailability,
@@ -61,7 +61,7 @@ from services.loans.domain.loan.servicing import (
     ResetRate,
     TakePublications,
 )
-from services.loans.domain.loan.state import Loan
+from services.loans.domain.loan.state import Loan, parties_to
 from services.loans.domain.material.held import (
     CheckCall,
     CheckDue,
@@ -74,6 +74,7 @@ from services.loans.domain.material.held import (
     SettleInCash,
     TopUpSecurity,
 )
+from services.loans.domain.material.laboratories import EndLaboratory, RegisterLaboratory
 from services.loans.domain.material.returns import AssayReturn, CreditReturn, ReceiveReturn, TurnBackReturn
 from services.loans.domain.material.state import MaterialLoan, owed_on
 from services.loans.domain.material.terms import (
@@ -116,7 +117,7 @@ def _of_loan(act: str, amount: Amount[Loan], only: Callable[[Any, Loan], bool] |
     def action(command: Any, loan: Loan) -> Action:
         if (terms := loan.terms) is None:
             return Action(act=act)
-        return of_money(act, amount(command, loan), terms.currency, (terms.borrower, terms.project))
+        return of_money(act, amount(command, loan), terms.currency, parties_to(terms))
 
     return Countersigned(act, action, only)
 
@@ -125,7 +126,7 @@ def _of_holding(act: str, amount: Amount[Holding]) -> Countersigned:
     def action(command: Any, holding: Holding) -> Action:
         if (terms := holding.terms) is None:
             return Action(act=act)
-        return of_money(act, amount(command, holding), terms.currency, (terms.company, terms.project))
+        return of_money(act, amount(command, holding), terms.currency, keys_of(terms))
 
     return Countersigned(act, action)
 
@@ -146,14 +147,28 @@ def _of_material(act: str, amount: Amount[MaterialLoan] | None, grams: Amount[Ma
 
 def _of_facility(act: str, limits: Iterable[Limit], currency: str) -> Action:
     """An authority over a facility is one over all that it may lend."""
-    known = {"borrower": "company", "project": "company", "partner": "partner"}
-    named = [each.key.partition("/") for each in limits]
     return Action(
         act=act,
         amount_minor=max((each.limit_minor for each in limits), default=0),
         currency=currency,
-        concerns=[interest_in(known[kind], name) for kind, _, name in named if kind in known],
+        concerns=interests_in(each.key for each in limits),
     )
+
+
+def _of_group(command: SetGroup, facility: Facility) -> Action:
+    """Over all that is committed to its members, those of before among them."""
+    before = facility.groups.get(command.group, frozenset())
+    counted = (facility, with_group(facility, command.group, command.members))
+    return Action(
+        act="set_limits",
+        amount_minor=max(each.used_minor.get(group_key(command.group), 0) for each in counted),
+        currency=facility.currency,
+        concerns=interests_in(sorted(before.union(command.members))),
+    )
+
+
+def _of_laboratory(command: RegisterLaboratory, _laboratory: Any) -> Action:
+    return Action(act="register_laboratory", concerns=interests_in([command.owner]))
 
 
 def _of_offtake(command: AgreeOfftake | EndOfftake, offtake: Offtake) -> Action:
@@ -216,7 +231,7 @@ def _owed_minor(command: MarkSecurity | SettleInCash, loan: MaterialLoan) -> int
 
 def _imported(command: ImportLoan, _loan: Loan) -> Action:
     terms = command.terms
-    return of_money("import_loan", terms.commitment_minor, terms.currency, (terms.borrower, terms.project))
+    return of_money("import_loan", terms.commitment_minor, terms.currency, parties_to(terms))
 
 
 def _published(_command: PublishReferenceRate, rate: ReferenceRate) -> Action:
@@ -248,6 +263,7 @@ CONTROLS: Controls = {
         "set_limits", lambda command, facility: _of_facility("set_limits", command.limits, facility.currency), only=_widens
     ),
     RecordRate: Countersigned("record_rate", _revalued),
+    SetGroup: Countersigned("set_limits", _of_group),
     ReserveHeadroom: Class.FOLLOWS,
     ReleaseHeadroom: Class.FOLLOWS,
     TellDefault: Class.FOLLOWS,
@@ -335,6 +351,8 @@ CONTROLS: Controls = {
     ApproveDeferral: Class.MOVES_VALUE,
     ReceiveReturn: Class.EXERCISES,  # it waits for the Reserve's own assay
     AssayReturn: _of_material("settle_return", None, _returned_g),
+    RegisterLaboratory: Countersigned("register_laboratory", _of_laboratory),
+    EndLaboratory: Class.PROTECTS,  # nothing is settled by its assays any more
     CreditReturn: Class.FOLLOWS,
     TurnBackReturn: Class.FOLLOWS,
     MarkSecurity: _of_material("mark_security", _owed_minor, _owed_g),

@@ -4,6 +4,7 @@ from services.loans.events.authority import AuthorityCited
 from services.loans.events.controls import CommandProposed, ControlEvent, TextErased
 from services.loans.events.equity import EquityEvent, HoldingProposed, WriteDownProposed
 from services.loans.events.facility import FacilityEvent
+from services.loans.events.laboratory import LaboratoryEvent
 from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, LoanProposed
 from services.loans.events.material import DeferralProposed, MaterialEvent, MaterialTermsProposed
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
@@ -20,6 +21,7 @@ type Event = (
     | ProjectEvent
     | EquityEvent
     | MaterialEvent
+    | LaboratoryEvent
     | OfftakeEvent
     | PayeeEvent
     | DeliveryEvent

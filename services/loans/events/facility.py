@@ -27,6 +27,13 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     warn_at: str = "9/10"  # of the limit, a rational: from here on commitments are warned of
 
 
+class Guaranteed(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody guarantees of a commitment, in its asset."""
+
+    key: str  # of the guarantor, as limits name it
+    amount: Minor
+
+
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     facility: FacilityId
 
@@ -57,13 +64,15 @@ class RateRecorded(_Event, frozen=True, kw_only=True, tag="loans.rate_recorded.v
     over: tuple[str, ...]  # keys whose limits are exceeded now, although nothing was committed
 
 
-class HeadroomReserved(_Event, frozen=True, kw_only=True, tag="loans.headroom_reserved.v1"):
+class HeadroomReserved(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loans.headroom_reserved.v1"):
     commitment: CommitmentId
     asset: str
     amount: Minor  # of the asset
     value_minor: Minor
     keys: tuple[str, ...]  # all that it is charged to: those named and what is above them
     warned: tuple[str, ...]  # keys that are near their limits now
+    named: tuple[str, ...] = ()  # of `keys`, those that the commitment names; (): a build did not say so
+    guaranteed: tuple[Guaranteed, ...] = ()
 
 
 class HeadroomRefused(_Event, frozen=True, kw_only=True, tag="loans.headroom_refused.v1"):
@@ -92,4 +101,17 @@ class BorrowerDefaulted(_Event, frozen=True, kw_only=True, tag="loans.borrower_d
     ended: bool
 
 
-FacilityEvent = FacilityOpened | LimitsSet | RateRecorded | HeadroomReserved | HeadroomRefused | HeadroomReleased | BorrowerDefaulted
+class GroupSet(_Event, frozen=True, kw_only=True, tag="loans.group_set.v1"):
+    """Who is connected from now on, in full: what is committed to any of them counts under `group/{group}`, too. What is committed already
+    is counted again, and stays, also beyond a limit."""
+
+    group: str
+    members: tuple[str, ...]  # as limits name them: "borrower/hillgrove-mines", "project/hillgrove", "partner/JP"; (): no group any more
+    committed_minor: Minor  # to all of them
+    over: tuple[str, ...]  # keys whose limits are exceeded now, although nothing was committed
+    reason: TypedText
+
+
+FacilityEvent = (
+    FacilityOpened | LimitsSet | RateRecorded | HeadroomReserved | HeadroomRefused | HeadroomReleased | BorrowerDefaulted | GroupSet
+)

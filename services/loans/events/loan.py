@@ -22,7 +22,7 @@ from services.loans.events.defaults import (
     LoanDefaulted,
     ShortfallClaimed,
 )
-from services.loans.events.facility import FacilityId, Minor
+from services.loans.events.facility import FacilityId, Guaranteed, Minor
 from services.loans.events.payees import PayeeId
 from services.loans.events.rates import Publication, RateCode
 from services.loans.events.terms import Amendment, BorrowerCode, CovenantKind, Grade, LoanTerms, ProjectCode, Stage
@@ -62,7 +62,7 @@ class LoanImported(LoanFact, frozen=True, kw_only=True, tag="loans.loan_imported
     keys: tuple[str, ...]
 
 
-class LoanApproved(LoanFact, frozen=True, kw_only=True, tag="loans.loan_approved.v1"):
+class LoanApproved(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.loan_approved.v1"):
     """The facility is asked next."""
 
     document: str
@@ -71,6 +71,7 @@ class LoanApproved(LoanFact, frozen=True, kw_only=True, tag="loans.loan_approved
     currency: str
     commitment_minor: Minor
     keys: tuple[str, ...]  # that the commitment is charged to
+    guaranteed: tuple[Guaranteed, ...] = ()
 
 
 class LoanWithdrawn(LoanFact, frozen=True, kw_only=True, tag="loans.loan_withdrawn.v2"):

@@ -10,6 +10,7 @@ from services.loans.events.rates import RateCode
 from shared.terms.conditions import Condition
 
 BorrowerCode = NewType("BorrowerCode", str)  # "hillgrove-mines": a company, never a person
+Party = NewType("Party", str)  # as limits name them: "borrower/larvotto", "partner/JP"
 ProjectCode = NewType("ProjectCode", str)  # "hillgrove"
 type FundingAccount = Literal["national_interest", "commercial"]
 type Ranking = Literal["senior", "subordinated", "mezzanine"]
@@ -79,6 +80,20 @@ class Covenant(msgspec.Struct, frozen=True, kw_only=True):
     minimum: str  # "1.30"
 
 
+class Guarantor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who answers for a loan, as limits name them, and for how much of it."""
+
+    party: Party
+    amount_minor: Minor | None = None  # None: all of it
+
+
+class Syndicated(msgspec.Struct, frozen=True, kw_only=True):
+    """What all lenders commit together, and the Reserve's share: only that is committed here."""
+
+    total_minor: Minor
+    share: str  # of the total, a rational: "3/5"
+
+
 class LoanTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is proposed and approved, in full. The SHA-256 of its document is what the approver signs."""
 
@@ -113,6 +128,9 @@ class LoanTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         None  # between the declaration of a default and the day on which all may fall due; None: it never does
     )
     cross_default: bool = False  # whether a default may be declared since another loan of the borrower is in default
+    joint_borrowers: tuple[BorrowerCode, ...] = ()  # each of whom owes all of it, too
+    guarantors: tuple[Guarantor, ...] = ()
+    syndicated: Syndicated | None = None  # None: there are no co-lenders
     reference_rate: RateFollowed | None = None  # None: the base rate is fixed, or reset by two people
 
 

@@ -7,6 +7,7 @@ from services.loans.events.authority import AuthorityCited
 from services.loans.events.controls import ControlEvent
 from services.loans.events.equity import EquityEvent
 from services.loans.events.facility import FacilityEvent
+from services.loans.events.laboratory import LaboratoryEvent
 from services.loans.events.loan import LoanEvent
 from services.loans.events.material import MaterialEvent
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
@@ -18,6 +19,7 @@ from services.loans.events.reach import LogReachReported
 from services.loans.projections.authority import project_citation, project_proposal
 from services.loans.projections.equity import project_equity
 from services.loans.projections.facility import project_facility
+from services.loans.projections.laboratory import project_laboratory
 from services.loans.projections.loan import project_loans
 from services.loans.projections.material import project_material, take_product
 from services.loans.projections.offtake import project_offtake
@@ -48,6 +50,7 @@ _PARTS: tuple[tuple[tuple[Any, ...], Project], ...] = (
     (get_args(LoanEvent), project_loans),
     (get_args(EquityEvent), _each(project_equity)),
     (get_args(MaterialEvent), _each(project_material)),
+    (get_args(LaboratoryEvent), _each(project_laboratory)),
     ((*get_args(OfftakeEvent), *get_args(DeliveryEvent)), _each(project_offtake)),
     ((AuthorityCited,), _each(project_citation)),
     (get_args(ControlEvent), _each(project_proposal)),

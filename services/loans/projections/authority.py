@@ -13,6 +13,7 @@ _STEPS = {  # by the kind of stream
     "material": "UPDATE material_loans SET version = greatest(version, $2) WHERE loan = $1",
     "facility": "UPDATE facilities SET version = greatest(version, $2) WHERE facility = $1",
     "payees": "UPDATE payees SET version = greatest(version, $2) WHERE borrower = $1",
+    "laboratory": "UPDATE laboratories SET version = greatest(version, $2) WHERE laboratory = $1",
     "reference": "UPDATE reference_rates SET version = greatest(version, $2) WHERE rate = $1",
 }
 _ENTRY = """

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from fractions import Fraction
 
-from services.loans.domain.facility.headroom import worth
+from services.loans.domain.facility.state import worth
 from services.loans.events.facility import FacilityOpened, HeadroomReleased, HeadroomReserved, Limit, LimitsSet, RateRecorded
 from shared.journal.connection import Connection, as_json
 from shared.journal.record import Fact

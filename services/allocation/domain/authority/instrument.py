@@ -6,6 +6,7 @@ from typing import assert_never
 
 import msgspec
 
+from services.allocation.domain.authority.counting import counted_by
 from services.allocation.domain.authority.endorsement import Endorsing, endorsed
 from services.allocation.domain.authority.endorsement import Reason as EndorsementReason
 from services.allocation.events.acting import changed, registered
@@ -76,6 +77,7 @@ class Reason(Reasons):
     NAMED_TWICE = "instrument_names_twice", 422, "An instrument names each once"
     DATES_REVERSED = "instrument_dates_reversed", 422, "An instrument begins before it ends"
     LIMIT_INVALID = "instrument_limit_invalid", 422, "A limit in money has a currency, and any limit its days"
+    LIMIT_SPLIT = "instrument_limit_over_services", 422, "A limit is of what one service counts"
     ROOT_INVALID = "instrument_root_invalid", 422, "An act stands under nothing, and all else under another"
     NOT_DELEGABLE = "authority_not_delegable", 403, "The power may not be delegated"
     WIDER = "instrument_wider_than_parent", 422, "An instrument is a part of what it stands under"
@@ -161,7 +163,16 @@ def _fault(command: RegisterInstrument) -> Refused[Reason] | None:
         return Refused(
             Reason.LIMIT_INVALID, "a limit is of what is done in some days", field="/window_days", accepted=f"1 to {MAX_WINDOW_DAYS} days"
         )
-    return _misplaced(command)
+    return _misplaced(command) or _split(command)
+
+
+def _split(command: RegisterInstrument) -> Refused[Reason] | None:
+    limited = command.limit_g is not None or command.limit_minor is not None
+    services = counted_by(command.acts)
+    if not limited or len(services) <= 1:
+        return None
+    detail = f"what is done under these acts is counted by {' and '.join(services)}, each for itself"
+    return Refused(Reason.LIMIT_SPLIT, detail, field="/acts", accepted="an instrument for each of them, under one without a limit")
 
 
 def _misplaced(command: RegisterInstrument) -> Refused[Reason] | None:

@@ -14,9 +14,10 @@ from services.loans.domain.controls import CONTROLS
 from services.loans.domain.equity.decider import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
 from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
 from services.loans.domain.equity.state import HoldingStatus, keys_of
+from services.loans.domain.facility.headroom import ReserveHeadroom
 from services.loans.domain.papers import HoldingPaper
 from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingId, HoldingTerms, ShareClass
-from services.loans.events.facility import FacilityId
+from services.loans.events.facility import CommitmentId, FacilityId
 from services.loans.events.terms import Category, FundingAccount
 from services.loans.tables.equity import EquityFlowRow, HoldingRow, ValuationRow
 from shared.http.auth import Caller, allow
@@ -162,12 +163,19 @@ async def propose_holding(body: HoldingBody, caller: Operates, post: Posting, re
     )
     paper = HoldingPaper(holding=holding, terms=terms, proposed_by=caller.subject, proposed_on=post.today)
     document = Document(canonical(paper))
+    wanted = ReserveHeadroom(
+        facility=terms.facility,
+        commitment=CommitmentId(holding),
+        asset=terms.currency,
+        amount=terms.commitment_minor,
+        keys=keys_of(terms),
+    )
     command = ProposeHolding(
         holding=holding,
         terms=terms,
         document=document.name,
         by=caller.subject,
-        shortage=await shortage_now(reads, terms.facility, holding, terms.currency, terms.commitment_minor, keys_of(terms)),
+        shortage=await shortage_now(reads, wanted),
     )
     event = (await post.submit(f"equity/{holding}", command, documents=[document])).facts[0].event
     return HoldingProposedView(holding=event.holding, status=HoldingStatus.PROPOSED, document=event.document)

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, StrictInt, model_validato
 from services.loans.api.facility.positions import deliveries_of, facilities_of, positions_of, with_dues
 from services.loans.api.fields import READERS, Asset, Code, Number, number
 from services.loans.domain.facility.exposure import Dimension, Exposure, LimitUse, Sums, exposures, totals, valued
-from services.loans.domain.facility.headroom import Facility
+from services.loans.domain.facility.state import Facility
 from services.loans.domain.facility.what_ifs import (
     ASSUMPTIONS,
     Consequences,
@@ -124,7 +124,7 @@ class ExposureView(BaseModel):
 
     by: Dimension
     on: date
-    adds_up: bool  # not by element: a loan for two elements is in both rows
+    adds_up: bool  # not by element, nor by group: a loan for two elements is in both rows
     totals: dict[str, SumsView]  # by currency, each position once
     rows: list[ExposureRowView]
 
@@ -229,7 +229,7 @@ def exposure_view(positions: Sequence[Exposure], facilities: Mapping[str, Facili
         for row in exposures(each_valued, facilities, by)
     ]
     sums = {currency: _sums(each) for currency, each in totals(each_valued, facilities).items()}
-    return ExposureView(by=by, on=on, adds_up=by != "element", totals=sums, rows=rows)
+    return ExposureView(by=by, on=on, adds_up=by not in ("element", "group"), totals=sums, rows=rows)
 
 
 def _answer(body: WhatIfBody, book: Portfolio, outcome: Consequences) -> WhatIfView:

@@ -1,5 +1,6 @@
 """Facilities: an administrator opens them and sets their limits; operators record the rates that commitments are valued at."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated
 
@@ -9,17 +10,10 @@ from sqlmodel import select
 
 from services.loans.api.fields import READERS, Asset, Code, Currency, FacilityPath, Key, PositiveMinor, PositiveNumber
 from services.loans.domain.controls import CONTROLS
-from services.loans.domain.facility.headroom import (
-    Facility,
-    OpenFacility,
-    Reason,
-    RecordRate,
-    ReserveHeadroom,
-    SetLimits,
-    shortage,
-)
+from services.loans.domain.facility.headroom import OpenFacility, Reason, RecordRate, ReserveHeadroom, SetLimits, shortage
 from services.loans.domain.facility.limits import MAX_LIMITS, near
-from services.loans.events.facility import CommitmentId, FacilityId, Limit
+from services.loans.domain.facility.state import Facility, connected_with
+from services.loans.events.facility import FacilityId, Limit
 from services.loans.tables.facility import CommitmentRow, RateRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, Text
@@ -66,6 +60,7 @@ class FacilityLimitView(BaseModel):
     limit_minor: int | None  # None: no limit of its own
     committed_minor: int
     headroom_minor: int | None
+    excess_minor: int  # committed beyond it: revalued, or counted otherwise since. It stays, and nothing more is committed
     near: bool  # at or beyond the share that warns
 
 
@@ -141,14 +136,18 @@ async def list_commitments(facility: FacilityPath, caller: Annotated[Caller, all
     )
 
 
-async def shortage_now(
-    reads: Reads, facility: FacilityId, commitment: str, asset: str, amount: int, keys: tuple[str, ...]
-) -> Refused[Reason] | None:
+async def shortage_now(reads: Reads, wanted: ReserveHeadroom) -> Refused[Reason] | None:
     """Why the facility could not take the commitment now, so that it need not be signed first; None: it could."""
+    state, _ = await reads.state(f"facility/{wanted.facility}")
+    assert isinstance(state, Facility)
+    return shortage(state, wanted)
+
+
+async def connected_now(reads: Reads, facility: str, parties: Iterable[str]) -> tuple[str, ...]:
+    """The others whom the facility knows any of these parties to be connected with."""
     state, _ = await reads.state(f"facility/{facility}")
     assert isinstance(state, Facility)
-    wanted = ReserveHeadroom(facility=facility, commitment=CommitmentId(commitment), asset=asset, amount=amount, keys=keys)
-    return shortage(state, wanted)
+    return connected_with(state, parties)
 
 
 def _limits(bodies: list[LimitBody]) -> tuple[Limit, ...]:
@@ -181,5 +180,6 @@ def _view_limit(facility: Facility, key: str) -> FacilityLimitView:
         limit_minor=None if limit is None else limit.limit_minor,
         committed_minor=used,
         headroom_minor=None if limit is None else limit.limit_minor - used,
+        excess_minor=0 if limit is None else max(0, used - limit.limit_minor),
         near=limit is not None and near(limit, used),
     )

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.domain.equity.value import HoldingFlow, Valuation, worth_on
 from services.loans.domain.facility.exposure import Due, Exposure, Ratio, rate_of
-from services.loans.domain.facility.headroom import Facility, worth
+from services.loans.domain.facility.state import Facility, worth
 from services.loans.domain.facility.what_ifs import ExpectedDelivery
 from services.loans.domain.loan.state import Loan
 from services.loans.domain.projects.project import OFFTAKE

@@ -8,21 +8,19 @@ import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlmodel import select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.fields import AdvancePath, LoanPath, PayeeName, PositiveMinor
-from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
+from services.loans.api.loan.loans import Operates, SeesLoans, concerns_of, find_loan
 from services.loans.api.payees.payees import payee_not_found, payee_of
 from services.loans.domain.loan.advances import PayAdvance, RequestAdvance, WithdrawAdvance
 from services.loans.domain.loan.state import Loan, seen_precedents, seen_subsequents
 from services.loans.events.loan import AdvanceCleared, AdvanceId, Seen
-from services.loans.tables.loan import AdvanceRow, LoanRow
+from services.loans.tables.loan import AdvanceRow
 from services.loans.tables.payees import PayeeRow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.http.problems import Problem
 from shared.terms.acting_api import barred
-from shared.terms.authority import interest_in
 from shared.terms.authority_tables import accounts_of
 
 router = APIRouter(prefix="/v1/loans", tags=["advances"])
@@ -135,11 +133,8 @@ async def pay_advance(loan: LoanPath, advance: AdvancePath, body: PayBody, calle
         payee, by = payee_of(row), frozenset(accounts)
         command = PayAdvance(advance=AdvanceId(advance), payee=payee, paid_on=body.paid_on, by=by, on=post.today)
 
-    async def parties(session: AsyncSession) -> list[str]:
-        row = await session.get(LoanRow, loan)
-        return [] if row is None else [interest_in("company", name) for name in (row.borrower, row.project)]
-
-    fact = (await post.submit(f"loan/{loan}", await barred(reads, caller.subject, parties) or command)).facts[0]
+    bar = await barred(reads, caller.subject, lambda _: concerns_of(reads, loan))
+    fact = (await post.submit(f"loan/{loan}", bar or command)).facts[0]
     event = fact.event
     return PaidView(
         advance=advance,

@@ -20,7 +20,7 @@ from typeid import TypeID
 
 from services.loans.api.loan.import_file import Fault, ImportBody, ImportRow, column_of, read_rows
 from services.loans.domain.controls import CONTROLS
-from services.loans.domain.facility.headroom import Facility
+from services.loans.domain.facility.state import Facility
 from services.loans.domain.loan.imports import difference, with_import
 from services.loans.domain.loan.servicing import ImportLoan
 from services.loans.events.loan import LoanId

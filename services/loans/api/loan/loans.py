@@ -8,25 +8,27 @@ from pydantic import BaseModel
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.loans.api.facility.facilities import shortage_now
+from services.loans.api.facility.facilities import connected_now, shortage_now
 from services.loans.api.fields import READERS, Code, LoanPath, PositiveMinor, limited_to
 from services.loans.api.loan.terms import LoanTermsBody
 from services.loans.api.rates.rates import find_reference_rate
+from services.loans.domain.approvals import interests_in
 from services.loans.domain.controls import CONTROLS
 from services.loans.domain.loan.advances import CancelCommitment
 from services.loans.domain.loan.agreement import ApproveLoan, ProposeLoan, WithdrawLoan
-from services.loans.domain.loan.state import IN_DEFAULT, LoanStatus, keys_of
+from services.loans.domain.loan.imports import headroom_for
+from services.loans.domain.loan.state import IN_DEFAULT, Loan, LoanStatus, parties_to
 from services.loans.domain.papers import LoanPaper
 from services.loans.events.defaults import DefaultCause
 from services.loans.events.loan import LoanId
 from services.loans.tables.loan import LoanRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, ReasonBody, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
+from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
-from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, barred, document_answer, signing_of
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/loans", tags=["loans"])
@@ -118,7 +120,7 @@ async def propose_loan(body: LoanTermsBody, caller: Operates, post: Posting, rea
         document=document.name,
         by=caller.subject,
         on=post.today,
-        shortage=await shortage_now(reads, terms.facility, loan, terms.currency, terms.commitment_minor, keys_of(terms)),
+        shortage=await shortage_now(reads, headroom_for(loan, terms)),
     )
     accepted = await post.submit(f"loan/{loan}", command, documents=[document])
     event = accepted.facts[0].event
@@ -137,7 +139,8 @@ async def approve_loan(
 ) -> LoanApprovedView:
     """The signature of a second person, over the proposal's SHA-256. The facility is asked for its headroom next."""
     command = ApproveLoan(signing=await signing_of(reads, body, caller, post.today))
-    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
+    bar = await barred(reads, caller.subject, lambda _: concerns_of(reads, loan))
+    event = (await post.submit(f"loan/{loan}", bar or command)).facts[0].event
     return LoanApprovedView(
         loan=loan,
         status=LoanStatus.APPROVED,
@@ -205,3 +208,13 @@ async def find_loan(session: AsyncSession, loan: str, caller: Caller) -> LoanRow
     if row is None or limited_to(caller) not in (None, row.borrower):
         raise Problem("loan_not_found", f"there is no loan {loan}", field="path:loan")
     return row
+
+
+async def concerns_of(reads: Reads, loan: str) -> list[str]:
+    """What nobody who signs the loan, or pays it out, has an interest in: its parties, and whom these are connected with."""
+    state, _ = await reads.state(f"loan/{loan}")
+    assert isinstance(state, Loan)
+    if state.terms is None:
+        return []
+    parties = parties_to(state.terms)
+    return interests_in((*parties, *await connected_now(reads, state.terms.facility, parties)))

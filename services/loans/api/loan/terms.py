@@ -115,6 +115,20 @@ class ReferenceBody(Body):
     )
 
 
+class GuarantorBody(Body):
+    """`party`: as limits name it."""
+
+    party: Annotated[str, StringConstraints(pattern=r"^(borrower/[a-z0-9][a-z0-9-]{0,62}|partner/[A-Z]{2})$")]
+    amount_minor: PositiveMinor | None = Field(default=None, description="of the commitment; null: all of it")
+
+
+class SyndicatedBody(Body):
+    """With co-lenders: `commitment_minor` is the Reserve's share of the total, and only that counts against limits."""
+
+    total_minor: PositiveMinor
+    share: PositiveNumber
+
+
 class LoanTermsBody(Body):
     facility: Code = "cmf"
     account: FundingAccount
@@ -147,6 +161,13 @@ class LoanTermsBody(Body):
         default=0, description="between the declaration of a default and the day on which all may fall due; null: it never does"
     )
     cross_default: StrictBool = Field(default=False, description="whether another loan's default is a ground to declare this one's")
+    joint_borrowers: Annotated[list[Code], Field(max_length=20)] = Field(
+        default=[], description="each of whom owes all of it, too: it counts in full under each one's limit"
+    )
+    guarantors: Annotated[list[GuarantorBody], Field(max_length=20)] = Field(
+        default=[], description="what is guaranteed counts against the guarantor's limit, too"
+    )
+    syndicated: SyndicatedBody | None = None
     reference_rate: ReferenceBody | None = None
 
     def terms(self) -> LoanTerms:

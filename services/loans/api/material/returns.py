@@ -22,6 +22,7 @@ from services.loans.api.material.fields import (
     of_event,
     stream_of,
 )
+from services.loans.api.material.laboratories import registered_as
 from services.loans.domain.controls import CONTROLS
 from services.loans.domain.material.returns import AssayReturn, ReceiveReturn
 from services.loans.events.material import Assayer, Basis, CustodyModel, ReturnedLot, ReturnId
@@ -51,6 +52,8 @@ class ReturnBody(Body):
 
 
 class ReturnAssayBody(AssayBody):
+    """`laboratory`: the id of a registered one, which is neither party's."""
+
     by: Assayer = "independent"
 
 
@@ -120,9 +123,12 @@ async def receive_return(loan: MaterialPath, body: ReturnBody, caller: Operates,
 
 
 @router.post("/{loan}/returns/{returned}/assays", status_code=202)
-async def assay_return(loan: MaterialPath, returned: ReturnPath, body: ReturnAssayBody, caller: Operates, post: Posting) -> ProposalView:
+async def assay_return(
+    loan: MaterialPath, returned: ReturnPath, body: ReturnAssayBody, caller: Operates, post: Posting, reads: Reading
+) -> ProposalView:
     """The Reserve's independent assay, or the umpire's where the two are too far from each other. Signed, it settles the return."""
-    command = AssayReturn(returned=ReturnId(returned), by=body.by, assay=body.assay(), on=post.today)
+    registered = await registered_as(reads, body.laboratory, loan)
+    command = AssayReturn(returned=ReturnId(returned), by=body.by, assay=body.assay(), registered=registered, on=post.today)
     return await propose(post, CONTROLS, stream_of(loan), command)
 
 

@@ -160,7 +160,7 @@ def _propose(command: ProposeHolding, holding: Holding) -> Decided:
 def _approve(command: ApproveHolding, holding: Holding, id: HoldingId, terms: HoldingTerms) -> Decided:
     assert holding.proposal is not None, "a holding begins with its proposal"
     name = name_of_use(f"equity/{id}", "commit_holding", "")
-    action = of_money("commit_holding", terms.commitment_minor, terms.currency, (terms.company, terms.project), name)
+    action = of_money("commit_holding", terms.commitment_minor, terms.currency, keys_of(terms), name)
     if isinstance(signed := sign(holding.proposal, command.signing, action), Refused):
         return signed
     approval, cited = signed

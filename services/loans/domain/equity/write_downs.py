@@ -7,7 +7,7 @@ import msgspec
 
 from services.loans.domain.approvals import of_money
 from services.loans.domain.equity.flows import closing, held_fault
-from services.loans.domain.equity.state import Decided, Holding, Reason, sellable_on
+from services.loans.domain.equity.state import Decided, Holding, Reason, keys_of, sellable_on
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import (
     EquityFlowId,
@@ -98,7 +98,7 @@ def _approve(command: ApproveWriteDown, holding: Holding, id: HoldingId, terms: 
     figures = holding.figures
     amount = figures.cost_minor if proposed.amount_minor is None else proposed.amount_minor
     act = "write_off" if proposed.amount_minor is None else "write_down"
-    action = of_money(act, amount, terms.currency, (terms.company, terms.project))
+    action = of_money(act, amount, terms.currency, keys_of(terms))
     if isinstance(signed := sign(proposed, command.signing, action), Refused):
         return signed
     if (changed := _fault(proposed.amount_minor, proposed.on, holding, command.on)) is not None:

@@ -2,7 +2,7 @@
 
 What is in another asset than a facility's currency counts at the rate recorded last: what is committed or owed rounded up, what secures it
 or is held rounded down. A position of several elements counts in full for each of them, as its commitment is charged to each: so rows by
-element do not add up to the total.
+element do not add up to the total. Nor do rows by group: whoever a position is owed by may be in several.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,10 +13,11 @@ from typing import Literal
 
 import msgspec
 
-from services.loans.domain.facility.headroom import Facility, worth
 from services.loans.domain.facility.limits import near
+from services.loans.domain.facility.state import Facility, worth
+from services.loans.events.facility import CommitmentId
 
-type Dimension = Literal["partner", "project", "element", "instrument", "borrower", "facility"]
+type Dimension = Literal["partner", "project", "element", "instrument", "borrower", "facility", "group"]
 type Instrument = Literal["loan", "equity", "material"]
 
 NONE = "none"  # of a position that has no such thing: a material loan has no project
@@ -123,7 +124,7 @@ def exposures(positions: Iterable[Valued], facilities: Mapping[str, Facility], b
     """A row for each that has a position, or a limit."""
     grouped: dict[tuple[str, str], list[Valued]] = {}
     for each in positions:
-        for key in keys_by(each.position, by):
+        for key in keys_by(each.position, by, facilities[each.position.facility]):
             grouped.setdefault((key, each.currency), []).append(each)
     limits: dict[tuple[str, str], list[LimitUse]] = {}
     for use in limit_uses(facilities.values()):
@@ -149,8 +150,10 @@ def totals(positions: Iterable[Valued], facilities: Mapping[str, Facility]) -> d
     return {currency: _added(those) for currency, those in sorted(by_currency.items())}
 
 
-def keys_by(position: Exposure, by: Dimension) -> tuple[str, ...]:
+def keys_by(position: Exposure, by: Dimension, facility: Facility) -> tuple[str, ...]:
     match by:
+        case "group":
+            return _groups_of(position, facility) or (NONE,)
         case "element":
             return position.elements or (NONE,)
         case "instrument":
@@ -163,6 +166,15 @@ def keys_by(position: Exposure, by: Dimension) -> tuple[str, ...]:
             return (position.project or NONE,)
         case "borrower":
             return (position.borrower or NONE,)
+
+
+def _groups_of(position: Exposure, facility: Facility) -> tuple[str, ...]:
+    """Those that whom it is owed by is in, or who is bound for it beside them."""
+    named = {"borrower": position.borrower, "project": position.project, "partner": position.partner}
+    parties = {f"{kind}/{name}" for kind, name in named.items() if name is not None}
+    if (commitment := facility.commitments.get(CommitmentId(position.id))) is not None:
+        parties.update(commitment.keys, (each.key for each in commitment.guaranteed))
+    return tuple(sorted(group for group, members in facility.groups.items() if not members.isdisjoint(parties)))
 
 
 def limit_uses(facilities: Iterable[Facility]) -> list[LimitUse]:

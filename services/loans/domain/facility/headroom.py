@@ -1,20 +1,33 @@
 """Facility: headroom, reserved by each commitment under limits that form a tree. It is one stream, so that no two commitments ever share
 the same headroom, however they come.
 
-A commitment names keys ("project/hillgrove", "element/Sb") and is charged to each of them and to all above them, once. A key without a
-limit of its own counts what is charged to it, right below the root. What is in another asset than the facility's currency is valued at
-the rate recorded last; another rate values it anew.
+A commitment names keys ("project/hillgrove", "element/Sb") and is charged to each of them and to all above them, once, and to the groups of
+connected clients that they are in. A key without a limit of its own counts what is charged to it, right below the root. What is in another
+asset than the facility's currency is valued at the rate recorded last; another rate values it anew.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
-from fractions import Fraction
 from typing import assert_never
 
-import immutables
 import msgspec
 
 from services.loans.domain.facility.limits import fault_of_limits, near, share
+from services.loans.domain.facility.state import (
+    Commitment,
+    Facility,
+    by_key,
+    charges_of,
+    committed,
+    group_key,
+    keys_above,
+    over,
+    revalued,
+    value_of,
+    with_group,
+    with_limits,
+    worth,
+)
 from services.loans.domain.plausible import too_far
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.facility import (
@@ -23,6 +36,8 @@ from services.loans.events.facility import (
     FacilityEvent,
     FacilityId,
     FacilityOpened,
+    GroupSet,
+    Guaranteed,
     HeadroomRefused,
     HeadroomReleased,
     HeadroomReserved,
@@ -33,7 +48,9 @@ from services.loans.events.facility import (
 from shared.journal.decider import Decider, Reasons, Refused
 from shared.journal.record import MAX_INTEGER
 from shared.journal.texts import TypedText
-from shared.terms.countersigning import ProposedCommand
+
+MAX_GROUPS = 400  # of connected clients
+MAX_MEMBERS = 100  # of one: all of them must fit in one event
 
 
 class OpenFacility(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -69,6 +86,7 @@ class ReserveHeadroom(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     asset: str
     amount: int
     keys: tuple[str, ...]
+    guaranteed: tuple[Guaranteed, ...] = ()
 
 
 class ReleaseHeadroom(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -78,6 +96,14 @@ class ReleaseHeadroom(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     amount: int | None
 
 
+class SetGroup(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The members in full; none: there is no such group any more."""
+
+    group: str
+    members: tuple[str, ...]
+    reason: TypedText
+
+
 class TellDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A loan is in default, or is so no longer. Never `Refused`."""
 
@@ -85,7 +111,7 @@ class TellDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     ended: bool
 
 
-type Command = OpenFacility | SetLimits | RecordRate | ReserveHeadroom | ReleaseHeadroom | TellDefault
+type Command = OpenFacility | SetLimits | RecordRate | ReserveHeadroom | ReleaseHeadroom | TellDefault | SetGroup
 
 
 class Reason(Reasons):
@@ -101,30 +127,9 @@ class Reason(Reasons):
     RATE_MISSING = "rate_missing", 409, "No rate is recorded"
     DATE_IN_FUTURE = "date_in_future", 422, "The day has not come yet"
     LIMIT_EXCEEDED = "limit_exceeded", 409, "A limit would be exceeded"
+    GROUP_INVALID = "group_invalid", 422, "No group of connected clients"
+    GROUP_UNCHANGED = "group_unchanged", 409, "The group has these members already"
     COMMITTED_ALREADY = "committed_already", 409, "It is committed already"
-
-
-class Commitment(msgspec.Struct, frozen=True, gc=False):
-    asset: str
-    amount: int
-    value_minor: int
-    keys: tuple[str, ...]  # all that it is charged to
-
-
-class Facility(msgspec.Struct, frozen=True):
-    id: FacilityId | None = None  # None: not opened
-    currency: str = ""
-    limits: immutables.Map[str, Limit] = immutables.Map()
-    used_minor: immutables.Map[str, int] = immutables.Map()
-    rates: immutables.Map[str, str] = immutables.Map()  # asset -> as it was recorded
-    quoted_on: immutables.Map[str, date] = immutables.Map()  # asset -> the day of that rate
-    commitments: immutables.Map[CommitmentId, Commitment] = immutables.Map()
-    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
-    defaulted: frozenset[CommitmentId] = frozenset()
-
-    @property
-    def root(self) -> str:
-        return next(key for key, limit in self.limits.items() if limit.parent is None)
 
 
 def decide(command: Command, facility: Facility) -> Sequence[FacilityEvent] | Refused[Reason]:
@@ -151,6 +156,8 @@ def decide(command: Command, facility: Facility) -> Sequence[FacilityEvent] | Re
             return release(command, facility)
         case TellDefault():
             return _tell_default(command, facility)
+        case SetGroup():
+            return _set_group(command, facility)
         case _:
             assert_never(command)
 
@@ -170,9 +177,9 @@ def _record_rate(command: RecordRate, facility: Facility) -> Sequence[FacilityEv
     if (accepted := too_far(rate, facility.rates.get(command.asset))) is not None:
         known = facility.rates[command.asset]
         return Refused(Reason.RATE_IMPLAUSIBLE, f"{command.asset} was at {known} last", "/rate", f"{accepted}; in steps, if it is further")
-    held = {id: commitment for id, commitment in facility.commitments.items() if commitment.asset == command.asset}
-    revalued = _revalued(facility, command.asset, rate)
-    if max(revalued.used_minor.values(), default=0) > MAX_INTEGER:
+    held = [each for each in facility.commitments.values() if each.asset == command.asset]
+    after = revalued(facility, command.asset, command.rate)
+    if max(after.used_minor.values(), default=0) > MAX_INTEGER:
         return Refused(Reason.RATE_INVALID, "what is committed would be worth more than the books can hold", "/rate")
     return [
         RateRecorded(
@@ -181,17 +188,18 @@ def _record_rate(command: RecordRate, facility: Facility) -> Sequence[FacilityEv
             rate=command.rate,
             quoted_on=command.quoted_on,
             source=command.source,
-            before_minor=sum(commitment.value_minor for commitment in held.values()),
-            after_minor=sum(worth(commitment.amount, rate) for commitment in held.values()),
-            over=tuple(key for key, limit in sorted(facility.limits.items()) if revalued.used_minor.get(key, 0) > limit.limit_minor),
+            before_minor=sum(each.value_minor for each in held),
+            after_minor=sum(worth(each.amount, rate) for each in held),
+            over=over(after),
         )
     ]
 
 
 def _reserve(command: ReserveHeadroom, facility: Facility) -> Sequence[FacilityEvent]:
-    keys = charged_keys(facility, command.keys)
+    wanted = _wanted(command, facility)
     fault = shortage(facility, command)
-    if fault is not None:
+    if fault is not None or wanted is None:
+        assert fault is not None, "an asset without a rate is a shortage"
         return [
             HeadroomRefused(
                 facility=command.facility,
@@ -202,19 +210,22 @@ def _reserve(command: ReserveHeadroom, facility: Facility) -> Sequence[FacilityE
                 detail=fault.detail,
             )
         ]
-    value = _value(facility, command.asset, command.amount)
-    assert value is not None, "an asset without a rate is a shortage"
+    charges = charges_of(facility, wanted)
     return [
         HeadroomReserved(
             facility=command.facility,
             commitment=command.commitment,
             asset=command.asset,
             amount=command.amount,
-            value_minor=value,
-            keys=keys,
+            value_minor=wanted.value_minor,
+            keys=tuple(sorted(charges)),
             warned=tuple(
-                key for key in keys if (limit := facility.limits.get(key)) and near(limit, facility.used_minor.get(key, 0) + value)
+                key
+                for key in sorted(charges)
+                if (limit := facility.limits.get(key)) and near(limit, facility.used_minor.get(key, 0) + charges[key])
             ),
+            named=command.keys,
+            guaranteed=command.guaranteed,
         )
     ]
 
@@ -225,11 +236,11 @@ def shortage(facility: Facility, command: ReserveHeadroom) -> Refused[Reason] | 
         return Refused(Reason.NOT_FOUND, f"there is no facility {command.facility}", "/facility")
     if command.commitment in facility.commitments:
         return Refused(Reason.COMMITTED_ALREADY, f"{command.commitment} has its headroom already")
-    value = _value(facility, command.asset, command.amount)
-    if value is None:
+    wanted = _wanted(command, facility)
+    if wanted is None:
         known = ", ".join([facility.currency, *sorted(facility.rates)])
         return Refused(Reason.RATE_MISSING, f"no rate of {command.asset} in {facility.currency} is recorded", "/currency", known)
-    for key in charged_keys(facility, command.keys):
+    for key, value in sorted(charges_of(facility, wanted).items()):
         limit = facility.limits.get(key)
         used = facility.used_minor.get(key, 0)
         if limit is not None and used + value > limit.limit_minor:
@@ -239,19 +250,12 @@ def shortage(facility: Facility, command: ReserveHeadroom) -> Refused[Reason] | 
     return None
 
 
-def charged_keys(facility: Facility, keys: Iterable[str]) -> tuple[str, ...]:
-    """The named keys and all that is above them, each once."""
-    if not facility.limits:
-        return ()
-    charged = set()
-    for named in keys:
-        key: str | None = named
-        while key is not None and key not in charged:
-            charged.add(key)
-            limit = facility.limits.get(key)
-            key = facility.root if limit is None else limit.parent
-    charged.add(facility.root)
-    return tuple(sorted(charged))
+def _wanted(command: ReserveHeadroom, facility: Facility) -> Commitment | None:
+    value = value_of(facility, command.asset, command.amount)
+    if value is None:
+        return None
+    keys = keys_above(facility, command.keys, with_groups=False)
+    return Commitment(command.asset, command.amount, value, keys, command.guaranteed)
 
 
 def release(command: ReleaseHeadroom, facility: Facility) -> Sequence[FacilityEvent]:
@@ -262,7 +266,7 @@ def release(command: ReleaseHeadroom, facility: Facility) -> Sequence[FacilityEv
     if not amount:
         return []
     remaining = commitment.amount - amount
-    rest = _value(facility, commitment.asset, remaining)
+    rest = value_of(facility, commitment.asset, remaining)
     assert rest is not None, "what is committed has a rate"
     return [
         HeadroomReleased(
@@ -285,26 +289,47 @@ def _tell_default(command: TellDefault, facility: Facility) -> Sequence[Facility
     return [BorrowerDefaulted(facility=facility.id, commitment=command.commitment, others=others, ended=command.ended)]
 
 
+def _set_group(command: SetGroup, facility: Facility) -> Sequence[FacilityEvent] | Refused[Reason]:
+    """What exceeds a limit by it stays, and the event names it."""
+    if facility.id is None:
+        return _not_found()
+    members = frozenset(command.members)
+    if len(members) < len(command.members) or len(members) == 1 or len(members) > MAX_MEMBERS:
+        accepted = f"2 to {MAX_MEMBERS}, each once; or none, to end the group"
+        return Refused(Reason.GROUP_INVALID, "a group connects several", "/members", accepted)
+    if members == facility.groups.get(command.group, frozenset()):
+        return Refused(Reason.GROUP_UNCHANGED, f"{command.group} has these members already", "/members", "other members")
+    after = with_group(facility, command.group, members)
+    if len(after.groups) > MAX_GROUPS:
+        return Refused(Reason.GROUP_INVALID, f"there are {MAX_GROUPS} groups already", "/group", "one of those")
+    return [
+        GroupSet(
+            facility=facility.id,
+            group=command.group,
+            members=tuple(sorted(members)),
+            committed_minor=after.used_minor.get(group_key(command.group), 0),
+            over=over(after),
+            reason=command.reason,
+        )
+    ]
+
+
 def evolve(facility: Facility, event: FacilityEvent | AuthorityCited) -> Facility:
     match event:
         case FacilityOpened():
-            return msgspec.structs.replace(facility, id=event.facility, currency=event.currency, limits=_by_key(event.limits))
+            return msgspec.structs.replace(facility, id=event.facility, currency=event.currency, limits=by_key(event.limits))
         case LimitsSet():
-            return _with_limits(facility, event.limits)
+            return with_limits(facility, event.limits)
+        case GroupSet():
+            return with_group(facility, event.group, event.members)
         case RateRecorded():
-            revalued = _revalued(facility, event.asset, Fraction(event.rate))
-            return msgspec.structs.replace(
-                revalued,
-                rates=facility.rates.set(event.asset, event.rate),
-                quoted_on=facility.quoted_on.set(event.asset, event.quoted_on),
-            )
+            quoted_on = facility.quoted_on.set(event.asset, event.quoted_on)
+            return msgspec.structs.replace(revalued(facility, event.asset, event.rate), quoted_on=quoted_on)
         case HeadroomReserved():
-            commitment = Commitment(event.asset, event.amount, event.value_minor, event.keys)
-            return msgspec.structs.replace(
-                facility,
-                commitments=facility.commitments.set(event.commitment, commitment),
-                used_minor=_charged(facility.used_minor, event.keys, event.value_minor),
-            )
+            # Builds before there were groups did not say which keys were named: all of them were above those, or named.
+            keys = keys_above(facility, event.named or event.keys, with_groups=False)
+            commitment = Commitment(event.asset, event.amount, event.value_minor, keys, event.guaranteed)
+            return committed(facility, event.commitment, commitment)
         case HeadroomRefused() | AuthorityCited():
             return facility
         case BorrowerDefaulted(commitment=told):
@@ -312,60 +337,9 @@ def evolve(facility: Facility, event: FacilityEvent | AuthorityCited) -> Facilit
         case HeadroomReleased():
             before = facility.commitments[event.commitment]
             after = msgspec.structs.replace(before, amount=event.remaining, value_minor=before.value_minor - event.value_minor)
-            return msgspec.structs.replace(
-                facility,
-                commitments=facility.commitments.set(event.commitment, after)
-                if event.remaining
-                else facility.commitments.delete(event.commitment),
-                used_minor=_charged(facility.used_minor, before.keys, -event.value_minor),
-            )
+            return committed(facility, event.commitment, after if event.remaining else None)
         case _:
             assert_never(event)
-
-
-def worth(amount: int, rate: Fraction) -> int:
-    """The value of an amount, rounded up: headroom is never a cent short."""
-    return -(-amount * rate.numerator // rate.denominator)
-
-
-def _value(facility: Facility, asset: str, amount: int) -> int | None:
-    if asset == facility.currency:
-        return amount
-    rate = facility.rates.get(asset)
-    return None if rate is None else worth(amount, Fraction(rate))
-
-
-def _revalued(facility: Facility, asset: str, rate: Fraction) -> Facility:
-    commitments, used = facility.commitments, facility.used_minor
-    for id, commitment in facility.commitments.items():
-        if commitment.asset == asset:
-            value = worth(commitment.amount, rate)
-            used = _charged(used, commitment.keys, value - commitment.value_minor)
-            commitments = commitments.set(id, msgspec.structs.replace(commitment, value_minor=value))
-    return msgspec.structs.replace(facility, commitments=commitments, used_minor=used)
-
-
-def _with_limits(facility: Facility, limits: tuple[Limit, ...]) -> Facility:
-    """Another tree charges what is committed to other keys."""
-    bare = msgspec.structs.replace(facility, limits=_by_key(limits), used_minor=immutables.Map())
-    used: immutables.Map[str, int] = immutables.Map()
-    commitments = facility.commitments
-    for id, commitment in facility.commitments.items():
-        keys = charged_keys(bare, commitment.keys)
-        used = _charged(used, keys, commitment.value_minor)
-        commitments = commitments.set(id, msgspec.structs.replace(commitment, keys=keys))
-    return msgspec.structs.replace(bare, commitments=commitments, used_minor=used)
-
-
-def _charged(used: immutables.Map[str, int], keys: Iterable[str], value_minor: int) -> immutables.Map[str, int]:
-    changed = used.mutate()
-    for key in keys:
-        changed[key] = changed.get(key, 0) + value_minor
-    return changed.finish()
-
-
-def _by_key(limits: Iterable[Limit]) -> immutables.Map[str, Limit]:
-    return immutables.Map({limit.key: limit for limit in limits})
 
 
 def _fault(limits: Sequence[Limit]) -> Refused[Reason] | None:

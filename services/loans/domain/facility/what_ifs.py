@@ -20,7 +20,8 @@ from services.loans.domain.facility.exposure import (
     rate_of,
     security_shortfall,
 )
-from services.loans.domain.facility.headroom import Facility, ReleaseHeadroom, evolve, release
+from services.loans.domain.facility.headroom import ReleaseHeadroom, evolve, release
+from services.loans.domain.facility.state import Facility
 from services.loans.domain.standing.calendars import LAST_DAY, months_later
 from services.loans.events.facility import CommitmentId, RateRecorded
 from shared.journal.texts import TypedText

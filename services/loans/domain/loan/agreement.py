@@ -21,8 +21,10 @@ from services.loans.domain.loan.state import (
     Reason,
     contract_of,
     followed_rate,
+    guaranteed_by,
     keys_of,
     not_found,
+    parties_to,
     seen_precedents,
     with_act,
     wrong_status,
@@ -177,6 +179,7 @@ def _approve(command: ApproveLoan, loan: Loan) -> Decided:
         currency=loan.terms.currency,
         commitment_minor=loan.terms.commitment_minor,
         keys=keys_of(loan.terms),
+        guaranteed=guaranteed_by(loan.terms),
     )
     return [approved, AuthorityCited(matter=loan.id, cited=cited)]
 
@@ -323,7 +326,7 @@ def _action_of(content: Amendment, terms: LoanTerms) -> Action:
 
 
 def _action(act: str, terms: LoanTerms, amount_minor: int, name: str = "") -> Action:
-    return of_money(act, amount_minor, terms.currency, (terms.borrower, terms.project), name)
+    return of_money(act, amount_minor, terms.currency, parties_to(terms), name)
 
 
 def _unless_named(terms: LoanTerms, name: str) -> Refused[Reason] | None:

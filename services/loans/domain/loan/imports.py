@@ -3,10 +3,13 @@
 import msgspec
 
 from services.loans.domain.facility import headroom as facilities
-from services.loans.domain.facility.headroom import Facility, ReserveHeadroom, shortage
+from services.loans.domain.facility.headroom import ReserveHeadroom, shortage
+from services.loans.domain.facility.state import Facility
 from services.loans.domain.loan.servicing import ImportLoan, decide_servicing
-from services.loans.domain.loan.state import Loan, Refusal, keys_of
+from services.loans.domain.loan.state import Loan, Refusal, guaranteed_by, keys_of
 from services.loans.events.facility import CommitmentId
+from services.loans.events.loan import LoanId
+from services.loans.events.terms import LoanTerms
 from shared.journal.decider import Refused
 
 
@@ -15,14 +18,7 @@ def with_import(facility: Facility, command: ImportLoan) -> Facility | Refusal |
     decided = decide_servicing(command, Loan())
     if isinstance(decided, Refused):
         return decided
-    terms = command.terms
-    asked = ReserveHeadroom(
-        facility=terms.facility,
-        commitment=CommitmentId(command.loan),
-        asset=terms.currency,
-        amount=terms.commitment_minor,
-        keys=keys_of(terms),
-    )
+    asked = headroom_for(command.loan, command.terms)
     if (fault := shortage(facility, asked)) is not None:
         return fault
     reserved = facilities.decide(asked, facility)
@@ -30,6 +26,18 @@ def with_import(facility: Facility, command: ImportLoan) -> Facility | Refusal |
     for event in reserved:
         facility = facilities.evolve(facility, event)
     return facility
+
+
+def headroom_for(loan: LoanId, terms: LoanTerms) -> ReserveHeadroom:
+    """What its facility is asked for."""
+    return ReserveHeadroom(
+        facility=terms.facility,
+        commitment=CommitmentId(loan),
+        asset=terms.currency,
+        amount=terms.commitment_minor,
+        keys=keys_of(terms),
+        guaranteed=guaranteed_by(terms),
+    )
 
 
 def difference(known: object, told: object) -> list[str]:

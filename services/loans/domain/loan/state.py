@@ -14,6 +14,7 @@ from services.loans.domain.standing.dated_facts import Contract
 from services.loans.domain.standing.standing import Account
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.defaults import DefaultCause
+from services.loans.events.facility import Guaranteed
 from services.loans.events.loan import ActId, AdvanceId, BookChange, Figures, LoanEvent, LoanId, LoanImported, PaymentId, Seen
 from services.loans.events.rates import RateCode
 from services.loans.events.terms import (
@@ -245,9 +246,23 @@ def keys_of(terms: LoanTerms) -> tuple[str, ...]:
         "instrument/loan",
         f"account/{terms.account}",
         f"borrower/{terms.borrower}",
+        *(f"borrower/{each}" for each in terms.joint_borrowers),
         f"project/{terms.project}",
         *(f"element/{element}" for element in terms.elements),
     )
+
+
+def guaranteed_by(terms: LoanTerms) -> tuple[Guaranteed, ...]:
+    """What the commitment is charged to its guarantors with."""
+    return tuple(
+        Guaranteed(key=each.party, amount=terms.commitment_minor if each.amount_minor is None else each.amount_minor)
+        for each in terms.guarantors
+    )
+
+
+def parties_to(terms: LoanTerms) -> tuple[str, ...]:
+    """All whom it is about, as limits name them: who has an interest in one has it in the loan."""
+    return (*keys_of(terms), *(each.party for each in terms.guarantors))
 
 
 def seen_precedents(loan: Loan, on: date, evidence: Iterable[Evidence] | None = None) -> tuple[Seen, ...]:

@@ -39,6 +39,8 @@ def fault_of_terms(terms: LoanTerms, on: date) -> Refused[Reason] | None:
         return Refused(Reason.TERMS_INVALID, "conditions precedent may be met after the last advance", "/sunset_on", "within availability")
     if terms.available_until < on:
         return Refused(Reason.TERMS_INVALID, "availability has ended already", "/available_until", f"{on} or later")
+    if (fault := _fault_of_parties(terms)) is not None:
+        return fault
     if not terms.elements:
         return Refused(Reason.TERMS_INVALID, "a loan is for at least one element", "/elements")
     rate = Fraction(terms.base_pct) + Fraction(terms.margin_pct)
@@ -61,6 +63,28 @@ def fault_of_terms(terms: LoanTerms, on: date) -> Refused[Reason] | None:
         return crowded
     if len({covenant.kind for covenant in terms.covenants}) < len(terms.covenants):
         return Refused(Reason.TERMS_INVALID, "a covenant is named twice", "/covenants", "each kind once")
+    return None
+
+
+def _fault_of_parties(terms: LoanTerms) -> Refused[Reason] | None:
+    borrowers = (terms.borrower, *terms.joint_borrowers)
+    if len(set(borrowers)) < len(borrowers):
+        return Refused(Reason.TERMS_INVALID, "a borrower is named twice", "/joint_borrowers", "each once, besides the borrower")
+    guarantors = [each.party for each in terms.guarantors]
+    if len({*guarantors, *(f"borrower/{each}" for each in borrowers)}) < len(guarantors) + len(borrowers):
+        accepted = "each once, and none that borrows"
+        return Refused(Reason.TERMS_INVALID, "a guarantor is named twice, or is a borrower", "/guarantors", accepted)
+    for place, each in enumerate(terms.guarantors):
+        if each.amount_minor is not None and not 0 < each.amount_minor <= terms.commitment_minor:
+            field, accepted = f"/guarantors/{place}/amount_minor", f"1 to {terms.commitment_minor}, or null: all of it"
+            return Refused(Reason.AMOUNT_INVALID, "more is guaranteed than is lent, or nothing", field, accepted)
+    if (all_lenders := terms.syndicated) is not None:
+        share = Fraction(all_lenders.share)
+        if not 0 < share < 1:
+            return Refused(Reason.TERMS_INVALID, "a share of a syndicated loan is a part of it", "/syndicated/share", "above 0 and below 1")
+        if share * all_lenders.total_minor != terms.commitment_minor:
+            own = share * all_lenders.total_minor
+            return Refused(Reason.TERMS_INVALID, f"the Reserve's share comes to {own}", "/commitment_minor", str(own))
     return None
 
 

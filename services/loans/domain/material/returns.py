@@ -3,7 +3,8 @@
 Two laboratories never agree to the last digit. As is usual in contracts for metals and concentrates, each side has its own assay: where
 they differ by no more than the splitting limit, the mean of both settles; beyond it an umpire, whose assay settles if it lies between the
 two, and else that of the side that is nearer to it (M. Belton, SGS Minerals Services, "Sampling, Assaying, Splitting Limits & Umpires").
-What is credited is mass times the settled content: contained grams.
+What is credited is mass times the settled content: contained grams. The laboratories of the second and third assay are registered, are
+neither party's, and are none that was asked before.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from fractions import Fraction
 
 import msgspec
 
+from services.loans.domain.material.laboratories import RESERVE, Registered
 from services.loans.domain.material.owed import discharge, owed
 from services.loans.domain.material.state import MaterialLoan, Reason, Return, agreed, owed_on
 from services.loans.domain.material.terms import closed, not_found, not_lent
@@ -47,6 +49,7 @@ class AssayReturn(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     returned: ReturnId
     by: Assayer
     assay: Assay
+    registered: Registered | None = None  # its laboratory, as it was looked up; None: no such one is in force
     on: date
 
 
@@ -142,7 +145,7 @@ def assay_return(command: AssayReturn, loan: MaterialLoan) -> Sequence[MaterialE
     if command.by == "umpire" and not received.needs_umpire:
         return Refused(Reason.RETURN_NOT_SPLIT, "no difference of two assays waits for an umpire", "/by", "independent")
     terms = agreed(loan)
-    if (fault := _assay_fault(command.assay, terms.element, command.on)) is not None:
+    if (fault := _assay_fault(command.assay, terms.element, command.on) or _laboratory_fault(command, loan, received)) is not None:
         return fault
     own, found = (Fraction(assay.contents[terms.element]) for assay in (received.own_assay, command.assay))
     beyond = command.by == "independent" and abs(own - found) > Fraction(terms.splitting_limit)
@@ -176,6 +179,28 @@ def assay_return(command: AssayReturn, loan: MaterialLoan) -> Sequence[MaterialE
         contained_g=round_half_even(received.mass_g * content),
     )
     return [assayed, settled]
+
+
+def _laboratory_fault(command: AssayReturn, loan: MaterialLoan, received: Return) -> Refused[Reason] | None:
+    """An independent assay and an umpire's are neither party's; nor does anybody settle what they have said already."""
+    field, named, registered = "/laboratory", command.assay.laboratory, command.registered
+    if registered is None or registered.laboratory != named:
+        return Refused(Reason.LABORATORY_NOT_REGISTERED, f"{named} is not registered, or no longer", field, "a registered laboratory's id")
+    if command.assay.assayed_on > registered.accredited_until:
+        accepted = "one that was accredited when it assayed"
+        return Refused(Reason.LABORATORY_NOT_ACCREDITED, f"{named} is accredited until {registered.accredited_until}", field, accepted)
+    if registered.owner in (RESERVE, f"partner/{loan.partner}", *registered.connected):
+        accepted = "one that neither the Reserve has, nor the borrower, nor who is connected with it"
+        return Refused(Reason.LABORATORY_OF_A_PARTY, f"{named} is {registered.owner}'s", field, accepted)
+    asked = {_plain(each.laboratory) for each in (received.own_assay, received.independent) if each is not None}
+    if not asked.isdisjoint({_plain(named), _plain(registered.name)}):
+        return Refused(Reason.LABORATORY_ASKED_BEFORE, f"{named} has assayed {command.returned} already", field, "another laboratory")
+    return None
+
+
+def _plain(name: str) -> str:
+    """However it is spaced or capitalised: the borrower names its own laboratory freely."""
+    return " ".join(name.split()).casefold()
 
 
 def _rejected(command: AssayReturn, loan: MaterialLoan, received: Return) -> ReturnRejected:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from reserve.operate.migrate import ROOT
+from services.allocation.domain.authority.counting import BY_SERVICE, counted_by
 from services.allocation.domain.authority.endorsement import Endorsing
 from services.allocation.domain.authority.endorsement import Reason as EndorsementReason
 from services.allocation.domain.authority.instrument import (
@@ -20,9 +21,10 @@ from services.allocation.domain.authority.instrument import (
 from services.allocation.events import ActingOfficerNamed, InstrumentEnded, InstrumentId, InstrumentRegistered, ProductId, SubjectId
 from services.allocation.events.authority import Power
 from services.allocation.events.papers import paper_of
-from services.registry import JOURNALED
+from services.registry import JOURNALED, service
 from shared.terms.acting import ApprovalReason
 from shared.terms.authority import Acting, Authority, Kind
+from shared.terms.countersigning import Countersigned
 from tests.stories.endorsing import ADMIN, CEREMONY, ENDORSER, UNENDORSED, endorsing
 from tests.stories.given import Given
 
@@ -191,3 +193,20 @@ def test_an_instrument_names_no_power_that_nothing_asks_for():
 
 def test_one_of_an_earlier_build_that_names_another_power_is_read():
     assert authority(register(acts=("approve_decision", "waive_gate"))).acts == {"approve_decision", "waive_gate"}
+
+
+@pytest.mark.parametrize("limit", [{"limit_g": 5}, {"limit_minor": 5, "currency": "AUD"}])
+@pytest.mark.parametrize("acts", [("adjust_stock", "lend_material"), ("approve_decision", "commit_loan"), ("cancel_release",)])
+def test_a_limit_is_of_what_one_service_counts(acts: tuple[str, ...], limit: dict[str, Any]):
+    Given(DECIDER).when(register(acts=acts, **limit)).refused(Reason.LIMIT_SPLIT, "/acts")
+    assert Given(DECIDER).when(register(acts=acts)).events, "without one it may be for all"
+    assert Given(DECIDER).when(register(acts=("lend_material", "commit_loan", "erase_text"), **limit)).events
+
+
+def test_it_is_known_of_every_act_which_service_counts_it():
+    for name, known in BY_SERVICE.items():
+        acts = {str(each.act) for each in service(name).controls.values() if isinstance(each, Countersigned)}
+        assert acts - {"erase_text"} <= {str(act) for act in known}, name
+    assert frozenset().union(*BY_SERVICE.values()) | {Power.ERASE_TEXT} == set(Power)
+    both = [act for act in Power if len(counted_by([act])) > 1]
+    assert both == [Power.CANCEL_RELEASE]

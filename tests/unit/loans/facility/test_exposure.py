@@ -16,6 +16,7 @@ from services.loans.domain.facility.exposure import (
     totals,
     valued,
 )
+from services.loans.domain.facility.state import with_group
 from tests.stories.exposure import CMF, SB, a_book, holding, loan, material
 
 
@@ -69,6 +70,13 @@ def test_a_loan_for_two_elements_counts_in_full_for_each_and_once_in_all():
 def test_security_falls_short_of_what_it_must_cover(security: int | None, cover: str, shortfall: int | None):
     book = a_book(loan(security_minor=security, required_cover=cover))
     assert security_shortfall(book.positions[0], book.facilities[CMF]) == shortfall
+
+
+def test_a_position_is_in_the_row_of_each_group_that_whom_it_concerns_is_in():
+    book = a_book(loan(), loan("lon_2", borrower="nolans", project="nolans"))
+    facility = with_group(with_group(book.facilities[CMF], "one", ["borrower/larvotto", "borrower/x"]), "two", ["project/hillgrove", "x/y"])
+    rows = exposures(valued(book.positions, {CMF: facility}), {CMF: facility}, "group")
+    assert {row.key: row.sums.committed_minor for row in rows} == {"one": 1_000, "two": 1_000, NONE: 1_000}
 
 
 LOANS = st.builds(

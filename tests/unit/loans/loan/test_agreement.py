@@ -12,10 +12,23 @@ from services.loans.domain.loan.agreement import ApproveLoan, CommitLoan, Refuse
 from services.loans.domain.loan.decider import DECIDER, timers
 from services.loans.domain.loan.servicing import ImportLoan
 from services.loans.domain.projects.project import FACTS_AN_EVENT
+from services.loans.events.facility import Guaranteed
 from services.loans.events.loan import LoanId
-from services.loans.events.terms import AmendCondition, Precedent, ScheduleTerms, Subsequent, WaiveCondition, WaiveCovenant
-from shared.journal.decider import Timer
+from services.loans.events.terms import (
+    AmendCondition,
+    BorrowerCode,
+    Guarantor,
+    Party,
+    Precedent,
+    ScheduleTerms,
+    Subsequent,
+    Syndicated,
+    WaiveCondition,
+    WaiveCovenant,
+)
+from shared.journal.decider import Refused, Timer
 from shared.journal.record import MAX_DATA_BYTES, canonical
+from shared.terms.authority import interest_in
 from shared.terms.conditions import AllShown, ShareAtLeast, Shown
 from tests.stories.given import Given
 from tests.stories.loan import (
@@ -50,6 +63,43 @@ def test_what_is_withdrawn_is_approved_no_more_and_what_is_committed_is_not_with
     assert names(happened) == ["LoanProposed", "LoanWithdrawn"]
     loan.when(APPROVE).refused("loan_status")
     committed().when(withdraw).refused("loan_status")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"joint_borrowers": (BorrowerCode("hillgrove-mines"),)}, "/joint_borrowers"),
+        ({"joint_borrowers": (BorrowerCode("x"), BorrowerCode("x"))}, "/joint_borrowers"),
+        ({"guarantors": (Guarantor(party=Party("borrower/hillgrove-mines")),)}, "/guarantors"),
+        ({"guarantors": (Guarantor(party=Party("partner/JP")), Guarantor(party=Party("partner/JP"), amount_minor=1))}, "/guarantors"),
+        ({"guarantors": (Guarantor(party=Party("partner/JP"), amount_minor=120_001),)}, "/guarantors/0/amount_minor"),
+        ({"guarantors": (Guarantor(party=Party("partner/JP"), amount_minor=0),)}, "/guarantors/0/amount_minor"),
+        ({"syndicated": Syndicated(total_minor=120_000, share="1")}, "/syndicated/share"),
+        ({"syndicated": Syndicated(total_minor=240_001, share="1/2")}, "/commitment_minor"),
+    ],
+)
+def test_who_is_bound_for_a_loan_is_named_once_and_for_no_more_than_it_is(changes: dict[str, Any], field: str):
+    answer = Given(DECIDER).when(propose(**changes)).answer
+    assert isinstance(answer, Refused)
+    assert answer.field == field
+
+
+def test_a_loan_is_charged_in_full_to_each_who_borrows_it_and_to_guarantors_with_what_they_guarantee():
+    joint, owner, state = BorrowerCode("joint-mines"), Guarantor(party=Party("borrower/owner")), Party("partner/JP")
+    bound = {"joint_borrowers": (joint,), "guarantors": (owner, Guarantor(party=state, amount_minor=7))}
+    syndicated = Syndicated(total_minor=360_000, share="1/3")
+    approved = Given(DECIDER, propose(**bound, syndicated=syndicated)).when(APPROVE).events[0]
+    assert {"borrower/hillgrove-mines", "borrower/joint-mines"} <= {*approved.keys}
+    assert approved.commitment_minor == 120_000, "the Reserve's share"
+    assert approved.guaranteed == (Guaranteed(key="borrower/owner", amount=120_000), Guaranteed(key="partner/JP", amount=7))
+
+
+@pytest.mark.parametrize("company", ["hillgrove-mines", "joint-mines", "owner"])
+def test_who_has_an_interest_in_anybody_who_is_bound_does_not_approve(company: str):
+    bound = {"joint_borrowers": (BorrowerCode("joint-mines"),), "guarantors": (Guarantor(party=Party("borrower/owner")),)}
+    capacity = may("sub_approver", START, conflicts=frozenset({interest_in("company", company)}))
+    signed = ApproveLoan(signing=signing(named("proposal"), capacity=capacity))
+    Given(DECIDER, propose(**bound)).when(signed).refused("conflict_of_interest")
 
 
 def test_an_act_that_is_withdrawn_is_approved_no_more():

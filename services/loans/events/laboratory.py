@@ -1,0 +1,33 @@
+"""What happens to a laboratory: whose it is, and until when it is accredited. An assay that settles what comes back names one."""
+
+from datetime import date
+from typing import NewType
+
+import msgspec
+
+from shared.journal.texts import TypedText
+
+LaboratoryCode = NewType("LaboratoryCode", str)  # "sgs-perth"
+Owner = NewType("Owner", str)  # "independent", "reserve", or a party as limits name it: "partner/JP", "borrower/hillgrove-mines"
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    laboratory: LaboratoryCode
+
+
+class LaboratoryRegistered(_Event, frozen=True, kw_only=True, tag="loans.laboratory_registered.v1"):
+    """Also once more, when something of it changes: in full."""
+
+    name: str  # a company's
+    owner: Owner
+    accredited_until: date  # to ISO/IEC 17025: the last day
+
+
+class LaboratoryEnded(_Event, frozen=True, kw_only=True, tag="loans.laboratory_ended.v1"):
+    """No assay may name it any more, unless it is registered again."""
+
+    by: str
+    reason: TypedText
+
+
+LaboratoryEvent = LaboratoryRegistered | LaboratoryEnded
