@@ -245,7 +245,8 @@ def _published(_command: PublishReferenceRate, rate: ReferenceRate) -> Action:
     if not sums:
         return Action(act="reset_rate", name=name)
     [(currency, amount_minor)] = sums.most_common(1)
-    return of_money("reset_rate", amount_minor, currency, sorted({name for each in lent for name in each.companies}), name)
+    concerns = [interest_in("company", each) for each in sorted({company for each in lent for company in each.companies})]
+    return Action(act="reset_rate", amount_minor=amount_minor, currency=currency, concerns=concerns, name=name)
 
 
 def _payee_of(command: RegisterPayee, _state: Any) -> Action:

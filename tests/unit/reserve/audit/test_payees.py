@@ -84,7 +84,7 @@ async def test_what_was_paid_before_there_were_payees_is_listed(tmp_path: Path):
     history = Told(told_with_loans(), tmp_path)
     report = await history.audited()
     [control] = [result for result in report.checks if result.check == "control"]
-    says = "it does not say to which payee it was paid"
+    says = "it does not say to which payee it was paid (before its rule was in force)"
     assert report.ok and (history.places["advance"], says) in {(each.place, each.what) for each in control.listed}
 
 
