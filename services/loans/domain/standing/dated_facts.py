@@ -88,9 +88,9 @@ class Refunded(_Fact, frozen=True, kw_only=True):
     amount_minor: int
 
 
-type DatedFact = BroughtForward | Reduced | RateFrom | Advanced | Rescheduled | FeeDue | FallenDue | Paid | WrittenOff | Refunded
+type DatedFact = BroughtForward | Reduced | RateFrom | Advanced | Rescheduled | FeeDue | FallenDue | Paid | Refunded | WrittenOff
 
-_KINDS = (BroughtForward, Reduced, RateFrom, Advanced, Rescheduled, FeeDue, FallenDue, Paid, WrittenOff, Refunded)
+_KINDS = (BroughtForward, Reduced, RateFrom, Advanced, Rescheduled, FeeDue, FallenDue, Paid, Refunded, WrittenOff)
 _RANKS = {kind: rank for rank, kind in enumerate(_KINDS)}
 
 

@@ -11,10 +11,12 @@ from services.loans.domain.standing.dated_facts import (
     BroughtForward,
     Contract,
     DatedFact,
+    FallenDue,
     FeeDue,
     Paid,
     RateFrom,
     Reduced,
+    Refunded,
     Rescheduled,
     WrittenOff,
 )
@@ -69,6 +71,13 @@ def test_what_was_advanced_comes_back_in_equal_instalments():
     assert [row.principal_minor for row in rows] == [16_25, 16_41, 16_58, 16_74, 16_91, 17_11]
     assert [row.interest_minor for row in rows] == [1_00, 84, 67, 51, 34, 17]
     assert rows[-1] == DueRow(date(2024, 7, 1), 17_11, 17, 0, 0)
+
+
+def test_what_is_refunded_beyond_the_credit_is_owed_before_the_same_day_s_write_off():
+    account = given(advanced(), FallenDue(id="due", on=START), Refunded(id="back", on=START, amount_minor=10_00))
+    account = with_fact(account, WrittenOff(id="off", on=START, amount_minor=30_00))
+    assert figures_on(account, START).due_minor == 80_00
+    assert figures_on(with_fact(account, paid(80_00, START, due_first=True)), START).due_minor == 0
 
 
 def test_a_payment_on_the_due_date_pays_what_is_due_that_day():
