@@ -46,9 +46,9 @@ def verify_certificate(
     as_json: AsJson = False,
 ) -> None:
     """Recomputes what the file allows, checks approvals and receipts, and says what it cannot check. Needs no network. Exit code 1 if
-    anything does not hold."""
+    anything does not hold, 3 if all does and no receipt under a pinned key proves that it was certified."""
     from reserve.commands.certificate import checked, show
-    from reserve.commands.failure import CHECK_FAILED, fail
+    from reserve.commands.failure import CHECK_FAILED, SEEN_BY_NOBODY, fail
 
     found = checked(file, log_key or [], data)
     if as_json:
@@ -58,6 +58,8 @@ def verify_certificate(
     if found.failed:
         first = found.failed[0]
         fail(f"{file} does not hold: {first.name}: {first.detail}", CHECK_FAILED)
+    if not found.certified:
+        fail(f"{file}: no receipt under a pinned key proves that this was certified: anybody may have written it", SEEN_BY_NOBODY)
 
 
 @audit.command("verify")

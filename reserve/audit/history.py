@@ -291,7 +291,7 @@ class _Walk:
             return
         line = self._lines.get(entry.line)
         if line is None or line.next is None:
-            what = "the journal ends before it: it was restored to the past, and recovers it from the ledger"
+            what = f"the journal ends before it: it was restored to the past (`reserve journal recover {entry.line.partition('/')[0]}`)"
         else:
             what = f"the log holds another event here, {entry.event_hash}: from here on the journal is another history"
         self._forks[entry.line] = (entry.place, what)

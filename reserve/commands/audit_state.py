@@ -18,6 +18,8 @@ MOST_KEPT = 10_000  # some 240 bytes each: 90 kB a year where an audit is made e
 def kept(state: Path | None) -> list[Anchor]:
     """None before the first audit."""
     if state is None or not state.exists():
+        if state is not None and not state.absolute().parent.is_dir():
+            fail(f"--state: {state.parent} is no folder: what holds could not be kept there")
         return []
     return [Anchor(f"{state}, checkpoint {number}", note) for number, note in enumerate(read_notes(state, "--state"), 1)]
 

@@ -42,6 +42,11 @@ class Checked(msgspec.Struct, frozen=True):
     failed: list[Found]
     not_checkable: list[Found]
 
+    @property
+    def certified(self) -> bool:
+        """Whether a receipt under a pinned key proves that this decision was certified. Without it anybody may have made the file."""
+        return any(each.name == "certified/decision" for each in self.passed)
+
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """An event that a receipt has proven: at `index` of the log."""

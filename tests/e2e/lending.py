@@ -219,7 +219,7 @@ def return_body(world: World, product: str, units: int, content: str = "0.9965",
 
 
 def laboratory_body(world: World, **changed: Any) -> dict[str, Any]:
-    body = {"laboratory": "sgs-perth", "name": "SGS Perth", "owner": "independent", "accredited_until": world.in_days(700)}
+    body = {"laboratory": "sgs-perth", "name": "SGS Perth", "owner": "independent", "accredited_until": "2099-12-31"}
     return body | changed
 
 

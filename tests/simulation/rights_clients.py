@@ -34,7 +34,7 @@ async def look_after_rights(client: Client, products: Sequence[Any], until_s: fl
 
 def _act(client: Client, product: Any, state: Stockpile, today: date) -> Any:
     """What is to be done next; it may be refused, since things are otherwise by then."""
-    if state.assigned and client.dice.random() < 0.15:
+    if state.assigned and client.dice.random() < 0.4:
         return _of_assignment(client, product, client.dice.choice([owed for _, owed in sorted(state.assigned.items())]), today)
     if not state.rights or (len(state.rights) < 4 and client.dice.random() < 0.4):
         return _add(client, today)
@@ -81,11 +81,11 @@ def _plan(state: Stockpile, right: Any, today: date) -> AgreeProgramme | None:
 def _of_assignment(client: Client, product: Any, owed: Assignment, today: date) -> Any:
     named = {"draw": owed.draw, "right": owed.right}
     mass_g = owed.mass_g if client.dice.random() < 0.3 else max(1, owed.mass_g * 3 // 4)
-    match client.dice.randrange(4):
-        case 0:
+    match client.dice.randrange(5):
+        case 0 | 1:
             whole_g = owed.mass_g // UNIT_G * UNIT_G
             return GiveBackAssignment(**named, partner=owed.partner, mass_g=whole_g or UNIT_G, on=today)
-        case 1:
+        case 2:
             return SubstituteDelivery(
                 **named, mass_g=mass_g, substitute=product, delivered_g=mass_g, assay=ASSAY, delivered_on=today, on=today
             )

@@ -36,6 +36,12 @@ def test_before_the_first_audit_nothing_is_kept(tmp_path: Path) -> None:
     assert len(kept(tmp_path / "state")) == 1
 
 
+def test_a_folder_that_is_not_there_is_said_before_anything_is_audited(tmp_path: Path) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        kept(tmp_path / "not there" / "state")
+    assert ended.value.exit_code == 2
+
+
 def test_of_too_many_every_second_goes_and_the_ends_of_each_log_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit_state, "MOST_KEPT", 8)
     notes = [*(signed(tmp_path, size) for size in range(1, 7)), *(signed(tmp_path, size, history=2) for size in range(1, 4))]

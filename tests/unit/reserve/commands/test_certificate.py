@@ -239,9 +239,18 @@ def test_without_the_logs_key_no_receipt_is_passed(folder: Path) -> None:
     certificate = certificate_of(folder)
     (folder / "keys" / "ledger.vkey").unlink()
     checked = found(folder, certificate)
-    assert checked["exit_code"] == 0
+    assert (checked["exit_code"], checked["failed"]) == (3, [])
     assert {"receipt of certified allocation/0/4", "certified", f"{APPROVAL}/enrolled"} <= set(names(checked["not_checkable"]))
     assert not any(name.startswith(("receipt", "certified")) for name in names(checked["passed"]))
+
+
+def test_what_no_receipt_shows_to_be_certified_proves_nothing(folder: Path) -> None:
+    """Whoever makes a file of their own leaves out what they cannot make."""
+    whole = certificate_of(folder)
+    bare = msgspec.structs.replace(whole, proofs=(), approvals=(), attestation=None)
+    for forged in (bare, msgspec.structs.replace(whole, proofs=())):
+        result = verify(folder, forged)
+        assert (result.exit_code, "anybody may have written it" in result.stderr) == (3, True), result.output
 
 
 def test_a_key_that_was_revoked_later_still_counts(folder: Path) -> None:
