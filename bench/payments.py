@@ -86,7 +86,8 @@ class _Payments:
             await asyncio.gather(*(self._pay_long(f"long-{number}", days[number]) for number in some))
 
     async def _pay_long(self, reference: str, received_on: date) -> None:
-        body = {"reference": reference, "amount_minor": PAID_MINOR, "received_on": str(received_on), "prepays": "instalment"}
+        received = {"received_on": str(received_on), "dated_because": "paper_late"}
+        body = {"reference": reference, "amount_minor": PAID_MINOR, "prepays": "instalment"} | received
         await self.parties.operator.post(f"/loans/v1/loans/{self.long}/payments", body)
         self._acknowledged += 1
 

@@ -3,18 +3,24 @@
 A day is one of the reserve's time zone, which an audit does not ask for: two days that differ by more than one differ in every zone. In
 each service the rule is in force from the first event on by which it says whether the log takes what it records, which came with the rule.
 What a project has delivered to a partner is reported when it is proposed: of that, from the first on that says who has reported it.
+A loan's books count money for a day that its event says, whatever day its record has: of each kind, from the first on that says whether it
+needs a reason.
 """
 
 from datetime import date, datetime
 from typing import Any
 
+from msgspec import UNSET
+
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.inventory.events import AssignmentDelivered
+from services.loans.events.loan import PaymentRecorded
 from shared.terms.countersigning import CommandApproved, CommandProposed
 from shared.terms.reach import LogReachReported
 
 _DELIVERY = "accept_delivery"
+OWN_DAY: dict[type, str] = {PaymentRecorded: "received_on"}
 
 
 class Dating:
@@ -43,6 +49,14 @@ class Dating:
             case _:
                 pass
         because = getattr(event, "dated_because", None)
+        if (field := OWN_DAY.get(type(event))) is not None:
+            self._hold(place, rule, day, recorded_at, None)
+            rule, day = type(event).__name__, getattr(event, field).isoformat()
+            if because is not UNSET:
+                self._in_force.add(rule)
+        self._hold(place, rule, day, recorded_at, because or None)
+
+    def _hold(self, place: str, rule: str, day: str, recorded_at: str, because: str | None) -> None:
         apart = abs((date.fromisoformat(day) - datetime.fromisoformat(recorded_at).date()).days)
         what = f"counts for {day}, and was recorded {recorded_at}"
         if because is not None:

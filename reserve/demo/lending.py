@@ -132,7 +132,7 @@ async def be_told_late(stage: Stage) -> None:
     overdue_minor = (await auditor.get(f"{path}/standing", on=SECOND_DUE.isoformat()))["figures"]["due_minor"]  # before it bore interest
     before = await auditor.get(f"{path}/standing", on=DAY_OF_REMINDER.isoformat())
     known_at = stage.clock.now.isoformat()
-    await _pay(stage, "bank-2026-0810", overdue_minor, SECOND_DUE.isoformat())
+    await _pay(stage, "bank-2026-0810", overdue_minor, SECOND_DUE.isoformat(), dated_because="paper_late")
     as_known = await auditor.get(f"{path}/standing", on=DAY_OF_REMINDER.isoformat(), known_at=known_at)
     after = await auditor.get(f"{path}/standing", on=DAY_OF_REMINDER.isoformat())
     if as_known["figures"] != before["figures"]:
@@ -287,8 +287,8 @@ async def _come_to_be_due(stage: Stage, periods: int) -> int:
     return due_minor
 
 
-async def _pay(stage: Stage, reference: str, amount_minor: int, received_on: str) -> None:
-    body = {"reference": reference, "amount_minor": amount_minor, "received_on": received_on, "prepays": "instalment"}
+async def _pay(stage: Stage, reference: str, amount_minor: int, received_on: str, **late: str) -> None:
+    body = {"reference": reference, "amount_minor": amount_minor, "received_on": received_on, "prepays": "instalment"} | late
     made = await stage.parties.operator.post(f"{_path(stage)}/payments", body)
     found = {"statement": f"statement of {received_on}"}
     await stage.parties.depot_operator.post(f"{_path(stage)}/payments/{made['payment']}/reconcile", found)

@@ -3,6 +3,8 @@
 from datetime import date
 from enum import StrEnum
 
+import msgspec
+
 from shared.journal.decider import Reasons, Refused
 
 
@@ -12,6 +14,10 @@ class Dated(StrEnum):
     REPORTED_LATE = "reported_late"  # whoever knew of it said so later
     PAPER_LATE = "paper_late"  # the bank's or the carrier's paper came later
     NOT_RECORDABLE = "not_recordable"  # the system, or whoever records it, was away
+
+
+# As an event says it. None: it counts for the day on which it was recorded; unset: an earlier build did not ask.
+type DatedBecause = Dated | msgspec.UnsetType | None
 
 
 class DatingReason(Reasons):

@@ -299,7 +299,7 @@ async def _pay(client: Client, stream: str, state: Any) -> None:
     kind = RecordRecovery if state.status == "defaulted" else RecordPayment
     told: dict[str, Any] = {"payment": payment, "reference": reference, "amount_minor": amount_minor, "received_on": _lately(client)}
     if kind is RecordPayment:
-        told |= {"prepays": client.dice.choice(("nothing", "instalment", "term")), "by": client.name}
+        told |= {"prepays": client.dice.choice(("nothing", "instalment", "term")), "by": client.name, "dated_because": Dated.PAPER_LATE}
     await give(client, "loans", stream, kind(on=date.min, **told))
     if kind is RecordPayment and client.dice.random() < 0.7:
         await _reconcile(client, stream, payment)
@@ -379,6 +379,7 @@ async def _finish(client: Client, stream: str, state: Any) -> None:
     figures, payment = state.figures, client.new_id("pay")
     owed = (figures.principal_minor, figures.interest_minor, figures.accrued_minor, figures.default_interest_minor, figures.fees_minor)
     told: dict[str, Any] = {"payment": payment, "reference": payment, "amount_minor": sum(owed) or 1, "prepays": "term"}
+    told |= {"dated_because": Dated.PAPER_LATE}  # it may get through on another day
     paid = RecordPayment(received_on=client.world.today(), by=client.name, on=date.min, **told)
     await client.do("loans", stream, paid)
     for waiting in sorted({*state.payments, payment}):

@@ -19,6 +19,7 @@ from services.loans.events.terms import Amendment, BorrowerCode, Covenant, LoanT
 from shared.terms.acting import Signing
 from shared.terms.approval import approve
 from shared.terms.conditions import Evidence, ShareAtLeast, Shown
+from shared.terms.dating import Dated
 from tests.stories.given import Given
 from tests.stories.powers import may
 
@@ -120,6 +121,7 @@ def payment(name: str, amount_minor: int, received_on: date, on: date | None = N
         received_on=received_on,
         prepays=prepays,
         by="sub_operator",
+        dated_because=None if on in (None, received_on) else Dated.PAPER_LATE,
         on=on or received_on,
     )
 

@@ -29,6 +29,7 @@ from services.loans.events.terms import Amendment, BorrowerCode, CovenantKind, G
 from shared.journal.texts import TypedText
 from shared.terms.acting import Approval
 from shared.terms.conditions import Evaluation, Evidence
+from shared.terms.dating import DatedBecause
 
 ActId = NewType("ActId", str)  # "act_01j..."
 AdvanceId = NewType("AdvanceId", str)  # "adv_01j..."
@@ -211,6 +212,7 @@ class PaymentRecorded(LoanFact, frozen=True, kw_only=True, omit_defaults=True, t
     after: Figures
     due_first: bool = False
     recorded_by: str | None = None  # None: an earlier build did not say, and nobody reconciles it
+    dated_because: DatedBecause = msgspec.UNSET
 
 
 class PaymentReconciled(LoanFact, frozen=True, kw_only=True, tag="loans.payment_reconciled.v1"):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 from sqlmodel import select
 
 from services.loans.api.fields import LoanPath, PaymentPath, PositiveMinor
@@ -20,6 +20,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.journal.record import Fact
 from shared.terms.acting_api import accounts_of_caller
 from shared.terms.countersigning_api import ProposalView, propose
+from shared.terms.dating import Dated
 
 router = APIRouter(prefix="/v1/loans", tags=["payments"])
 
@@ -42,6 +43,7 @@ class PaymentBody(RecoveryBody):
     """`prepays`: what is paid beyond what is due is credit ("nothing"), or makes the instalments smaller, or fewer."""
 
     prepays: Prepays = "nothing"
+    dated_because: Dated | None = Field(default=None, description="needed where `received_on` is not today: why it is recorded later")
 
 
 class ReconciliationBody(Body):
@@ -88,6 +90,7 @@ async def record_payment(loan: LoanPath, body: PaymentBody, caller: Operates, po
         received_on=body.received_on,
         prepays=body.prepays,
         by=caller.subject,
+        dated_because=body.dated_because,
         on=post.today,
     )
     return _recorded((await post.submit(f"loan/{loan}", command)).facts[0])

@@ -22,6 +22,7 @@ from services.loans.events.loan import (
 )
 from shared.journal.decider import Refused
 from shared.journal.texts import TypedText
+from shared.terms.dating import Dated, undated
 
 
 class RecordPayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -31,6 +32,7 @@ class RecordPayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     received_on: date
     prepays: Prepays
     by: str
+    dated_because: Dated | None = None  # needed where it was not received today
     on: date
 
 
@@ -98,6 +100,8 @@ def _pay(command: RecordPayment, loan: Loan) -> Decided:
     assert loan.account is not None
     if (fault := _payment_fault(loan, command.reference, command.amount_minor, command.received_on, command.on)) is not None:
         return fault
+    if (late := undated(command.received_on, command.on, command.dated_because)) is not None:
+        return late
     recorded = PaymentRecorded(
         loan=loan.id,
         payment=command.payment,
@@ -110,6 +114,7 @@ def _pay(command: RecordPayment, loan: Loan) -> Decided:
         after=NO_FIGURES,
         due_first=True,
         recorded_by=command.by,
+        dated_because=command.dated_because,
     )
     recorded = entered(loan, recorded, command.on)
     return too_much(recorded, "/amount_minor") or [recorded, *consequences(loan, recorded.after)]

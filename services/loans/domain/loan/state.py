@@ -37,6 +37,7 @@ from shared.terms.acting import ApprovalReason, Proposal
 from shared.terms.authority import Fault
 from shared.terms.conditions import Evidence, evaluate, passes, waive
 from shared.terms.countersigning import ProposedCommand
+from shared.terms.dating import DatingReason
 
 
 class LoanStatus(StrEnum):
@@ -98,7 +99,7 @@ class Reason(Reasons):
     NOTHING_OWED = "nothing_owed", 409, "Nothing is owed"
 
 
-type Refusal = Refused[Reason] | Refused[ApprovalReason] | Refused[FacilityReason] | Refused[Fault]
+type Refusal = Refused[Reason] | Refused[ApprovalReason] | Refused[FacilityReason] | Refused[Fault] | Refused[DatingReason]
 type Decided = Sequence[LoanEvent | AuthorityCited] | Refusal
 
 

@@ -25,9 +25,10 @@ from services.loans.domain.loan.servicing import (
     ResetRate,
 )
 from services.loans.domain.standing.standing import books_on, figures_on
-from services.loans.events.loan import LoanId, PaymentId
+from services.loans.events.loan import LoanId, PaymentId, PaymentRecorded
 from services.loans.events.terms import Restructure, WaiveCovenant, WriteOff
 from shared.journal.decider import Refused, Timer
+from shared.terms.dating import DatingReason
 from tests.stories.given import Given
 from tests.stories.loan import (
     SHOWN,
@@ -110,6 +111,13 @@ def test_more_than_is_owed_is_kept_as_credit_and_shown():
 )
 def test_a_payment_that_cannot_be_is_refused(command: Any, code: str, field: str):
     lent(payment("first", 1, START)).when(command).refused(code, field)
+
+
+def test_a_payment_for_another_day_says_why():
+    late = payment("a", 1, START, on=months(1))
+    lent().when(msgspec.structs.replace(late, dated_because=None)).refused(DatingReason.WITHOUT_REASON, "/dated_because")
+    assert lent().when(late).then(PaymentRecorded).events[0].dated_because == "paper_late"
+    assert lent().when(payment("a", 1, START)).events[0].dated_because is None
 
 
 def test_a_delivery_is_credited_at_its_value_without_cash_and_once():

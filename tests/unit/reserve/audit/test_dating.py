@@ -4,7 +4,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from reserve.audit.dating import Dating
+import pytest
+from msgspec import UNSET, structs
+
+from reserve.audit.dating import OWN_DAY, Dating
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Findings
 from services.inventory import events as inventory
@@ -25,6 +28,13 @@ def dated(history: Told, name: str, at: str = RECORDED) -> None:
 
 def reports(history: Told) -> None:
     history.seal("reports", Step(event=inventory.LogReachReported(reached=True), stream=STREAM, shard=1, on=EARLY))
+
+
+def recorded(at: str, on: str) -> Recorded:
+    record: dict[str, Any] = {"effective_on": on, "recorded_at": at, "stream": "one", "command_id": "ab"}
+    return Recorded(
+        **{name: record.get(name, 0 if name in ("shard", "position", "version") else "") for name in Recorded.__struct_fields__}
+    )
 
 
 def delivered(history: Told, name: str, **changes: Any) -> None:
@@ -91,14 +101,36 @@ async def test_a_delivery_to_a_partner_counts_for_the_day_that_it_says(tmp_path:
     assert await listed(history) == [history.places["before"], history.places["says_why"]]
 
 
+def own_day(kind: type, day: date, because: Any = None) -> Any:
+    """One with the day that it counts for; nothing else of it is looked at."""
+    rest = {field.name: "" for field in structs.fields(kind) if field.required}
+    return kind(**(rest | {OWN_DAY[kind]: day, "dated_because": because}))
+
+
+@pytest.mark.parametrize("kind", OWN_DAY)
+def test_money_that_counts_for_an_earlier_day_says_why(kind: type) -> None:
+    """Its record is of the day on which it was recorded, whatever day the books count it for."""
+    findings = Findings()
+    dating = Dating(findings)
+    for place, event in (
+        ("before", own_day(kind, EARLY, UNSET)),  # by a build that asked for no reason
+        ("same_day", own_day(kind, date(2026, 3, 4))),
+        ("late", own_day(kind, EARLY)),
+        ("left_out", own_day(kind, EARLY, UNSET)),
+        ("says_why", own_day(kind, EARLY, Dated.PAPER_LATE)),
+    ):
+        dating.see("loans", place, recorded(RECORDED, "2026-03-04"), event)
+    [result] = [each for each in findings.results() if each.check == "dated"]
+    assert [failure.place for failure in result.failures] == ["late", "left_out"]
+    assert [each.place for each in result.listed] == ["before", "says_why"]
+
+
 async def test_a_delivery_that_another_signs_is_reported_when_it_is_proposed(tmp_path: Path) -> None:
     findings = Findings()
     dating = Dating(findings)
 
     def see(place: str, event: Any, at: str, on: str) -> None:
-        record: dict[str, Any] = {"effective_on": on, "recorded_at": at, "stream": "one", "command_id": "ab"}
-        said = {name: record.get(name, 0 if name in ("shard", "position", "version") else "") for name in Recorded.__struct_fields__}
-        dating.see("inventory", place, Recorded(**said), event)
+        dating.see("inventory", place, recorded(at, on), event)
 
     of: dict[str, Any] = {"proposal": "prp_1", "act": "accept_delivery", "document": "", "proposed_by": "ann"}
     see("proposed", CommandProposed(**of, streams=(), command={}, lapses_on=EARLY), "2026-03-01T01:00:00.000000Z", "2026-03-01")
