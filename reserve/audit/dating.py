@@ -15,12 +15,12 @@ from msgspec import UNSET
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.inventory.events import AssignmentDelivered
-from services.loans.events.loan import PaymentRecorded
+from services.loans.events.loan import AdvancePaid, PaymentRecorded
 from shared.terms.countersigning import CommandApproved, CommandProposed
 from shared.terms.reach import LogReachReported
 
 _DELIVERY = "accept_delivery"
-OWN_DAY: dict[type, str] = {PaymentRecorded: "received_on"}
+OWN_DAY: dict[type, str] = {PaymentRecorded: "received_on", AdvancePaid: "paid_on"}
 
 
 class Dating:

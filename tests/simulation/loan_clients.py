@@ -287,7 +287,8 @@ async def _advance(client: Client, stream: str, state: Any) -> None:
         if (known := await client.read("loans", f"payees/{state.terms.borrower}")) is None:
             return
         payee = client.dice.choice(sorted(known.payees.values(), key=lambda each: each.id))
-        await client.do("loans", stream, PayAdvance(advance=advance, payee=payee, paid_on=_lately(client), by=PAYERS, on=date.min))
+        told: dict[str, Any] = {"paid_on": _lately(client), "dated_because": Dated.NOT_RECORDABLE}
+        await client.do("loans", stream, PayAdvance(advance=advance, payee=payee, by=PAYERS, on=date.min, **told))
 
 
 async def _pay(client: Client, stream: str, state: Any) -> None:

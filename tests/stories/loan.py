@@ -106,6 +106,8 @@ def payee(**changes: Any) -> Payee:
 
 def pay_out(name: str = "a", paid_on: date = START, on: date | None = None, **changes: Any) -> PayAdvance:
     given: dict[str, Any] = {"payee": payee(), "paid_on": paid_on, "by": frozenset({"sub_payer"}), "on": on or paid_on}
+    if given["on"] != paid_on:
+        given["dated_because"] = Dated.NOT_RECORDABLE
     return PayAdvance(advance=AdvanceId(f"adv_{name}"), **given | changes)
 
 

@@ -185,7 +185,7 @@ class AdvanceWithdrawn(LoanFact, frozen=True, kw_only=True, tag="loans.advance_w
     reason: TypedText
 
 
-class AdvancePaid(LoanFact, frozen=True, kw_only=True, tag="loans.advance_paid.v1"):
+class AdvancePaid(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.advance_paid.v1"):
     advance: AdvanceId
     facility: FacilityId
     currency: str
@@ -196,6 +196,7 @@ class AdvancePaid(LoanFact, frozen=True, kw_only=True, tag="loans.advance_paid.v
     change: BookChange
     after: Figures
     payee: PayeeId | msgspec.UnsetType = msgspec.UNSET  # unset: an earlier build did not say
+    dated_because: DatedBecause = msgspec.UNSET
 
 
 class PaymentRecorded(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.payment_recorded.v1"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlmodel import select
 
 from services.loans.api.fields import AdvancePath, LoanPath, PayeeName, PositiveMinor
@@ -22,6 +22,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.http.problems import Problem
 from shared.terms.acting_api import barred
 from shared.terms.authority_tables import accounts_of
+from shared.terms.dating import Dated
 
 router = APIRouter(prefix="/v1/loans", tags=["advances"])
 
@@ -41,6 +42,7 @@ class AdvanceBody(Body):
 class PayBody(Body):
     payee: PayeeName
     paid_on: Day
+    dated_because: Dated | None = Field(default=None, description="needed where `paid_on` is not today: why it is recorded later")
 
 
 class SeenView(BaseModel):
@@ -131,7 +133,9 @@ async def pay_advance(loan: LoanPath, advance: AdvancePath, body: PayBody, calle
     command: PayAdvance | Problem = payee_not_found(body.payee, "/payee")
     if row is not None:
         payee, by = payee_of(row), frozenset(accounts)
-        command = PayAdvance(advance=AdvanceId(advance), payee=payee, paid_on=body.paid_on, by=by, on=post.today)
+        command = PayAdvance(
+            advance=AdvanceId(advance), payee=payee, paid_on=body.paid_on, by=by, dated_because=body.dated_because, on=post.today
+        )
 
     bar = await barred(reads, caller.subject, lambda _: concerns_of(reads, loan))
     fact = (await post.submit(f"loan/{loan}", bar or command)).facts[0]

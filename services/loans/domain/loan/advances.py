@@ -36,6 +36,7 @@ from services.loans.events.terms import LoanTerms
 from shared.journal.decider import Refused
 from shared.journal.texts import TypedText
 from shared.terms.conditions import Evidence
+from shared.terms.dating import Dated, undated
 
 
 class LearnEvidence(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -66,6 +67,7 @@ class PayAdvance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     payee: Payee
     paid_on: date
     by: frozenset[str]
+    dated_because: Dated | None = None  # needed where it was not paid today
     on: date
 
 
@@ -185,6 +187,8 @@ def _pay(command: PayAdvance, loan: Loan) -> Decided:
         return wrong_status(loan, "committed")
     if (fault := day_fault(loan, command.paid_on, command.on, "/paid_on")) is not None:
         return fault
+    if (late := undated(command.paid_on, command.on, command.dated_because)) is not None:
+        return late
     if not loan.terms.available_from <= command.paid_on <= loan.terms.available_until:
         return _outside(loan)
     if (breach := _breach(loan, command.paid_on)) is not None:
@@ -210,6 +214,7 @@ def _pay(command: PayAdvance, loan: Loan) -> Decided:
         change=NO_CHANGE,
         after=NO_FIGURES,
         payee=command.payee.id,
+        dated_because=command.dated_because,
     )
     paid = entered(loan, paid, command.on)
     return [paid, *arrears(loan, paid.after)]

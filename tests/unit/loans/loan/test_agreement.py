@@ -30,6 +30,7 @@ from shared.journal.decider import Refused, Timer
 from shared.journal.record import MAX_DATA_BYTES, canonical
 from shared.terms.authority import interest_in
 from shared.terms.conditions import AllShown, ShareAtLeast, Shown
+from shared.terms.dating import DatingReason
 from tests.stories.given import Given
 from tests.stories.loan import (
     OFFTAKE,
@@ -252,6 +253,13 @@ def test_an_advance_is_never_more_than_what_is_left_of_the_commitment():
 )
 def test_an_advance_has_its_day_within_the_commitment(paid_on: date, on: date, code: str):
     committed(learn(*SHOWN), request()).when(pay_out(paid_on=paid_on, on=on)).refused(code)
+
+
+def test_an_advance_for_another_day_says_why():
+    loan, late = committed(learn(*SHOWN), request()), pay_out(paid_on=START, on=date(2026, 1, 8))
+    loan.when(msgspec.structs.replace(late, dated_because=None)).refused(DatingReason.WITHOUT_REASON, "/dated_because")
+    assert loan.when(late).events[0].dated_because == "not_recordable"
+    assert loan.when(pay_out()).events[0].dated_because is None
 
 
 def test_the_sunset_ends_a_commitment_whose_conditions_are_not_met():
