@@ -16,11 +16,12 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.inventory.events import AssignmentDelivered
 from services.loans.events.loan import AdvancePaid, PaymentRecorded
+from services.loans.events.material import ReturnReceived
 from shared.terms.countersigning import CommandApproved, CommandProposed
 from shared.terms.reach import LogReachReported
 
 _DELIVERY = "accept_delivery"
-OWN_DAY: dict[type, str] = {PaymentRecorded: "received_on", AdvancePaid: "paid_on"}
+OWN_DAY: dict[type, str] = {PaymentRecorded: "received_on", AdvancePaid: "paid_on", ReturnReceived: "received_on"}
 
 
 class Dating:

@@ -22,6 +22,7 @@ from services.loans.events.facility import Limit
 from services.loans.events.laboratory import LaboratoryCode
 from services.loans.events.material import Assay, MaterialTerms, Premium, ReturnedLot, Security
 from shared.journal.protocol import Document
+from shared.terms.dating import Dated
 from shared.writer.commands import Accepted
 from tests.simulation.authority_clients import OFFICER
 from tests.simulation.client import Client, with_document
@@ -102,7 +103,12 @@ async def _bring(client: Client, stream: str, state: Any) -> None:
         custody_model="segregated",
     )
     brought = ReceiveReturn(
-        returned=client.new_id("mrt"), lot=lot, own_assay=_report(client, "0.99"), received_on=client.world.today(), on=date.min
+        returned=client.new_id("mrt"),
+        lot=lot,
+        own_assay=_report(client, "0.99"),
+        received_on=client.world.today(),
+        dated_because=Dated.REPORTED_LATE,  # it may get through on another day
+        on=date.min,
     )
     await client.do("loans", stream, brought)
 

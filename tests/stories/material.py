@@ -38,6 +38,7 @@ from services.loans.events.material import (
 )
 from shared.terms.acting import Signing
 from shared.terms.approval import approve
+from shared.terms.dating import Dated
 from tests.stories.given import Given
 from tests.stories.powers import may
 
@@ -166,6 +167,8 @@ def goods(units: int, **changes: Any) -> ReturnedLot:
 
 def bring(units: int, on: date, content: str = "0.9965", name: ReturnId = BACK, **changes: Any) -> ReceiveReturn:
     told: dict[str, Any] = {"returned": name, "lot": goods(units), "own_assay": assay(content), "received_on": on, "on": on}
+    if changes.get("received_on", on) != on:
+        told["dated_because"] = Dated.PAPER_LATE
     return ReceiveReturn(**(told | changes))
 
 

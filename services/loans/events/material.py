@@ -13,6 +13,7 @@ from services.loans.events.facility import FacilityId, Minor
 from shared.journal.record import MAX_INTEGER, Grams
 from shared.journal.texts import TypedText
 from shared.terms.acting import Approval
+from shared.terms.dating import DatedBecause
 
 MaterialLoanId = NewType("MaterialLoanId", str)  # "mln_01j...": has its award's id, as the release has
 ReturnId = NewType("ReturnId", str)  # "mrt_01j..."
@@ -210,7 +211,7 @@ class DeferralApproved(_Event, frozen=True, kw_only=True, tag="loans.deferral_ap
     from_on: date  # the further premium counts from this day
 
 
-class ReturnReceived(_Event, frozen=True, kw_only=True, tag="loans.return_received.v1"):
+class ReturnReceived(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loans.return_received.v1"):
     """Goods are at the return place, and pending: nothing is credited yet."""
 
     returned: ReturnId  # the return
@@ -220,6 +221,7 @@ class ReturnReceived(_Event, frozen=True, kw_only=True, tag="loans.return_receiv
     mass_g: Grams
     received_on: date  # premium is owed up to this day
     pending_g: Grams  # contained, by the borrower's own assay
+    dated_because: DatedBecause = msgspec.UNSET
 
 
 class ReturnAssayed(_Event, frozen=True, kw_only=True, tag="loans.return_assayed.v1"):

@@ -31,6 +31,7 @@ from shared.http.fields import Body, Day, PositiveGrams, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
 from shared.terms.countersigning_api import ProposalView, propose
+from shared.terms.dating import Dated
 
 router = APIRouter(prefix="/v1/material-loans", tags=["material loans"])
 
@@ -49,6 +50,7 @@ class ReturnBody(Body):
     custody_model: CustodyModel
     assay: AssayBody
     received_on: Day
+    dated_because: Dated | None = Field(default=None, description="needed where `received_on` is not today: why it is recorded later")
 
 
 class ReturnAssayBody(AssayBody):
@@ -108,7 +110,12 @@ async def receive_return(loan: MaterialPath, body: ReturnBody, caller: Operates,
         custody_model=body.custody_model,
     )
     command = ReceiveReturn(
-        returned=ReturnId(post.new_id("mrt")), lot=lot, own_assay=body.assay.assay(), received_on=body.received_on, on=post.today
+        returned=ReturnId(post.new_id("mrt")),
+        lot=lot,
+        own_assay=body.assay.assay(),
+        received_on=body.received_on,
+        dated_because=body.dated_because,
+        on=post.today,
     )
     event = (await post.submit(stream_of(loan), command)).facts[0].event
     return ReceivedView(

@@ -16,7 +16,7 @@ import msgspec
 from services.loans.domain.material.laboratories import RESERVE, Registered
 from services.loans.domain.material.owed import discharge, owed
 from services.loans.domain.material.state import MaterialLoan, Reason, Return, agreed, owed_on
-from services.loans.domain.material.terms import closed, not_found, not_lent
+from services.loans.domain.material.terms import Refusal, closed, not_found, not_lent
 from services.loans.domain.standing.instalments import round_half_even
 from services.loans.events.material import (
     Assay,
@@ -35,6 +35,7 @@ from services.loans.events.material import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
+from shared.terms.dating import Dated, undated
 
 
 class ReceiveReturn(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -42,6 +43,7 @@ class ReceiveReturn(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     lot: ReturnedLot
     own_assay: Assay
     received_on: date
+    dated_because: Dated | None = None  # needed where it was not received today
     on: date  # today
 
 
@@ -68,9 +70,11 @@ class TurnBackReturn(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     detail: str
 
 
-def receive(command: ReceiveReturn, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refused[Reason]:
+def receive(command: ReceiveReturn, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refusal:
     if (fault := not_lent(loan) or _fault(command, loan)) is not None:
         return fault
+    if (late := undated(command.received_on, command.on, command.dated_because)) is not None:
+        return late
     assert loan.id is not None
     element = agreed(loan).element
     mass_g = command.lot.units * command.lot.nominal_unit_g
@@ -96,6 +100,7 @@ def receive(command: ReceiveReturn, loan: MaterialLoan) -> Sequence[MaterialEven
             mass_g=mass_g,
             received_on=command.received_on,
             pending_g=pending_g,
+            dated_because=command.dated_because,
         )
     ]
 

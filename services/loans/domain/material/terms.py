@@ -31,11 +31,12 @@ from shared.journal.record import MAX_INTEGER, canonical
 from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason, Signing, sign
 from shared.terms.authority import Action, Fault
+from shared.terms.dating import DatingReason
 
 MAX_STEP_DAYS = 3660
 MAX_PCT = 1000
 
-type Refusal = Refused[Reason] | Refused[ApprovalReason] | Refused[Fault]
+type Refusal = Refused[Reason] | Refused[ApprovalReason] | Refused[Fault] | Refused[DatingReason]
 
 
 class OfferMaterialLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):

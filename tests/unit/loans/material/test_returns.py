@@ -2,11 +2,13 @@
 
 from fractions import Fraction
 
+import msgspec
 import pytest
 
 from services.loans.domain.material.returns import TurnBackReturn, umpired
 from services.loans.domain.material.state import owed_on
 from services.loans.events.material import MaterialLoanClosed, ReturnAssayed, ReturnCredited, ReturnId, ReturnRejected, ReturnSettled
+from shared.terms.dating import DatingReason
 from tests.stories.material import (
     BACK,
     TERMS,
@@ -105,6 +107,13 @@ def test_what_is_too_much_is_reckoned_on_the_day_of_receipt():
     late = days(540)
     lent().when(bring(12, late, received_on=TODAY)).refused("return_exceeds_owed")
     assert len(lent().when(bring(12, late)).events) == 1
+
+
+def test_a_return_for_another_day_says_why():
+    late = bring(1, LATER, received_on=TODAY)
+    lent().when(msgspec.structs.replace(late, dated_because=None)).refused(DatingReason.WITHOUT_REASON, "/dated_because")
+    assert lent().when(late).events[0].dated_because == "paper_late"
+    assert lent().when(bring(1, LATER)).events[0].dated_because is None
 
 
 def test_what_is_back_earns_no_premium_any_more_and_what_is_out_does():
