@@ -15,13 +15,21 @@ from msgspec import UNSET
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.inventory.events import AssignmentDelivered
+from services.loans.events.equity import SharesDivested, SharesSubscribed
 from services.loans.events.loan import AdvancePaid, PaymentRecorded
 from services.loans.events.material import ReturnReceived
 from shared.terms.countersigning import CommandApproved, CommandProposed
 from shared.terms.reach import LogReachReported
 
 _DELIVERY = "accept_delivery"
-OWN_DAY: dict[type, str] = {PaymentRecorded: "received_on", AdvancePaid: "paid_on", ReturnReceived: "received_on"}
+_PROPOSED = frozenset({_DELIVERY, "trade_shares"})  # acts that are recorded, as far as their days go, when they are proposed
+OWN_DAY: dict[type, str] = {
+    PaymentRecorded: "received_on",
+    AdvancePaid: "paid_on",
+    ReturnReceived: "received_on",
+    SharesSubscribed: "paid_on",
+    SharesDivested: "received_on",
+}
 
 
 class Dating:
@@ -38,9 +46,9 @@ class Dating:
             return  # what follows from something else counts for its day
         rule, day, recorded_at = service, record.effective_on, record.recorded_at
         match event:
-            case CommandProposed(act=act) if act == _DELIVERY:
+            case CommandProposed(act=act) if act in _PROPOSED:
                 self._proposed[record.stream, event.proposal] = record.recorded_at
-            case CommandApproved(act=act) if act == _DELIVERY:
+            case CommandApproved(act=act) if act in _PROPOSED:
                 self._reported[record.command_id] = self._proposed.pop((record.stream, event.proposal), record.recorded_at)
             case AssignmentDelivered():
                 if event.reported_by is not None:
@@ -53,6 +61,7 @@ class Dating:
         if (field := OWN_DAY.get(type(event))) is not None:
             self._hold(place, rule, day, recorded_at, None)
             rule, day = type(event).__name__, getattr(event, field).isoformat()
+            recorded_at = self._reported.get(record.command_id, recorded_at)
             if because is not UNSET:
                 self._in_force.add(rule)
         self._hold(place, rule, day, recorded_at, because or None)

@@ -25,7 +25,8 @@ class DatingReason(Reasons):
 
 
 def undated(day: date, on: date, because: Dated | None) -> Refused[DatingReason] | None:
-    """What is recorded `on` one day and counts for another needs a reason. None: nothing is wrong."""
+    """What is recorded `on` one day and counts for another needs a reason. What another signs is recorded when it is proposed.
+    None: nothing is wrong."""
     if day == on or because is not None:
         return None
     accepted = f"dated_because: one of {', '.join(Dated)}; or {on}"

@@ -445,17 +445,18 @@ def _write_down(holding: str, flow: str) -> Document:
 
 def _flow(client: Client, holding: str, state: Any) -> Any:
     dice, flow, day = client.dice, client.new_id("eqf"), _lately(client)
+    told: dict[str, Any] = {"flow": flow, "reference": flow, "dated_because": Dated.REPORTED_LATE, "on": date.min}
     lost = _write_down(holding, flow)
     units = dice.randrange(1, 12)
     if not state.figures.units or dice.random() < 0.2:
-        return SubscribeShares(flow=flow, reference=flow, units=units, amount_minor=units * CENTS, paid_on=day, on=date.min)
+        return SubscribeShares(units=units, amount_minor=units * CENTS, paid_on=day, **told)
     return dice.choice(
         (
             ValueHolding(value_minor=units * CENTS, valued_on=day, source="a valuer", on=date.min),
-            ReceiveDividend(flow=flow, reference=flow, amount_minor=70, received_on=day, dated_because=Dated.REPORTED_LATE, on=date.min),
+            ReceiveDividend(amount_minor=70, received_on=day, **told),
             ReverseDividend(flow=next(iter(sorted(state.dividends)), flow), reason="another's"),
-            DivestShares(flow=flow, reference=flow, units=units, amount_minor=units * 900, received_on=day, on=date.min),
-            DivestShares(flow=flow, reference=flow, units=state.figures.units, amount_minor=0, received_on=day, on=date.min),
+            DivestShares(units=units, amount_minor=units * 900, received_on=day, **told),
+            DivestShares(units=state.figures.units, amount_minor=0, received_on=day, **told),
             with_document(
                 lost,
                 ProposeWriteDown(

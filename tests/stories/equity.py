@@ -55,7 +55,13 @@ def committed(*happened: Any) -> Given:
 
 def subscribe(units: int, amount_minor: int, on: date = COMMITTED_ON, reference: str = "s") -> SubscribeShares:
     return SubscribeShares(
-        flow=EquityFlowId(f"eqf_{reference}"), reference=reference, units=units, amount_minor=amount_minor, paid_on=on, on=TODAY
+        flow=EquityFlowId(f"eqf_{reference}"),
+        reference=reference,
+        units=units,
+        amount_minor=amount_minor,
+        paid_on=on,
+        dated_because=None if on == TODAY else Dated.PAPER_LATE,
+        on=TODAY,
     )
 
 
@@ -72,7 +78,13 @@ def dividend(amount_minor: int, on: date = TODAY, reference: str = "d", because:
 
 def divest(units: int, amount_minor: int, on: date = TODAY, reference: str = "v") -> DivestShares:
     return DivestShares(
-        flow=EquityFlowId(f"eqf_{reference}"), reference=reference, units=units, amount_minor=amount_minor, received_on=on, on=TODAY
+        flow=EquityFlowId(f"eqf_{reference}"),
+        reference=reference,
+        units=units,
+        amount_minor=amount_minor,
+        received_on=on,
+        dated_because=None if on == TODAY else Dated.PAPER_LATE,
+        on=TODAY,
     )
 
 

@@ -15,7 +15,7 @@ from services.loans.events.terms import Category, FundingAccount
 from shared.journal.record import Grams
 from shared.journal.texts import TypedText
 from shared.terms.acting import Approval
-from shared.terms.dating import Dated
+from shared.terms.dating import Dated, DatedBecause
 
 HoldingId = NewType("HoldingId", str)  # "eqh_01j..."
 CompanyCode = NewType("CompanyCode", str)  # "larvotto": who issues the shares
@@ -116,7 +116,7 @@ class UncalledCancelled(_Event, frozen=True, kw_only=True, tag="loans.uncalled_c
     reason: TypedText
 
 
-class SharesSubscribed(_Event, frozen=True, kw_only=True, tag="loans.shares_subscribed.v1"):
+class SharesSubscribed(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loans.shares_subscribed.v1"):
     flow: EquityFlowId
     facility: FacilityId
     reference: str  # the bank's; each counts once
@@ -126,6 +126,7 @@ class SharesSubscribed(_Event, frozen=True, kw_only=True, tag="loans.shares_subs
     paid_on: date
     change: HoldingChange
     after: HoldingFigures
+    dated_because: DatedBecause = msgspec.UNSET
 
 
 class HoldingValued(_Event, frozen=True, kw_only=True, tag="loans.holding_valued.v2"):
@@ -160,7 +161,7 @@ class DividendReversed(_Event, frozen=True, kw_only=True, tag="loans.dividend_re
     after: HoldingFigures
 
 
-class SharesDivested(_Event, frozen=True, kw_only=True, tag="loans.shares_divested.v1"):
+class SharesDivested(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loans.shares_divested.v1"):
     flow: EquityFlowId
     reference: str
     currency: str
@@ -171,6 +172,7 @@ class SharesDivested(_Event, frozen=True, kw_only=True, tag="loans.shares_divest
     received_on: date
     change: HoldingChange
     after: HoldingFigures
+    dated_because: DatedBecause = msgspec.UNSET
 
 
 class WriteDownProposed(_Event, frozen=True, kw_only=True, tag="loans.write_down_proposed.v2"):

@@ -61,6 +61,7 @@ class SubscriptionBody(Body):
     units: Units
     amount_minor: PositiveMinor
     paid_on: Day
+    dated_because: Dated | None = Field(default=None, description="needed where `paid_on` is not today: why it is recorded later")
 
 
 class ValuationBody(Body):
@@ -81,6 +82,7 @@ class DivestmentBody(Body):
     units: Units
     amount_minor: WholeMinor
     received_on: Day
+    dated_because: Dated | None = Field(default=None, description="needed where `received_on` is not today: why it is recorded later")
 
 
 class FiguresView(BaseModel):
@@ -204,7 +206,7 @@ async def cancel_uncalled(holding: HoldingPath, body: ReasonBody, caller: Operat
 
 @router.post("/v1/holdings/{holding}/subscriptions", status_code=202)
 async def subscribe_shares(holding: HoldingPath, body: SubscriptionBody, caller: Operates, post: Posting) -> ProposalView:
-    command = SubscribeShares(flow=EquityFlowId(post.new_id("eqf")), **body.model_dump(), on=post.today)
+    command = SubscribeShares(flow=EquityFlowId(post.new_id("eqf")), **body.model_dump(), reported_on=post.today, on=post.today)
     return await propose(post, CONTROLS, f"equity/{holding}", command)
 
 
@@ -229,7 +231,7 @@ async def reverse_dividend(holding: HoldingPath, flow: FlowPath, body: ReasonBod
 @router.post("/v1/holdings/{holding}/divestments", status_code=202)
 async def divest_shares(holding: HoldingPath, body: DivestmentBody, caller: Operates, post: Posting) -> ProposalView:
     """At the average cost of what is held; the last of the shares closes the holding."""
-    command = DivestShares(flow=EquityFlowId(post.new_id("eqf")), **body.model_dump(), on=post.today)
+    command = DivestShares(flow=EquityFlowId(post.new_id("eqf")), **body.model_dump(), reported_on=post.today, on=post.today)
     return await propose(post, CONTROLS, f"equity/{holding}", command)
 
 

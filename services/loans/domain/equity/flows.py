@@ -41,6 +41,8 @@ class SubscribeShares(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     units: int
     amount_minor: int
     paid_on: date
+    dated_because: Dated | None = None  # needed where it was not paid on the day on which it is proposed
+    reported_on: date | None = None  # that day; None: an earlier build did not say, and it is that of the signature
     on: date
 
 
@@ -73,6 +75,8 @@ class DivestShares(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     units: int
     amount_minor: int
     received_on: date
+    dated_because: Dated | None = None
+    reported_on: date | None = None
     on: date
 
 
@@ -100,6 +104,8 @@ def _subscribe(command: SubscribeShares, holding: Holding, id: HoldingId, terms:
     assert holding.committed_on is not None
     if (fault := _day_fault(command.paid_on, holding.committed_on, command.on, "/paid_on")) is not None:
         return fault
+    if (undated_fault := undated(command.paid_on, command.reported_on or command.on, command.dated_because)) is not None:
+        return undated_fault
     if (fault := _reference_fault(holding, command.reference)) is not None:
         return fault
     left = terms.units - holding.units_subscribed
@@ -127,6 +133,7 @@ def _subscribe(command: SubscribeShares, holding: Holding, id: HoldingId, terms:
             units=command.units,
             amount_minor=command.amount_minor,
             paid_on=command.paid_on,
+            dated_because=command.dated_because,
             change=HoldingChange(cash_minor=-command.amount_minor, cost_minor=command.amount_minor),
             after=after,
         )
@@ -196,6 +203,8 @@ def _divest(command: DivestShares, holding: Holding, id: HoldingId, terms: Holdi
     figures = holding.figures
     if (fault := held_fault(holding, command.received_on, command.on, "/received_on")) is not None:
         return fault
+    if (undated_fault := undated(command.received_on, command.reported_on or command.on, command.dated_because)) is not None:
+        return undated_fault
     if (fault := _reference_fault(holding, command.reference)) is not None:
         return fault
     most = sellable_on(holding, command.received_on)
@@ -224,6 +233,7 @@ def _divest(command: DivestShares, holding: Holding, id: HoldingId, terms: Holdi
         cost_minor=cost,
         gain_minor=gain,
         received_on=command.received_on,
+        dated_because=command.dated_because,
         change=HoldingChange(cash_minor=command.amount_minor, cost_minor=-cost, divestment_income_minor=-gain),
         after=after,
     )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.loans.domain.equity.decider import DECIDER, CancelUncalled, CommitHolding, RefuseHolding, WithdrawHolding
-from services.loans.domain.equity.flows import ReverseDividend
+from services.loans.domain.equity.flows import ReverseDividend, SubscribeShares
 from services.loans.domain.equity.state import HoldingStatus, Reason, units_on
 from services.loans.domain.equity.write_downs import WithdrawWriteDown
 from services.loans.events.authority import AuthorityCited
@@ -129,6 +129,19 @@ def test_a_dividend_of_the_past_counts_once_and_can_be_taken_back():
     holding = holding.given(ReverseDividend(flow=EquityFlowId("eqf_d"), reason="another company's"))
     assert holding.state.figures.dividends_minor == 0
     holding.when(ReverseDividend(flow=EquityFlowId("eqf_d"), reason="again")).refused(Reason.DIVIDEND_NOT_FOUND)
+
+
+@pytest.mark.parametrize(
+    ("holding", "command"),
+    [(committed(), subscribe(1, 1, TODAY)), (committed(subscribe(10, 100)), divest(1, 1))],
+)
+def test_shares_for_another_day_than_that_of_the_proposal_say_why(holding: Given, command: Any):
+    proposed = TODAY - timedelta(days=2)
+    signed_later = msgspec.structs.replace(command, reported_on=proposed)
+    holding.when(signed_later).refused(DatingReason.WITHOUT_REASON, "/dated_because")
+    assert holding.when(msgspec.structs.replace(signed_later, dated_because="paper_late")).events[0].dated_because == "paper_late"
+    of_its_day = {"paid_on" if isinstance(command, SubscribeShares) else "received_on": proposed}
+    assert holding.when(msgspec.structs.replace(signed_later, **of_its_day)).events[0].dated_because is None
 
 
 def test_a_dividend_is_above_zero_and_on_shares_that_were_subscribed():

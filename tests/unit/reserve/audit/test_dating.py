@@ -1,6 +1,7 @@
 """What counts for another day than it was recorded on says why, and is listed."""
 
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from reserve.audit.dating import OWN_DAY, Dating
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Findings
 from services.inventory import events as inventory
+from services.loans.events.equity import SharesDivested, SharesSubscribed
 from shared.terms.acting import Approval
 from shared.terms.countersigning import CommandApproved, CommandProposed
 from shared.terms.dating import Dated
@@ -19,6 +21,7 @@ from tests.stories.audit import ANTIMONY, Step, Told, draw, failures, stock, tol
 
 EARLY = date(2026, 3, 1)
 RECORDED = "2026-03-04T01:00:00.000000Z"
+SIGNED: dict[type, str] = {SharesSubscribed: "trade_shares", SharesDivested: "trade_shares"}
 
 
 def dated(history: Told, name: str, at: str = RECORDED) -> None:
@@ -125,19 +128,26 @@ def test_money_that_counts_for_an_earlier_day_says_why(kind: type) -> None:
     assert [each.place for each in result.listed] == ["before", "says_why"]
 
 
-async def test_a_delivery_that_another_signs_is_reported_when_it_is_proposed(tmp_path: Path) -> None:
+def of_an_assignment(day: date) -> Any:
+    more: dict[str, Any] = {"product": ANTIMONY, "draw": "drw_1", "right": "rgt_1", "partner": "JP", "mass_g": 1, "remaining_g": 0}
+    return inventory.AssignmentDelivered(**more, delivered_on=day, evidence="CMR", reported_by="reserve")
+
+
+@pytest.mark.parametrize(
+    ("act", "of_day"),
+    [("accept_delivery", of_an_assignment), *((act, partial(own_day, kind)) for kind, act in SIGNED.items())],
+)
+def test_what_another_signs_is_recorded_when_it_is_proposed(act: str, of_day: Any) -> None:
     findings = Findings()
     dating = Dating(findings)
 
     def see(place: str, event: Any, at: str, on: str) -> None:
         dating.see("inventory", place, recorded(at, on), event)
 
-    of: dict[str, Any] = {"proposal": "prp_1", "act": "accept_delivery", "document": "", "proposed_by": "ann"}
+    of: dict[str, Any] = {"proposal": "prp_1", "act": act, "document": "", "proposed_by": "ann"}
     see("proposed", CommandProposed(**of, streams=(), command={}, lapses_on=EARLY), "2026-03-01T01:00:00.000000Z", "2026-03-01")
     approval = Approval(subject="bob", key="", signature="", approved_on=EARLY)
     see("signed", CommandApproved(**of, approval=approval), RECORDED, "2026-03-04")
-    for place, day in (("delivered", EARLY), ("earlier", date(2026, 2, 20))):
-        more: dict[str, Any] = {"product": ANTIMONY, "draw": "drw_1", "right": "rgt_1", "partner": "JP", "mass_g": 1, "remaining_g": 0}
-        event = inventory.AssignmentDelivered(**more, delivered_on=day, evidence="CMR", reported_by="reserve")
-        see(place, event, RECORDED, "2026-03-04")
+    for place, day in (("on its day", EARLY), ("earlier", date(2026, 2, 20))):
+        see(place, of_day(day), RECORDED, "2026-03-04")
     assert [failure.place for result in findings.results() for failure in result.failures] == ["earlier"]
