@@ -16,15 +16,18 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.inventory.events import AssignmentDelivered
 from services.loans.events.equity import SharesDivested, SharesSubscribed
-from services.loans.events.loan import AdvancePaid, PaymentRecorded
+from services.loans.events.loan import AdvancePaid, PaymentRecorded, RecoveryRecorded
 from services.loans.events.material import ReturnReceived
 from shared.terms.countersigning import CommandApproved, CommandProposed
 from shared.terms.reach import LogReachReported
 
 _DELIVERY = "accept_delivery"
-_PROPOSED = frozenset({_DELIVERY, "trade_shares"})  # acts that are recorded, as far as their days go, when they are proposed
+_PROPOSED = frozenset(
+    {_DELIVERY, "record_recovery", "trade_shares"}
+)  # acts whose days are those of the proposal
 OWN_DAY: dict[type, str] = {
     PaymentRecorded: "received_on",
+    RecoveryRecorded: "received_on",
     AdvancePaid: "paid_on",
     ReturnReceived: "received_on",
     SharesSubscribed: "paid_on",

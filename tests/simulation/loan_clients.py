@@ -300,8 +300,8 @@ async def _pay(client: Client, stream: str, state: Any) -> None:
     kind = RecordRecovery if state.status == "defaulted" else RecordPayment
     told: dict[str, Any] = {"payment": payment, "reference": reference, "amount_minor": amount_minor, "received_on": _lately(client)}
     if kind is RecordPayment:
-        told |= {"prepays": client.dice.choice(("nothing", "instalment", "term")), "by": client.name, "dated_because": Dated.PAPER_LATE}
-    await give(client, "loans", stream, kind(on=date.min, **told))
+        told |= {"prepays": client.dice.choice(("nothing", "instalment", "term")), "by": client.name}
+    await give(client, "loans", stream, kind(dated_because=Dated.PAPER_LATE, on=date.min, **told))
     if kind is RecordPayment and client.dice.random() < 0.7:
         await _reconcile(client, stream, payment)
 

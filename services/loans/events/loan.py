@@ -324,6 +324,7 @@ class RecoveryRecorded(LoanFact, frozen=True, kw_only=True, omit_defaults=True, 
     change: BookChange
     after: Figures
     due_first: bool = False
+    dated_because: DatedBecause = msgspec.UNSET
 
 
 class LoanRepaid(LoanFact, frozen=True, kw_only=True, tag="loans.loan_repaid.v1"):

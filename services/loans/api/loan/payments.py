@@ -37,13 +37,13 @@ class RecoveryBody(Body):
     reference: Reference
     amount_minor: PositiveMinor
     received_on: Day
+    dated_because: Dated | None = Field(default=None, description="needed where `received_on` is not today: why it is recorded later")
 
 
 class PaymentBody(RecoveryBody):
     """`prepays`: what is paid beyond what is due is credit ("nothing"), or makes the instalments smaller, or fewer."""
 
     prepays: Prepays = "nothing"
-    dated_because: Dated | None = Field(default=None, description="needed where `received_on` is not today: why it is recorded later")
 
 
 class ReconciliationBody(Body):
@@ -115,6 +115,8 @@ async def record_recovery(loan: LoanPath, body: RecoveryBody, caller: Operates, 
         reference=body.reference,
         amount_minor=body.amount_minor,
         received_on=body.received_on,
+        dated_because=body.dated_because,
+        reported_on=post.today,
         on=post.today,
     )
     return await propose(post, CONTROLS, f"loan/{loan}", command)

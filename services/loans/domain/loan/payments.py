@@ -68,6 +68,8 @@ class RecordRecovery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reference: str
     amount_minor: int
     received_on: date
+    dated_because: Dated | None = None  # needed where it was not received on the day on which it is proposed
+    reported_on: date | None = None  # that day; None: an earlier build did not say, and it is that of the signature
     on: date
 
 
@@ -183,6 +185,8 @@ def _recover(command: RecordRecovery, loan: Loan) -> Decided:
         return wrong_status(loan, "in default")
     if (fault := _payment_fault(loan, command.reference, command.amount_minor, command.received_on, command.on)) is not None:
         return fault
+    if (late := undated(command.received_on, command.reported_on or command.on, command.dated_because)) is not None:
+        return late
     recovered = RecoveryRecorded(
         loan=loan.id,
         payment=command.payment,
@@ -193,6 +197,7 @@ def _recover(command: RecordRecovery, loan: Loan) -> Decided:
         change=NO_CHANGE,
         after=NO_FIGURES,
         due_first=True,
+        dated_because=command.dated_because,
     )
     recovered = entered(loan, recovered, command.on)
     return too_much(recovered, "/amount_minor") or [recovered, *consequences(loan, recovered.after)]

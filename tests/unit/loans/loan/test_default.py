@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from services.loans.domain.facility import headroom
@@ -18,6 +19,7 @@ from services.loans.events.facility import CommitmentId, FacilityId, Limit
 from services.loans.events.loan import LoanId, PaymentId
 from services.loans.events.terms import Accelerate, EndEnforcement, Refund, Reinstate, Restructure, WaiveCovenant, WriteOff
 from shared.journal.decider import CancelTimer, Timer
+from shared.terms.dating import DatingReason
 from tests.stories.given import Given
 from tests.stories.loan import (
     SHOWN,
@@ -57,6 +59,15 @@ def due_on(loan: Given, on: date) -> int:
 
 def recovery(name: str, amount_minor: int, on: date) -> RecordRecovery:
     return RecordRecovery(payment=PaymentId(f"pay_{name}"), reference=f"bank/{name}", amount_minor=amount_minor, received_on=on, on=on)
+
+
+def test_what_is_recovered_on_another_day_than_that_of_the_proposal_says_why():
+    loan, on = lent(*OVERDUE, declare(), **MARGIN), DECLARED + timedelta(days=3)
+    signed_later = msgspec.structs.replace(recovery("a", 100, DECLARED), on=on)
+    loan.when(msgspec.structs.replace(signed_later, reported_on=on)).refused(DatingReason.WITHOUT_REASON, "/dated_because")
+    late = msgspec.structs.replace(signed_later, reported_on=on, dated_because="reported_late")
+    assert loan.when(late).events[0].dated_because == "reported_late"
+    assert loan.when(msgspec.structs.replace(signed_later, reported_on=DECLARED)).events[0].dated_because is None
 
 
 def accelerated(*happened: Any) -> Given:

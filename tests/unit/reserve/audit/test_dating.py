@@ -13,6 +13,7 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Findings
 from services.inventory import events as inventory
 from services.loans.events.equity import SharesDivested, SharesSubscribed
+from services.loans.events.loan import RecoveryRecorded
 from shared.terms.acting import Approval
 from shared.terms.countersigning import CommandApproved, CommandProposed
 from shared.terms.dating import Dated
@@ -21,7 +22,7 @@ from tests.stories.audit import ANTIMONY, Step, Told, draw, failures, stock, tol
 
 EARLY = date(2026, 3, 1)
 RECORDED = "2026-03-04T01:00:00.000000Z"
-SIGNED: dict[type, str] = {SharesSubscribed: "trade_shares", SharesDivested: "trade_shares"}
+SIGNED: dict[type, str] = {SharesSubscribed: "trade_shares", SharesDivested: "trade_shares", RecoveryRecorded: "record_recovery"}
 
 
 def dated(history: Told, name: str, at: str = RECORDED) -> None:
