@@ -16,15 +16,14 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.inventory.events import AssignmentDelivered
 from services.loans.events.equity import SharesDivested, SharesSubscribed
-from services.loans.events.loan import AdvancePaid, PaymentRecorded, RecoveryRecorded
+from services.loans.events.loan import AdvancePaid, FeeCharged, PaymentRecorded, RateReset, RecoveryRecorded
 from services.loans.events.material import ReturnReceived
 from shared.terms.countersigning import CommandApproved, CommandProposed
 from shared.terms.reach import LogReachReported
 
 _DELIVERY = "accept_delivery"
-_PROPOSED = frozenset(
-    {_DELIVERY, "record_recovery", "trade_shares"}
-)  # acts whose days are those of the proposal
+# Acts that are recorded, as to the day that they count for, when they are proposed.
+_PROPOSED = frozenset({_DELIVERY, "record_recovery", "trade_shares", "charge_fee", "reset_rate"})
 OWN_DAY: dict[type, str] = {
     PaymentRecorded: "received_on",
     RecoveryRecorded: "received_on",
@@ -32,13 +31,16 @@ OWN_DAY: dict[type, str] = {
     ReturnReceived: "received_on",
     SharesSubscribed: "paid_on",
     SharesDivested: "received_on",
+    FeeCharged: "due_on",
+    RateReset: "from_on",
 }
+_AGREED = (FeeCharged, RateReset)  # for days to come, too
 
 
 class Dating:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
-        self._in_force: set[str] = set()  # services, and acts
+        self._in_force: set[str] = set()  # services, acts, and kinds of event
         self._proposed: dict[tuple[str, str], str] = {}  # (stream, proposal) -> when it was recorded
         self._reported: dict[str, str] = {}  # command -> when what it does was proposed
 
@@ -65,6 +67,8 @@ class Dating:
             self._hold(place, rule, day, recorded_at, None)
             rule, day = type(event).__name__, getattr(event, field).isoformat()
             recorded_at = self._reported.get(record.command_id, recorded_at)
+            if isinstance(event, _AGREED):
+                day = min(day, recorded_at[: len(day)])
             if because is not UNSET:
                 self._in_force.add(rule)
         self._hold(place, rule, day, recorded_at, because or None)

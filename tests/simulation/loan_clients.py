@@ -318,11 +318,12 @@ async def _reverse(client: Client, stream: str, state: Any) -> None:
 
 
 async def _change(client: Client, stream: str, state: Any) -> None:
+    late: dict[str, Any] = {"dated_because": Dated.REPORTED_LATE, "on": date.min}
     fee = client.new_id("fee")
     command: Any = client.dice.choice(
         (
-            ResetRate(base_pct=client.dice.choice(("0", "7", "12.5")), source="RBA", from_on=_lately(client), on=date.min),
-            ChargeFee(fee=fee, text="a visit", amount_minor=99, due_on=_lately(client), on=date.min),
+            ResetRate(base_pct=client.dice.choice(("0", "7", "12.5")), source="RBA", from_on=_lately(client), **late),
+            ChargeFee(fee=fee, text="a visit", amount_minor=99, due_on=_lately(client), **late),
             ReportRatio(kind="dscr", ratio=client.dice.choice(("1.0", "1.4")), for_on=BEGAN, source="accounts", on=date.min),
             Regrade(grade="B", stage=2, provision_minor=100, reason="a look"),
         )

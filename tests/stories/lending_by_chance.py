@@ -20,6 +20,7 @@ from services.loans.events.loan import PaymentId
 from services.loans.events.material import ReturnId
 from services.loans.events.terms import Restructure, ScheduleTerms, WriteOff
 from shared.journal.decider import Decider, Refused
+from shared.terms.dating import Dated
 from tests.stories import loan as facility_loan
 from tests.stories import material
 from tests.stories.equity import COMMITTED_ON, TODAY, divest, dividend, subscribe, value, write_down
@@ -82,10 +83,15 @@ events_of_a_loan = st.one_of(
     st.builds(lambda on: ClosePeriod(on=on), later),
     st.builds(lambda on: ClosePeriod(on=on), later),
     st.builds(
-        lambda pct, on, now: ResetRate(base_pct=pct, source="x", from_on=on, on=now), st.sampled_from(["0", "3.5", "9"]), later, later
+        lambda pct, on, now: ResetRate(base_pct=pct, source="x", from_on=on, dated_because=Dated.PAPER_LATE, on=now),
+        st.sampled_from(["0", "3.5", "9"]),
+        later,
+        later,
     ),
     st.builds(
-        lambda name, minor, due, on: ChargeFee(fee=f"fee_{name}", text="x", amount_minor=minor, due_on=due, on=on),
+        lambda name, minor, due, on: ChargeFee(
+            fee=f"fee_{name}", text="x", amount_minor=minor, due_on=due, dated_because=Dated.PAPER_LATE, on=on
+        ),
         references,
         st.integers(1, 900),
         later,

@@ -250,7 +250,7 @@ class PaymentReversed(LoanFact, frozen=True, kw_only=True, tag="loans.payment_re
     after: Figures
 
 
-class RateReset(LoanFact, frozen=True, kw_only=True, tag="loans.rate_reset.v2"):
+class RateReset(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.rate_reset.v2"):
     """From a day on. Of several for one day the last one told counts. With `published`, nobody has reset it: the loan's terms say that it
     follows what is published."""
 
@@ -262,9 +262,10 @@ class RateReset(LoanFact, frozen=True, kw_only=True, tag="loans.rate_reset.v2"):
     change: BookChange
     after: Figures
     published: Publication | msgspec.UnsetType = msgspec.UNSET  # of the reference rate that `source` names
+    dated_because: DatedBecause = msgspec.UNSET
 
 
-class FeeCharged(LoanFact, frozen=True, kw_only=True, tag="loans.fee_charged.v2"):
+class FeeCharged(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.fee_charged.v2"):
     fee: str  # "fee_01j..."
     text: TypedText
     currency: str
@@ -272,6 +273,7 @@ class FeeCharged(LoanFact, frozen=True, kw_only=True, tag="loans.fee_charged.v2"
     due_on: date
     change: BookChange
     after: Figures
+    dated_because: DatedBecause = msgspec.UNSET
 
 
 class PeriodClosed(LoanFact, frozen=True, kw_only=True, tag="loans.period_closed.v1"):

@@ -3,7 +3,7 @@
 from datetime import date
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
 from services.loans.api.fields import LoanPath, Number, PositiveMinor, PositiveNumber, WholeMinor
@@ -18,6 +18,7 @@ from services.loans.tables.loan import RatioRow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Posting, Reading
 from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
+from shared.terms.dating import Dated
 
 router = APIRouter(prefix="/v1/loans", tags=["servicing"])
 
@@ -28,12 +29,14 @@ class RateResetBody(Body):
     base_pct: Number
     source: Text
     from_on: Day
+    dated_because: Dated | None = Field(default=None, description="needed where `from_on` is before today: why it is recorded later")
 
 
 class FeeBody(Body):
     text: Text
     amount_minor: PositiveMinor
     due_on: Day
+    dated_because: Dated | None = Field(default=None, description="needed where `due_on` is before today: why it is recorded later")
 
 
 class RatioBody(Body):
@@ -76,14 +79,27 @@ class GradeView(BaseModel):
 
 @router.post("/{loan}/rates", status_code=202)
 async def reset_rate(loan: LoanPath, body: RateResetBody, caller: Operates, post: Posting) -> ProposalView:
-    command = ResetRate(base_pct=body.base_pct, source=post.text(body.source), from_on=body.from_on, on=post.today)
+    command = ResetRate(
+        base_pct=body.base_pct,
+        source=post.text(body.source),
+        from_on=body.from_on,
+        dated_because=body.dated_because,
+        reported_on=post.today,
+        on=post.today,
+    )
     return await propose(post, CONTROLS, f"loan/{loan}", command)
 
 
 @router.post("/{loan}/fees", status_code=202)
 async def charge_fee(loan: LoanPath, body: FeeBody, caller: Operates, post: Posting) -> ProposalView:
     command = ChargeFee(
-        fee=post.new_id("fee"), text=post.text(body.text), amount_minor=body.amount_minor, due_on=body.due_on, on=post.today
+        fee=post.new_id("fee"),
+        text=post.text(body.text),
+        amount_minor=body.amount_minor,
+        due_on=body.due_on,
+        dated_because=body.dated_because,
+        reported_on=post.today,
+        on=post.today,
     )
     return await propose(post, CONTROLS, f"loan/{loan}", command)
 

@@ -51,6 +51,7 @@ from services.loans.events.rates import Publication, RateCode
 from services.loans.events.terms import CovenantKind, Grade, LoanTerms, Stage
 from shared.journal.decider import Refused
 from shared.journal.texts import TypedText
+from shared.terms.dating import Dated, DatingReason, undated
 
 FIXED = "fixed"  # a base rate that nobody publishes
 
@@ -73,6 +74,8 @@ class ResetRate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     base_pct: str
     source: TypedText
     from_on: date
+    dated_because: Dated | None = None  # needed where that is before the day on which it is proposed
+    reported_on: date | None = None  # that day; None: an earlier build did not say, and it is that of the signature
     on: date
 
 
@@ -90,6 +93,8 @@ class ChargeFee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     text: TypedText
     amount_minor: int
     due_on: date
+    dated_because: Dated | None = None
+    reported_on: date | None = None
     on: date
 
 
@@ -212,6 +217,8 @@ def _reset_rate(command: ResetRate, loan: Loan) -> Decided:
         return Refused(Reason.RATE_INVALID, "no rate that is charged", "/base_pct", f"0 to {MAX_RATE_PCT} per cent a year, all in")
     if (fault := planned_fault(loan, command.from_on, command.on, "/from_on")) is not None:
         return fault
+    if (late := _undated(command, command.from_on)) is not None:
+        return late
     if loan.terms.reference_rate is not None:
         accepted = "a publication of it, or a restructuring"
         return Refused(Reason.RATE_FOLLOWS, f"the terms say that it is {loan.terms.reference_rate.rate}", "/base_pct", accepted)
@@ -227,6 +234,7 @@ def _reset_rate(command: ResetRate, loan: Loan) -> Decided:
         currency=loan.terms.currency,
         change=NO_CHANGE,
         after=NO_FIGURES,
+        dated_because=command.dated_because,
     )
     reset = entered(loan, reset, command.on)
     return [reset, *consequences(loan, reset.after)]
@@ -269,6 +277,8 @@ def _charge_fee(command: ChargeFee, loan: Loan) -> Decided:
         return Refused(Reason.AMOUNT_INVALID, "a fee is above zero", "/amount_minor", "1 or more")
     if (fault := planned_fault(loan, command.due_on, command.on, "/due_on")) is not None:
         return fault
+    if (late := _undated(command, command.due_on)) is not None:
+        return late
     charged = FeeCharged(
         loan=loan.id,
         fee=command.fee,
@@ -278,9 +288,16 @@ def _charge_fee(command: ChargeFee, loan: Loan) -> Decided:
         due_on=command.due_on,
         change=NO_CHANGE,
         after=NO_FIGURES,
+        dated_because=command.dated_because,
     )
     charged = entered(loan, charged, command.on)
     return too_much(charged, "/amount_minor") or [charged, *arrears(loan, charged.after), *owed_again(loan, charged.after, command.on)]
+
+
+def _undated(command: ResetRate | ChargeFee, day: date) -> Refused[DatingReason] | None:
+    """A day to come is agreed, and needs no reason."""
+    told = command.reported_on or command.on
+    return undated(min(day, told), told, command.dated_because)
 
 
 def _look(command: ClosePeriod | LookAtArrears, loan: Loan) -> list[LoanEvent]:

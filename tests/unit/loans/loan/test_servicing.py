@@ -173,6 +173,21 @@ def test_a_rate_from_a_day_on_is_the_last_one_told_for_it():
         loan.when(reset(base_pct)).refused("loan_rate_invalid")
 
 
+@pytest.mark.parametrize(
+    ("agreed", "day"),
+    [
+        (ChargeFee(fee="fee_1", text="waiver fee", amount_minor=500, due_on=START, on=months(1)), "due_on"),
+        (ResetRate(base_pct="4", source="BBSW", from_on=START, on=months(1)), "from_on"),
+    ],
+)
+def test_what_is_agreed_for_a_day_before_its_proposal_says_why(agreed: Any, day: str):
+    lent().when(agreed).refused(DatingReason.WITHOUT_REASON, "/dated_because")
+    late = msgspec.structs.replace(agreed, dated_because="reported_late")
+    assert lent().when(late).events[0].dated_because == "reported_late"
+    assert lent().when(msgspec.structs.replace(agreed, reported_on=START)).events[0].dated_because is None
+    assert lent().when(msgspec.structs.replace(agreed, **{day: months(2)})).events[0].dated_because is None
+
+
 def test_a_fee_is_owed_from_its_day():
     fee = ChargeFee(fee="fee_1", text="waiver fee", amount_minor=500, due_on=months(1), on=START)
     loan = lent().given(fee, ClosePeriod(on=months(1)))

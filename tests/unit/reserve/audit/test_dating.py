@@ -13,7 +13,7 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Findings
 from services.inventory import events as inventory
 from services.loans.events.equity import SharesDivested, SharesSubscribed
-from services.loans.events.loan import RecoveryRecorded
+from services.loans.events.loan import FeeCharged, RateReset, RecoveryRecorded
 from shared.terms.acting import Approval
 from shared.terms.countersigning import CommandApproved, CommandProposed
 from shared.terms.dating import Dated
@@ -22,7 +22,13 @@ from tests.stories.audit import ANTIMONY, Step, Told, draw, failures, stock, tol
 
 EARLY = date(2026, 3, 1)
 RECORDED = "2026-03-04T01:00:00.000000Z"
-SIGNED: dict[type, str] = {SharesSubscribed: "trade_shares", SharesDivested: "trade_shares", RecoveryRecorded: "record_recovery"}
+SIGNED: dict[type, str] = {
+    SharesSubscribed: "trade_shares",
+    SharesDivested: "trade_shares",
+    RecoveryRecorded: "record_recovery",
+    FeeCharged: "charge_fee",
+    RateReset: "reset_rate",
+}
 
 
 def dated(history: Told, name: str, at: str = RECORDED) -> None:
@@ -127,6 +133,13 @@ def test_money_that_counts_for_an_earlier_day_says_why(kind: type) -> None:
     [result] = [each for each in findings.results() if each.check == "dated"]
     assert [failure.place for failure in result.failures] == ["late", "left_out"]
     assert [each.place for each in result.listed] == ["before", "says_why"]
+
+
+@pytest.mark.parametrize("kind", OWN_DAY)
+def test_only_what_is_agreed_counts_for_days_to_come(kind: type) -> None:
+    findings = Findings()
+    Dating(findings).see("loans", "ahead", recorded(RECORDED, "2026-03-04"), own_day(kind, date(2026, 9, 1)))
+    assert bool([each for result in findings.results() for each in result.failures]) is (kind not in (FeeCharged, RateReset))
 
 
 def of_an_assignment(day: date) -> Any:
