@@ -19,6 +19,7 @@ from reserve.audit.reference_rates import ReferenceRates
 from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
 from services.inventory import events as inventory
+from services.loans.events import material
 from shared.journal.record import name_of
 from shared.journal.texts import TextErased
 from shared.terms.countersigning import CommandApproved, CommandPaper, CommandProposed
@@ -54,6 +55,7 @@ MOVES = (
 )
 TOLERANCE = Fraction(1, 200)  # of a draw's mass
 _DELIVERIES = "assignment_delivered"  # the rule for them came after the others, and they show it
+_TOP_UPS = "security_topped_up"  # so did that for these: the first that two people signed shows it
 
 
 class _Moved(msgspec.Struct, frozen=True):
@@ -75,7 +77,7 @@ class Control:
         self._reconciling = Reconciling(findings, approvers)
         self._payees = Payees(findings, approvers)
         self._reference_rates = ReferenceRates(findings)
-        self._in_force_at: dict[str, datetime] = {}  # by rule: a service's, or that of what partners are delivered
+        self._in_force_at: dict[str, datetime] = {}  # by rule: a service's, or that of one type of events
 
     def see(self, service: str, place: str, record: Recorded, event: Any) -> None:
         if (moves := self._moves_of.get(service)) is None:
@@ -102,6 +104,10 @@ class Control:
                     self._is_in_force(_DELIVERIES, record)
                 if event.reported_by != "partner":  # of its own claim
                     self._moved.append(_Moved(place, _DELIVERIES, record.command_id, instant(record)))
+            case material.SecurityToppedUp():
+                if record.command_id in self._signed:
+                    self._is_in_force(_TOP_UPS, record)
+                self._moved.append(_Moved(place, _TOP_UPS, record.command_id, instant(record)))
             case _ if moved and not record.actor.startswith("service:"):
                 self._moved.append(_Moved(place, service, record.command_id, instant(record)))
 

@@ -89,7 +89,7 @@ class Payees:
         if event.paid_on < payee.pays_from:
             return f"{event.payee} is paid on from {payee.pays_from} on"
         ended = known.ended
-        if ended is not None and known.ended_at is not None and event.paid_on >= ended.ended_on and known.ended_at + AT_ONCE < paid.at:
+        if ended is not None and known.ended_at is not None and known.ended_at + AT_ONCE < paid.at:
             return f"{event.payee} had ended on {ended.ended_on}"
         if self._approvers.same(paid.by, payee.registered_by, paid.at):
             return f"{paid.by} has registered {event.payee}: {Apart.PAYS}"

@@ -128,7 +128,8 @@ async def call_security(stage: Stage) -> None:
     mark = {"price_minor": RISEN_PRICE_MINOR, "quoted_on": _today(stage), "source": "a trade paper (invented)"}
     signed = await by_two(stage, operator, f"{path}/security/marks", mark)
     marked = followed(signed, "loans.security_marked.v2")
-    topped_up = await operator.post(f"{path}/security/top-ups", {"amount_minor": TOP_UP_MINOR, "reference": "letter of credit, amended"})
+    more = {"amount_minor": TOP_UP_MINOR, "reference": "letter of credit, amended"}
+    topped_up = followed(await by_two(stage, operator, f"{path}/security/top-ups", more), "loans.security_topped_up.v1")
     stage.screen.say(
         f"Antimony costs 30% more. What is owed is worth {money(marked['owed_minor'])}, the security counts "
         f"{money(marked['counted_minor'])}: {money(marked['call_minor'])} are called. After {money(TOP_UP_MINOR)} more, "

@@ -388,7 +388,8 @@ async def test_security_is_called_and_cash_settles(lending: Lending):
     mark = {"price_minor": "100", "quoted_on": str(TODAY), "source": "Fastmarkets"}
     called = followed(await lending.by_two(f"{path}/security/marks", mark), "security_marked")
     assert called["call_minor"] == called["required_minor"] - 450_000_000 > 0
-    topped = await lending.post(f"{path}/security/top-ups", {"amount_minor": 200_000_000, "reference": "LC 2"})
+    more = {"amount_minor": 200_000_000, "reference": "LC 2"}
+    topped = followed(await lending.by_two(f"{path}/security/top-ups", more), "security_topped_up")
     assert topped["call_minor"] == max(0, called["call_minor"] - 180_000_000)
     settlement, before = f"{path}/cash-settlement", await lending.loan(loan)
     assert await lending.refused(settlement, CASH | {"source": "my own"}) == (409, "cash_basis_of_the_terms")

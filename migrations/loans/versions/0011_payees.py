@@ -31,7 +31,6 @@ def upgrade() -> None:
     op.execute("ALTER TABLE advances ADD COLUMN payee varchar")  # of those that were paid before, none
 
     op.execute("ALTER TABLE payments ADD COLUMN unreconciled boolean NOT NULL DEFAULT false")
-    op.execute("ALTER TABLE payments ALTER COLUMN unreconciled DROP DEFAULT")
     op.execute("CREATE INDEX payments_unreconciled ON payments (payment) WHERE unreconciled")
 
 

@@ -16,6 +16,7 @@ from reserve.operate.edge.answers import HTTPS_ONLY, SECURITY, local_replies, se
 from reserve.operate.edge.routes import LIVE, READY, routes
 
 HEADER_WITHIN_S = 10  # from its first byte
+REQUEST_WITHIN_S = 60  # the whole of it, be it sent a byte at a time
 QUIET_S = 30.0  # between two pieces of a request or an answer, and for a caller to take a piece
 IDLE_S = 60  # a connection without a request
 HEADERS_KIB, HEADERS = 32, 100
@@ -33,7 +34,7 @@ type Configuration = dict[str, Any]
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
     """`upstreams`: {"inventory": "http://127.0.0.1:8101", ...}. `internal_port` is for whoever scrapes and probes from within: metrics.
-    `admin_socket`: a path that nobody else reaches. `quiet_s`: shorter in tests of time-outs."""
+    `admin_socket`: a path that nobody else reaches. `quiet_s`, `request_s`: shorter in tests of time-outs."""
 
     host: str
     port: int
@@ -43,6 +44,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     upstreams: Mapping[str, str]
     https: bool = False
     quiet_s: float = QUIET_S
+    request_s: float = REQUEST_WITHIN_S
 
 
 def configuration(edge: Edge) -> Configuration:
@@ -78,6 +80,7 @@ def _public(edge: Edge, security: dict[str, str]) -> Configuration:
     quiet = f"{edge.quiet_s}s"
     return {
         **_manager("edge", [_ready(edge.upstreams), _lua("each", _script("edge.lua"))]),
+        "request_timeout": f"{edge.request_s}s",
         "stream_idle_timeout": quiet,
         "stream_flush_timeout": quiet,
         "local_reply_config": local_replies(security),

@@ -31,15 +31,17 @@ _NOT_FOUND = {"direct_response": {"status": 404}}
 
 
 def routes(upstreams: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Envoy's, in order. Internal routes are not there in any spelling, nor is a path with dot segments."""
+    """Envoy's, in order. Internal routes are not there in any spelling, nor is a path with dot segments, or
+    with control characters."""
     internal = "|".join(map(_spelled, _INTERNAL))
     services = "|".join(upstreams)
     dotted = f"(?i)(?:.*{_SLASH})?{_DOT}{{1,2}}(?:{_SLASH}.*)?"
+    control = "(?i).*%(?:[01][0-9a-f]|7f).*"  # behind which a router may take another path for this one
     hidden = f"(?i)/(?:{services}){_SLASH}+(?:{internal})(?:{_SLASH}.*)?"
     return [
         LIVE,
         READY,
-        *({"name": "none", "match": {"safe_regex": {"regex": regex}}, **_NOT_FOUND} for regex in (dotted, hidden)),
+        *({"name": "none", "match": {"safe_regex": {"regex": regex}}, **_NOT_FOUND} for regex in (dotted, control, hidden)),
         *(_to(name, url, {"prefix": f"/{name}/"}, f"/{name}") for name, url in upstreams.items()),
         *(_to(IDENTITY, upstreams[IDENTITY], {"path_separated_prefix": root}, "") for root in _IDENTITY_ROOTS if IDENTITY in upstreams),
     ]

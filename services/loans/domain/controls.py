@@ -357,7 +357,7 @@ CONTROLS: Controls = {
     CreditReturn: Class.FOLLOWS,
     TurnBackReturn: Class.FOLLOWS,
     MarkSecurity: _of_material("mark_security", _owed_minor, _owed_g),
-    TopUpSecurity: Class.EXERCISES,  # more security came, by its reference: nobody has less by it
+    TopUpSecurity: _of_material("mark_security", lambda command, _: command.amount_minor, lambda *_: 0),  # a call is met by it
     SettleInCash: _of_material("settle_in_cash", _owed_minor, _owed_g),
     DeclareMaterialDefault: Class.PROTECTS,  # of what is overdue: nothing is bought for it, or taken, until two people have done so
     RecordReplacement: _of_material("record_replacement", lambda command, _: command.cost_minor, lambda command, _: command.bought_g),

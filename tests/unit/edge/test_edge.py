@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
-from reserve.operate.edge.configuration import QUIET_S, Edge, configuration, encoded
+from reserve.operate.edge.configuration import QUIET_S, REQUEST_WITHIN_S, Edge, configuration, encoded
 from reserve.operate.edge.program import command
 from tests.waiting import HANGS_AFTER_S, until
 
@@ -122,7 +122,7 @@ class Setting:
 
 
 @contextlib.asynccontextmanager
-async def edge(folder: Path, *, quiet_s: float = QUIET_S, **upstreams: str) -> AsyncIterator[Setting]:
+async def edge(folder: Path, *, quiet_s: float = QUIET_S, request_s: float = REQUEST_WITHIN_S, **upstreams: str) -> AsyncIterator[Setting]:
     service = Service()
     async with serving(service.app, http="h11", timeout_keep_alive=round(HANGS_AFTER_S)) as service_url:
         port, internal = free_port(), free_port()
@@ -134,6 +134,7 @@ async def edge(folder: Path, *, quiet_s: float = QUIET_S, **upstreams: str) -> A
             admin_socket=str(folder / "admin.sock"),
             upstreams={"inventory": service_url, "identity": service_url} | upstreams,
             quiet_s=quiet_s,
+            request_s=request_s,
         )
         async with running(told, folder), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HANGS_AFTER_S) as http:
             yield Setting(service, http, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{internal}")
@@ -177,7 +178,7 @@ def setting(shared: Setting) -> Setting:
 @pytest.fixture(scope="module")
 async def impatient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Setting]:
     """An edge that waits for half a second: for tests of time-outs alone."""
-    async with edge(tmp_path_factory.mktemp("edge"), quiet_s=0.5) as setting:
+    async with edge(tmp_path_factory.mktemp("edge"), quiet_s=0.5, request_s=2) as setting:
         yield setting
 
 
@@ -304,6 +305,10 @@ async def test_internal_routes_and_unknown_services_are_not_there(setting: Setti
         "/inventory/readyz",
         "/inventory/x/../metrics",
         "/inventory/%2e%2e/metrics",
+        "/inventory/metrics%0a",
+        "/inventory/readyz%0A",
+        "/inventory/livez%7f",
+        "/inventory/v1/echo/%00",
         "/nowhere/v1/echo/",
         "/",
     ]
@@ -343,6 +348,18 @@ async def test_a_caller_whose_body_stops_coming_is_not_waited_for(impatient: Set
     answer = await raw(impatient.url, b"POST /inventory/v1/import HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf")
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code": "request_timeout"' in answer
+
+
+async def test_a_caller_that_sends_a_byte_at_a_time_is_not_waited_for(impatient: Setting) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(impatient.url.rsplit(":", 1)[1]))
+    writer.write(b"POST /inventory/v1/import HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n")
+    answer = asyncio.create_task(reader.readline())
+    async with asyncio.timeout(HANGS_AFTER_S):
+        while not answer.done():
+            writer.write(b"x")
+            await asyncio.wait({answer}, timeout=0.1)  # as slow as it likes to be
+    assert (await answer).startswith(b"HTTP/1.1 408 ")
+    writer.close()
 
 
 async def test_a_target_or_header_that_cannot_be_passed_on_is_refused(setting: Setting) -> None:

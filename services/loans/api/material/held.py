@@ -90,15 +90,6 @@ class DeferredView(BaseModel):
     approval: ApprovalView
 
 
-class ToppedUpView(BaseModel):
-    loan: str
-    currency: str
-    amount_minor: int
-    reference: str
-    value_minor: int
-    call_minor: int
-
-
 class DefaultView(BaseModel):
     loan: str
     owed_g: int
@@ -161,10 +152,11 @@ async def mark_security(loan: MaterialPath, body: MarkBody, caller: Operates, po
     return await propose(post, CONTROLS, stream_of(loan), command)
 
 
-@router.post("/{loan}/security/top-ups", status_code=201)
-async def top_up_security(loan: MaterialPath, body: TopUpBody, caller: Operates, post: Posting) -> ToppedUpView:
+@router.post("/{loan}/security/top-ups", status_code=202)
+async def top_up_security(loan: MaterialPath, body: TopUpBody, caller: Operates, post: Posting) -> ProposalView:
+    """More security, which counts towards a call once another person has found it, and signed."""
     command = TopUpSecurity(amount_minor=body.amount_minor, reference=body.reference)
-    return of_event(ToppedUpView, (await post.submit(stream_of(loan), command)).facts[0].event)
+    return await propose(post, CONTROLS, stream_of(loan), command)
 
 
 @router.post("/{loan}/cash-settlement", status_code=202)

@@ -228,7 +228,7 @@ def _fault_of_payee(command: PayAdvance, terms: LoanTerms) -> Refused[Reason] | 
     if day < payee.pays_from:
         detail = f"nothing is paid to {payee.id} before {payee.pays_from}: the borrower is asked first whether it is its own"
         return Refused(Reason.PAYEE_NOT_IN_FORCE, detail, "/payee", f"{payee.pays_from} or later")
-    if payee.ended_on is not None and day >= payee.ended_on:
+    if payee.ended_on is not None and max(day, command.on) >= payee.ended_on:  # nor is a payment dated back to before
         return Refused(Reason.PAYEE_NOT_IN_FORCE, f"{payee.id} has ended on {payee.ended_on}", "/payee", "a payee that is in force")
     if not payee.registered_by.isdisjoint(command.by):
         return _by_one(f"{payee.id} was registered by who would pay on it")

@@ -101,5 +101,5 @@ def test_who_proposed_or_signed_a_payee_pays_nothing_on_it(who: str):
     assert paid.payee == "pye_1"
 
 
-def test_what_was_paid_before_a_payee_ended_may_be_told_after_it():
-    assert LOAN.when(pay_out(paid_on=date(2026, 1, 19), on=DAY, payee=payee(ended_on=DAY))).events
+def test_no_payment_is_dated_back_to_before_its_payee_ended():
+    LOAN.when(pay_out(paid_on=date(2026, 1, 19), on=DAY, payee=payee(ended_on=DAY))).refused("payee_not_in_force", "/payee")
