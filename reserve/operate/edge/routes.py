@@ -31,12 +31,12 @@ _NOT_FOUND = {"direct_response": {"status": 404}}
 
 
 def routes(upstreams: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Envoy's, in order. Internal routes are not there in any spelling, nor is a path with dot segments, or
-    with control characters."""
+    """Envoy's, in order. Internal routes are not there in any spelling, nor is a path with dot segments or
+    control characters."""
     internal = "|".join(map(_spelled, _INTERNAL))
     services = "|".join(upstreams)
     dotted = f"(?i)(?:.*{_SLASH})?{_DOT}{{1,2}}(?:{_SLASH}.*)?"
-    control = "(?i).*%(?:[01][0-9a-f]|7f).*"  # behind which a router may take another path for this one
+    control = "(?i).*%(?:0[1-9a-f]|1[0-9a-f]|7f).*"  # a router may take what is before it for the path; of a NUL the services say it
     hidden = f"(?i)/(?:{services}){_SLASH}+(?:{internal})(?:{_SLASH}.*)?"
     return [
         LIVE,

@@ -308,7 +308,7 @@ async def test_internal_routes_and_unknown_services_are_not_there(setting: Setti
         "/inventory/metrics%0a",
         "/inventory/readyz%0A",
         "/inventory/livez%7f",
-        "/inventory/v1/echo/%00",
+        "/inventory/v1/echo/%1f",
         "/nowhere/v1/echo/",
         "/",
     ]
