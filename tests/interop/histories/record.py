@@ -170,11 +170,11 @@ class Recorder:
             await world.accepted(request, mass_g)
             round = await world.opened(self.product, [request], release_days=self.chance.choice([1, 90]))
             await world.approved(round, await world.proposed(round, mass_g))
-        except ProblemAnswer:  # there is less in stock by now
+            call, day = time.monotonic_ns(), world.today
+            certified = await world.certified(round)
+        except ProblemAnswer:  # there is less in stock by now, or what was approved has changed since
             await asyncio.sleep(0.1)
             return
-        call, day = time.monotonic_ns(), world.today
-        certified = await world.certified(round)
 
         async def settled() -> dict[str, Any] | None:
             row: dict[str, Any] = await world.operator.get(f"/allocation/v1/rounds/{round}", at_least=certified.position)
