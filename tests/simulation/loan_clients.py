@@ -307,7 +307,7 @@ async def _pay(client: Client, stream: str, state: Any) -> None:
 
 
 async def _reconcile(client: Client, stream: str, payment: Any) -> None:
-    found = ReconcilePayment(payment=payment, statement="2026/1", by="a checker", accounts=frozenset({"a checker"}))
+    found = ReconcilePayment(payment=payment, statement="2026/1", by="a checker", accounts=frozenset({"a checker"}), on=date.min)
     await client.do("loans", stream, found)
 
 

@@ -111,8 +111,8 @@ def pay_out(name: str = "a", paid_on: date = START, on: date | None = None, **ch
     return PayAdvance(advance=AdvanceId(f"adv_{name}"), **given | changes)
 
 
-def reconcile(name: str, by: str = "sub_checker") -> ReconcilePayment:
-    return ReconcilePayment(payment=PaymentId(f"pay_{name}"), statement="2026/1", by=by, accounts=frozenset({by}))
+def reconcile(name: str, by: str = "sub_checker", on: date = START) -> ReconcilePayment:
+    return ReconcilePayment(payment=PaymentId(f"pay_{name}"), statement="2026/1", by=by, accounts=frozenset({by}), on=on)
 
 
 def payment(name: str, amount_minor: int, received_on: date, on: date | None = None, prepays: Any = "nothing") -> RecordPayment:

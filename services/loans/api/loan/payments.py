@@ -102,7 +102,7 @@ async def reconcile_payment(
 ) -> PaymentReconciledView:
     """Another person than has recorded it has found it in the bank's statement. Until then the loan is not closed, and nothing refunded."""
     accounts = await accounts_of_caller(reads, caller)
-    command = ReconcilePayment(payment=PaymentId(payment), statement=body.statement, by=caller.subject, accounts=accounts)
+    command = ReconcilePayment(payment=PaymentId(payment), statement=body.statement, by=caller.subject, accounts=accounts, on=post.today)
     event = (await post.submit(f"loan/{loan}", command)).facts[0].event
     return PaymentReconciledView(payment=event.payment, loan=event.loan, statement=event.statement)
 

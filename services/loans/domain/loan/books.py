@@ -6,7 +6,7 @@ from typing import assert_never
 
 import msgspec
 
-from services.loans.domain.loan.state import IN_DEFAULT, Loan, LoanStatus, Reason
+from services.loans.domain.loan.state import IN_DEFAULT, Loan, LoanStatus, Reason, fault_of_unreconciled
 from services.loans.domain.standing.dated_facts import (
     Advanced,
     BroughtForward,
@@ -218,15 +218,18 @@ def owed_again(loan: Loan, after: Figures, on: date) -> list[LoanEvent]:
     return [LoanDefaulted(loan=loan.id, on=on, reason=reason, cause="payment", facility=loan.terms.facility)]
 
 
-def consequences(loan: Loan, after: Figures) -> list[LoanEvent]:
-    """The bucket of arrears, whether a default for want of payment is cured, and whether that was the last of it."""
-    back = [] if after.due_minor else cured(loan, "payment", "paid", after.on)
+def consequences(loan: Loan, after: Figures, *, reconciled: bool = True) -> list[LoanEvent]:
+    """The bucket of arrears, whether a default for want of payment is cured, and whether that was the last of it. `reconciled`: whether
+    what it follows from is more than one person's word."""
+    back = cured(loan, "payment", "paid", after.on) if reconciled and not after.due_minor else []
     now = msgspec.structs.replace(loan, status=LoanStatus.COMMITTED) if back else loan
     return [*arrears(loan, after), *back, *repaid(now, after)]
 
 
 def cured(loan: Loan, cause: DefaultCause, how: HowCured, on: date) -> list[LoanEvent]:
-    """That a default for that cause is one no longer, unless all has fallen due by it."""
+    """That a default for that cause is one no longer, unless all has fallen due by it, or it is paid by one person's word."""
+    if how == "paid" and fault_of_unreconciled(loan) is not None:
+        return []
     if loan.status is not LoanStatus.DEFAULTED or loan.default_cause != cause or loan.accelerated is not None:
         return []
     assert loan.id is not None

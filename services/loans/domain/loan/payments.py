@@ -8,8 +8,9 @@ from typing import assert_never
 
 import msgspec
 
-from services.loans.domain.loan.books import NO_CHANGE, NO_FIGURES, arrears, consequences, day_fault, entered, owed_again, too_much
+from services.loans.domain.loan.books import NO_CHANGE, NO_FIGURES, arrears, consequences, cured, day_fault, entered, owed_again, too_much
 from services.loans.domain.loan.state import IN_DEFAULT, OPEN, Decided, Loan, Reason, not_found, wrong_status
+from services.loans.domain.standing.standing import figures_on
 from services.loans.events.loan import (
     DeliveryCredited,
     LoanEvent,
@@ -43,6 +44,7 @@ class ReconcilePayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     statement: str
     by: str
     accounts: frozenset[str]
+    on: date
 
 
 class CreditDelivery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -119,7 +121,7 @@ def _pay(command: RecordPayment, loan: Loan) -> Decided:
         dated_because=command.dated_because,
     )
     recorded = entered(loan, recorded, command.on)
-    return too_much(recorded, "/amount_minor") or [recorded, *consequences(loan, recorded.after)]
+    return too_much(recorded, "/amount_minor") or [recorded, *consequences(loan, recorded.after, reconciled=False)]
 
 
 def _reconcile(command: ReconcilePayment, loan: Loan) -> Decided:
@@ -132,7 +134,11 @@ def _reconcile(command: ReconcilePayment, loan: Loan) -> Decided:
     if payment.recorded_by in command.accounts:
         detail = f"{command.payment} was recorded by who would reconcile it"
         return Refused(Reason.RECONCILED_BY_SAME, detail, accepted="another person, who finds it in the bank's statement")
-    return [PaymentReconciled(loan=loan.id, payment=command.payment, statement=command.statement, reconciled_by=command.by)]
+    reconciled = PaymentReconciled(loan=loan.id, payment=command.payment, statement=command.statement, reconciled_by=command.by)
+    rest = msgspec.structs.replace(loan, payments=loan.payments.set(command.payment, msgspec.structs.replace(payment, reconciled=True)))
+    assert loan.account is not None
+    figures = figures_on(loan.account, max(loan.booked_through, command.on))
+    return [reconciled, *([] if figures.due_minor else cured(rest, "payment", "paid", command.on))]
 
 
 def _credit(command: CreditDelivery, loan: Loan) -> list[LoanEvent]:

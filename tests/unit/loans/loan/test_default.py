@@ -188,8 +188,12 @@ def test_paying_what_is_due_before_that_day_cures_the_default_and_its_schedule_g
     on = FALLS_DUE - timedelta(days=1)
     short = loan.given(payment("short", due_on(loan, on) - 1, on))
     assert "DefaultCured" not in names(short.events)
-    rest = short.given(payment("rest", 1, on))
-    assert names(rest.events) == ["PaymentRecorded", "ArrearsChanged", "DefaultCured"]
+    paid = short.given(payment("rest", 1, on))
+    assert names(paid.events) == ["PaymentRecorded", "ArrearsChanged"], "one person's word ends no default"
+    half = paid.given(reconcile("rest", on=on))
+    assert names(half.events) == ["PaymentReconciled"]
+    rest = half.given(reconcile("short", on=on))
+    assert names(rest.events) == ["PaymentReconciled", "DefaultCured"]
     assert timers(rest.events[-1]) == [CancelTimer("acceleration")]
     assert (rest.state.status, rest.state.falls_due_on) == ("committed", None)
     rest.when(FallDue(on=FALLS_DUE)).then()
