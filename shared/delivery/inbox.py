@@ -237,7 +237,11 @@ class Inbox:
         arrived: list[Headed] = []
         for message in messages:
             try:
-                arrived.append(from_message(message.headers, message.value, source=line.source, shard=line.shard))
+                headed = from_message(message.headers, message.value, source=line.source, shard=line.shard)
+                if self.journal.histories.lost(place := headed.record.place(line.source)):  # of before a restore of everything
+                    log.warning("lost_event_passed_over", line=line.name, event=str(place))
+                else:
+                    arrived.append(headed)
             except NotAnEvent as error:
                 log.error("message_set_aside", line=line.name, offset=message.offset, reason=str(error))
                 metrics.set_aside.labels(self.service, line.source).inc()

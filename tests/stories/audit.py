@@ -47,6 +47,7 @@ from shared.proofs.signed_note import Note, VerifierKey
 from shared.terms.acting import approval_of
 from shared.terms.approval import approve, key_id, public_key_hex
 from shared.terms.authority import Cited, Kind
+from shared.terms.dating import Dated
 from tests.stories.powers import ACTS, INSTRUMENT
 
 DAY_BEFORE = date(2026, 1, 1)  # any that is long before
@@ -444,6 +445,11 @@ _BACKED_UP = ("journals", "tree", "books", "accounts", "places", "signed", "type
 
 def _of_integrity(report: Report) -> set[str]:
     return {result.check for result in report.checks if result.failed and Check[result.check.upper()] in CHECKS} - {"shapes"}
+
+
+def told_on_another_day(command: Any) -> Any:
+    """Each step is recorded on one day, whatever day the story of its event is of: what has to say why says it."""
+    return replace(command, dated_because=Dated.PAPER_LATE) if "dated_because" in getattr(command, "__struct_fields__", ()) else command
 
 
 class Told:

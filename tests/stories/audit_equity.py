@@ -12,7 +12,7 @@ from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import EquityFlowId
 from shared.terms.acting import Signing
 from shared.terms.approval import SignedApproval
-from tests.stories.audit import Step, Story, before
+from tests.stories.audit import Step, Story, before, told_on_another_day
 from tests.stories.audit_loans import TODAY, facility, reserved, signed, told_with_loans
 from tests.stories.equity import COMMITTED_ON, DOCUMENT, HOLDING, TERMS, divest, dividend, propose, subscribe, write_down
 from tests.stories.given import Given
@@ -50,7 +50,7 @@ def held() -> Story:
     story: Story = {"reserve_holding": facility(reserved("eqh_1", "AUD", 100, 100))}
     holding = Given(DECIDER)
     for name, command in told.items():
-        holding = holding.when(command)
+        holding = holding.when(told_on_another_day(command))
         for event in holding.events:
             named = f"{name}_cites" if isinstance(event, AuthorityCited) else name if name not in story else f"{name}_closes"
             story[named] = Step(event=event, stream=f"equity/{HOLDING}")

@@ -10,7 +10,7 @@ from services.loans.events.authority import AuthorityCited
 from services.loans.events.facility import FacilityOpened, HeadroomReserved, Limit, RateRecorded
 from services.loans.events.material import ReturnId
 from shared.terms.approval import key_id, public_key_hex
-from tests.stories.audit import DAY_BEFORE, Step, Story
+from tests.stories.audit import DAY_BEFORE, Step, Story, told_on_another_day
 from tests.stories.audit_loans import told_with_loans
 from tests.stories.given import Given
 from tests.stories.material import DUE, KEY, LOAN, UNIT_G, ask, bring, check, days, draw, grant, offer, propose, sign, take_in
@@ -77,7 +77,7 @@ def lent() -> Story:
     story = lending()
     loan = Given(DECIDER)
     for name, command in told.items():
-        loan = loan.when(command)
+        loan = loan.when(told_on_another_day(command))
         for event in loan.events:
             named = f"{name}_cites" if isinstance(event, AuthorityCited) else name if name not in story else f"{name}_then"
             story[named] = Step(event=event, stream=f"material/{LOAN}")
