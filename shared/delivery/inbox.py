@@ -239,7 +239,7 @@ class Inbox:
             try:
                 headed = from_message(message.headers, message.value, source=line.source, shard=line.shard)
                 if self.journal.histories.lost(place := headed.record.place(line.source)):  # of before a restore of everything
-                    log.warning("lost_event_passed_over", line=line.name, event=str(place))
+                    log.warning("lost_event_passed_over", line=line.name, place=str(place))
                 else:
                     arrived.append(headed)
             except NotAnEvent as error:
