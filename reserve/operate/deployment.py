@@ -129,7 +129,9 @@ class Deployment:
 
 def _build() -> str:
     """What the services' code is now: a service of before is not gone on with."""
-    files = sorted(file for folder in ("services", "shared", "reserve") for file in (ROOT / folder).rglob("*.py"))
+    files = sorted(
+        file for folder in ("services", "shared", "reserve") for kind in ("py", "lua") for file in (ROOT / folder).rglob(f"*.{kind}")
+    )
     stats = [(str(file), (stat := file.stat()).st_mtime_ns, stat.st_size) for file in files]
     return sha256(repr(stats).encode()).hexdigest()
 

@@ -8,7 +8,7 @@ from shared.http.problems import Problem, register
 from shared.journal.decider import Reasons
 
 
-class EdgeReason(Reasons):
+class OwnReason(Reasons):
     SERVICE_UNAVAILABLE = "service_unavailable", 503, "The service cannot be reached at the moment"
     UPSTREAM_TIMEOUT = "upstream_timeout", 504, "The service did not answer in time"
     REQUEST_TIMEOUT = "request_timeout", 408, "The request did not arrive in time"
@@ -16,7 +16,7 @@ class EdgeReason(Reasons):
     OVERLOADED_EDGE = "edge_overloaded", 503, "Too many requests are under way"
 
 
-register(EdgeReason)
+register(OwnReason)
 
 SECURITY = {
     "x-content-type-options": "nosniff",

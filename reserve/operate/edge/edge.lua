@@ -1,5 +1,7 @@
 -- What Envoy has no setting for. Each request and each answer passes here, so what is seldom needed stands behind a condition.
 
+local ADDRESSES = {"location", "link", "content-location"}
+
 -- RFC 9110, 7.6.1: what the Connection header names goes no further
 local function end_to_end(headers, connection)
   for name in connection:gmatch("[^,%s]+") do
@@ -47,7 +49,7 @@ function envoy_on_response(handle)
   if connection ~= nil then
     end_to_end(headers, connection)
   end
-  for _, name in ipairs({"location", "link", "content-location"}) do
+  for _, name in ipairs(ADDRESSES) do
     local value = headers:get(name)
     local internal = value ~= nil and handle:metadata():get("internal")
     if internal then

@@ -168,11 +168,11 @@ def _view(facility: Facility, _version: int) -> FacilityView:
         facility=facility.id,
         currency=facility.currency,
         committed_minor=facility.used_minor.get(facility.root, 0),
-        limits=[_view_limit(facility, key) for key in sorted({*facility.limits, *facility.used_minor})],
+        limits=[view_limit(facility, key) for key in sorted({*facility.limits, *facility.used_minor})],
     )
 
 
-def _view_limit(facility: Facility, key: str) -> FacilityLimitView:
+def view_limit(facility: Facility, key: str) -> FacilityLimitView:
     limit, used = facility.limits.get(key), facility.used_minor.get(key, 0)
     return FacilityLimitView(
         key=key,

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
 
+from services.loans.api.facility.facilities import view_limit
 from services.loans.api.facility.positions import facilities_of
 from services.loans.api.fields import READERS, Code
 from services.loans.domain.controls import CONTROLS
@@ -60,16 +61,16 @@ async def list_groups(caller: Annotated[Caller, allow(*READERS)], reads: Reading
     found = []
     for name, facility in facilities.items():
         for group, members in facility.groups.items():
-            used, limit = facility.used_minor.get(group_key(group), 0), facility.limits.get(group_key(group))
+            counted = view_limit(facility, group_key(group))
             found.append(
                 GroupView(
                     group=group,
                     facility=name,
                     members=sorted(members),
                     currency=facility.currency,
-                    committed_minor=used,
-                    limit_minor=None if limit is None else limit.limit_minor,
-                    excess_minor=0 if limit is None else max(0, used - limit.limit_minor),
+                    committed_minor=counted.committed_minor,
+                    limit_minor=counted.limit_minor,
+                    excess_minor=counted.excess_minor,
                 )
             )
     return sorted(found, key=lambda each: (each.group, each.facility))
