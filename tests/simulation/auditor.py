@@ -689,7 +689,8 @@ def _inventory_timers(records: list[Json], today: str) -> dict[tuple[str, str, s
     settled = {("inventory", stream, f"window/{right}") for (stream, right), mass_g in owed.items() if not mass_g}
     settled |= {("inventory", stream, name) for (stream, name), mass_g in tranches.items() if not mass_g}
     for name, due in list(wanted.items()):
-        if due <= today and (name in settled or (name[2].startswith("lapse/") and held[name[1]])):
+        # a clock that was ahead has settled it before its day, and an operator may have, and its timer then does nothing
+        if name in settled or (due <= today and name[2].startswith("lapse/") and held[name[1]]):
             del wanted[name]
     return wanted
 
