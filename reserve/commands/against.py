@@ -13,7 +13,7 @@ import msgspec
 
 from reserve.audit.live import LiveEvidence
 from reserve.client import Client, ProblemAnswer
-from reserve.commands.failure import CHECK_FAILED, fail
+from reserve.commands.failure import CHECK_FAILED, fail, why
 from reserve.commands.forks import write_fork
 from services.ledger.receipt import VerifiedReceipt
 from shared.proofs.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
@@ -57,7 +57,7 @@ async def shown_by(client: Client, held: Held) -> Shown:
     except (NoteMalformed, NoteUnverified) as error:
         fail(f"{url} is another log, or a checkpoint of nobody's: {error}", CHECK_FAILED)
     except (ProblemAnswer, httpx.TransportError, msgspec.MsgspecError, NoCommitment) as error:
-        fail(f"--against: {url} does not answer as a log does: {error!r}")
+        fail(f"--against: {url} does not answer as a log does: {why(error)}")
     return Shown({"stands in": f"the log of {now.size} leaves at {url}"})
 
 

@@ -19,7 +19,7 @@ from reserve.audit.report import Check, Report
 from reserve.audit.shards import Processes, ShardFailed
 from reserve.commands.audit_state import keep, kept
 from reserve.commands.caller import caller_at
-from reserve.commands.failure import fail
+from reserve.commands.failure import fail, why
 from reserve.commands.forks import write_fork
 from reserve.commands.receipt import log_keys, witness_policy
 from reserve.commands.token import client_of
@@ -30,7 +30,7 @@ from shared.proofs.signed_note import VerifierKey
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """`state`: where the checkpoints that held are kept. `receipts`: a folder of them. `policies`: who must have cosigned. With `url`,
-    no file of `folder` is read but the pinned keys, if none is given."""
+    no file of `folder` is read, and `keys` are given."""
 
     folder: Path
     keys: Sequence[str] = ()
@@ -47,6 +47,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 def verify(asked: Asked) -> Report:
     """The keys are the pinned ones: given by hand, or the folder's; never asked of the ledger. What held is remembered; what proves that
     there are two histories is written beside it."""
+    if asked.url is not None and not asked.keys:
+        fail("--url: which log is it to be? (accepted: with --key, its verifier key, as the operator handed it over)")
     pinned = log_keys(asked.keys, asked.folder)
     anchors = [*kept(asked.state), *_receipts(asked.receipts, pinned)]
     report = asyncio.run(_verify(asked, pinned, anchors, [witness_policy(file) for file in asked.policies]))
@@ -64,7 +66,7 @@ async def _verify(asked: Asked, pinned: Sequence[VerifierKey], anchors: Sequence
                 return await audit_integrity(evidence, partial(Processes, partial(_evidence, asked)), pinned, anchors, policies)
             return await audit(evidence, pinned, anchors, policies)
     except (*UNANSWERED, ShardFailed) as error:
-        fail(f"the audit could not be finished: {error!r}")
+        fail(f"the audit could not be finished: {why(error)}")
 
 
 @asynccontextmanager
@@ -92,7 +94,7 @@ def _receipts(folder: Path | None, pinned: Sequence[VerifierKey]) -> list[Anchor
 
 def show(report: Report, seconds: float) -> None:
     cut = report.cut
-    table = Table(title=f"{report.events:,} events, of which the log's first {cut.size:,} leaves", caption=f"root {cut.root}")
+    table = Table(title=f"{report.events:,} events, under a checkpoint of {cut.size:,} leaves", caption=f"root {cut.root}")
     table.add_column("what must hold")
     table.add_column("looked at", justify="right")
     table.add_column("failures", justify="right")

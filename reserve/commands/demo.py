@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from reserve.client import ProblemAnswer
-from reserve.commands.failure import CHECK_FAILED, fail
+from reserve.commands.failure import CHECK_FAILED, fail, why
 from reserve.demo.parties import Unexpected
 from reserve.demo.play import Summary, play
 from reserve.demo.screen import Screen
@@ -35,7 +35,7 @@ def demo(folder: Path | None, *, plain: bool) -> Summary:
     except Died as died:
         fail(f"{died}\n{where} is kept, with its logs", CHECK_FAILED)
     except (Unexpected, ProblemAnswer, ReceiptInvalid, TokenUnavailable, httpx.TransportError) as error:
-        fail(f"the story broke off: {error!r}; {where} is kept, with its logs", CHECK_FAILED)
+        fail(f"the story broke off: {why(error)}; {where} is kept, with its logs", CHECK_FAILED)
     if folder is None and summary.ok:
         shutil.rmtree(where)
     return summary

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from reserve.commands.database import journaled, owner_url
-from reserve.commands.failure import CHECK_FAILED, fail
+from reserve.commands.failure import CHECK_FAILED, fail, why
 from services.registry import service
 from shared.process.rebuild import Compared, Disturbed, rebuild_and_compare, rebuild_and_swap
 from shared.process.service import Service
@@ -22,7 +22,7 @@ def compare(name: str, folder: Path) -> list[Compared]:
     try:
         compared = asyncio.run(rebuild_and_compare(found, owner_url(folder)))
     except (OSError, asyncpg.PostgresError) as error:
-        fail(f"the database does not answer: {error!r}", CHECK_FAILED)
+        fail(f"the database does not answer: {why(error)}", CHECK_FAILED)
     # SQLAlchemy's names are a kind of str that msgspec does not write.
     return [msgspec.structs.replace(each, table=str(each.table)) for each in compared]
 
@@ -35,7 +35,7 @@ def swap(name: str, folder: Path) -> dict[str, int]:
     except Disturbed as error:
         fail(f"nothing was swapped: {error}; repeat it", CHECK_FAILED)
     except (OSError, asyncpg.PostgresError) as error:
-        fail(f"the database does not answer: {error!r}", CHECK_FAILED)
+        fail(f"the database does not answer: {why(error)}", CHECK_FAILED)
 
 
 def _rebuildable(name: str) -> Service:

@@ -8,7 +8,7 @@ import httpx
 
 from reserve.client import Client, ProblemAnswer
 from reserve.commands.database import journaled, kafka_address, owner_url
-from reserve.commands.failure import CHECK_FAILED, fail
+from reserve.commands.failure import CHECK_FAILED, fail, why
 from reserve.commands.token import client_of
 from reserve.operate.copies import LEDGER, KafkaCopy, LedgerCopy, document_of, taken_by_readers
 from reserve.operate.recover import AnotherHistory, HeldByNobody, Recovered
@@ -34,11 +34,11 @@ def recover(name: str, folder: Path, documents: Path | None) -> Recovered:
     except (HeldByNobody, AnotherHistory, NotAnEvent) as error:
         fail(str(error), CHECK_FAILED)
     except (ProblemAnswer, TokenUnavailable, httpx.TransportError) as error:
-        fail(f"a service does not answer: {error!r}", CHECK_FAILED)
+        fail(f"a service does not answer: {why(error)}", CHECK_FAILED)
     except BrokerUnreachable as error:
         fail(f"Kafka does not answer: {error}", CHECK_FAILED)
     except (Unreachable, OSError, asyncpg.PostgresError) as error:
-        fail(f"the database does not answer: {error!r}", CHECK_FAILED)
+        fail(f"the database does not answer: {why(error)}", CHECK_FAILED)
 
 
 async def _recover(name: str, url: str, kafka: str, client: Client, documents: Path | None) -> Recovered:
@@ -71,4 +71,4 @@ def rebuild_tiles(folder: Path) -> dict[str, int]:
     except BlockingIOError:
         fail("the ledger is writing tiles: repeat it", CHECK_FAILED)
     except (Unreachable, OSError, asyncpg.PostgresError) as error:
-        fail(f"the database does not answer: {error!r}", CHECK_FAILED)
+        fail(f"the database does not answer: {why(error)}", CHECK_FAILED)

@@ -32,7 +32,7 @@ def restore(
     except NotThisLog as error:
         fail(f"--last-checkpoint, --history: {error}")
     except (ForkDetected, TileMissing) as error:
-        fail(f"nothing was restored: the backup's tiles are not those of its log: {error}", CHECK_FAILED)
+        fail(f"nothing was restored: the tiles of the backup, or those in --secrets, are not of its log: {error}", CHECK_FAILED)
     except (NoBackup, ToolFailed, Died, asyncpg.PostgresError, OSError) as error:
         fail(f"nothing was restored: {error}", CHECK_FAILED)
 

@@ -86,10 +86,15 @@ async def begin_history(
 
 def history_in(folder: Path) -> int:
     """The number of the history that a deployment's folder is of, by its log's key; 0: it has none."""
+    return 0 if (key := log_of(folder)) is None else history_of_origin(key.name)
+
+
+def log_of(folder: Path) -> VerifierKey | None:
+    """The key of the log that a deployment's folder is of; None: it has none."""
     try:
-        return history_of_origin(parse_verifier_key((folder / "keys" / f"{KEY_NAMES[0]}.vkey").read_text().strip()).name)
+        return parse_verifier_key((folder / "keys" / f"{KEY_NAMES[0]}.vkey").read_text().strip())
     except (OSError, NoteMalformed):
-        return 0
+        return None
 
 
 async def _last_signed(connection: Connection, history: int) -> _Last:

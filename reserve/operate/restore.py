@@ -24,8 +24,9 @@ from reserve.operate.backup import (
 )
 from reserve.operate.deployment import serving
 from reserve.operate.endpoints import read_endpoints
-from reserve.operate.histories import Begun, begin_history, history_in
+from reserve.operate.histories import Begun, begin_history, history_in, log_of
 from reserve.operate.migrate import role_of, upgrade
+from services.ledger.tile_copy import copy_tiles
 from services.registry import JOURNALED
 from shared.engines.engines import remembered_ports
 from shared.engines.postgres_engine import PostgresEngine
@@ -48,8 +49,9 @@ async def restore_all(
 ) -> Restored:
     """Lays out `folder` as `reserve up` wants it; its database has been started, recovered and looked at, and a new history begins in it.
 
-    `secrets`: a folder with the private files, such as the deployment's old one. `last_checkpoint`: of the log, a signed note, where others
-    hold a later one than the backup. `history`: the new one's number; None: the one after those that are known.
+    `secrets`: a folder with the private files, such as the deployment's old one, of which the log's tiles are kept, too.
+    `last_checkpoint`: of the log, a signed note, where others hold a later one than the backup. `history`: the new one's number; None: the
+    one after those that are known.
     Raises NoBackup, NotThisLog, ToolFailed, Died, FileExistsError, KeyUnsafe, ForkDetected, TileMissing.
     """
     manifest = await verify(backup)
@@ -60,6 +62,8 @@ async def restore_all(
         assert secrets is not None
         if (secrets / name).exists():
             write_private(fresh / name, (secrets / name).read_bytes())
+    if secrets is not None and log_of(secrets) == log_of(fresh):  # they show what was signed after the backup, and is lost
+        await asyncio.to_thread(copy_tiles, secrets / TILES, fresh / TILES)
     known = max(history_in(fresh), 0 if secrets is None else history_in(secrets))
     restored = await _restore_database(manifest, backup, fresh, last_checkpoint, known + 1 if history is None else history)
     fresh.replace(folder)  # in the place of an empty one, if there is one

@@ -215,6 +215,7 @@ async def partners_and_auditors_see_it(lost: Lost, world: World, begun: dict[str
     status, said = await reserve(*audit)
     missing = begun["known"] - begun["kept"]
     assert status == SEEN_BY_NOBODY and f"{missing} that it had signed are lost" in said, said
+    assert "nothing shows the lost leaves" not in said, "the old folder's tiles are kept, and show them"
     status, said = await reserve(*audit, "--integrity", "--policy", f"{folder}/keys/witnesses.policy")
     assert status == 0 and f"{missing} that it had signed are lost" in said and "the pinned witnesses vouch for" in said, said
     state = lost.root / "an.auditor"

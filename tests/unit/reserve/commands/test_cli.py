@@ -372,7 +372,10 @@ def test_an_audit_says_what_it_needs_before_it_asks_anyone(tmp_path: Path, folde
     (receipts / "forged").write_text("c2sp.org/tlog-proof@v1")
     refused = reserve("audit", "verify", "--live", "--data", folder, "--receipts", receipts)
     assert (refused.exit_code, "proves nothing" in refused.stderr) == (2, True)
-    assert "--secret-file, --token-file: " in reserve("audit", "verify", "--url", "http://localhost:1", "--data", folder).stderr
+    there = ("audit", "verify", "--url", "http://localhost:1", "--data", folder)
+    key = (folder / "keys" / "ledger.vkey").read_text().strip()
+    assert "--secret-file, --token-file: " in reserve(*there, "--key", key).stderr
+    assert "--url: which log is it to be?" in reserve(*there).stderr, "a key of this machine is nobody's word for another's log"
 
 
 def test_what_is_no_fork_proves_none(tmp_path: Path, folder: Path) -> None:
