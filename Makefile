@@ -38,8 +38,8 @@ $(STAMP): pyproject.toml uv.lock deploy/kafka/jars.lock
 demo: setup ## 6 January 2026, from the first request to the last receipt
 	@$(RESERVE) demo
 
-up: setup ## keep serving; the data is in .reserve/
-	@$(RESERVE) up --data .reserve
+up: setup ## keep serving; the data is in .reserve/. SEED=demo: with partners, people, agreements and stock, once
+	@$(RESERVE) up --data .reserve $(if $(SEED),--seed $(SEED))
 
 test: check ## checks, then the tests that do not take long
 	@$(RUN) pytest $(TWO) -m "not long"

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,26 +31,15 @@ app.add_typer(loans, name="loans")
 
 
 @app.command()
-def up(data: Folder = HERE, port: Annotated[int | None, typer.Option(help="the edge's port")] = None) -> None:
+def up(
+    data: Folder = HERE,
+    port: Annotated[int | None, typer.Option(help="the edge's port")] = None,
+    seed: Annotated[str | None, typer.Option(help="fill a new deployment with partners, people, agreements and stock: demo")] = None,
+) -> None:
     """Starts everything, waits until it is ready, and serves until Ctrl-C. What takes long to start is said, on standard error."""
-    import structlog
+    from reserve.commands.up import up as run
 
-    from reserve.commands.failure import CHECK_FAILED, fail
-    from reserve.operate.deployment import Deployment
-    from reserve.operate.endpoints import Endpoints
-    from shared.engines.processes import Died
-    from shared.observe.logs import lines_to
-
-    structlog.configure(logger_factory=lines_to(sys.stdout))
-    deployment = Deployment(data, port)
-
-    def ready(endpoints: Endpoints) -> None:
-        typer.echo(f"Reserve is ready at {endpoints.base_url}; clients and addresses are in {deployment.folder}/endpoints.json")
-
-    try:
-        asyncio.run(deployment.run(ready))
-    except Died as died:
-        fail(str(died), CHECK_FAILED)
+    run(data, port, seed)
 
 
 @app.command()

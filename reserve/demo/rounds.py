@@ -78,7 +78,7 @@ async def _hold_round(stage: Stage, product: Product) -> Any:
     )
     path = f"/allocation/v1/rounds/{opened['round']}"
     if product is GALLIUM:
-        beyond_g = product.free_g + product.rights[0].mass_g
+        beyond_g = product.free_g(stage.clock.now.date()) + product.rights[0].mass_g
         problem = await refusal_of(operator.post(f"{path}/propose", {"supply_g": beyond_g}))
         stage.screen.refused(f"Offering {mass(beyond_g)} of gallium, the {product.rights[0].kind} included", problem)
     proposed = await operator.post(f"{path}/propose", {"supply_g": product.offered_g})

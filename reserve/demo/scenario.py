@@ -93,11 +93,14 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     approvals_needed: int = 1
     release_days: int = 90
 
-    @property
-    def free_g(self) -> int:
+    def rights_on(self, day: date) -> list[Right]:
+        """Those under which something may still be delivered."""
+        return [right for right in self.rights if right.window_to >= day]
+
+    def free_g(self, day: date) -> int:
         """What a round may offer at first: lots in specification down to the protected stock, and firm rights."""
         lots = sum(lot.units for lot in self.lots if lot.in_specification) * self.unit_g
-        return lots - self.protected_g + sum(right.mass_g for right in self.rights if right.kind == "firm_offtake")
+        return lots - self.protected_g + sum(right.mass_g for right in self.rights_on(day) if right.kind == "firm_offtake")
 
 
 ALL_OF_IT = "no other source in time"

@@ -55,7 +55,7 @@ async def take_in_stock(stage: Stage) -> None:
         await in_stock(stage, "products", _product(product))
         for lot in product.lots:
             await in_stock(stage, "lots", _lot(product, lot))
-        for right in product.rights:
+        for right in product.rights_on(stage.clock.now.date()):
             await in_stock(stage, "rights", _right(product, right))
         await operator.post(
             f"/inventory/v1/products/{product.product}/protected-stock",
@@ -69,8 +69,9 @@ async def _show_stock(stage: Stage) -> None:
     for product in PRODUCTS:
         found = await stage.parties.auditor.get(f"/inventory/v1/products/{product.product}")
         balances = found["balances"]
-        firm_g = sum(right.mass_g for right in product.rights if right.kind == "firm_offtake")
-        other_g = sum(right.mass_g for right in product.rights) - firm_g
+        rights = product.rights_on(stage.clock.now.date())
+        firm_g = sum(right.mass_g for right in rights if right.kind == "firm_offtake")
+        other_g = sum(right.mass_g for right in rights) - firm_g
         grams = (balances["available_g"], balances["quarantined_g"], balances["protected_g"], firm_g, other_g)
         rows.append((product.short, mass(product.unit_g), *(mass(each) if each else "-" for each in grams)))
     columns = ("product", "trade unit", "usable", "quarantined", "protected", "firm rights", "options")
@@ -82,6 +83,8 @@ async def sign_agreements(stage: Stage) -> None:
     """Once the books know the products: they hear of them by event."""
     with stage.screen.waiting("the books hear of the stock"):
         await until("the books to know the stock", lambda: _stock_known(stage))
+    today = stage.clock.now.date()
+    year = today.year - (today.month < 7)  # in which the financial year began
     for code, partner in PARTNERS.items():
         products = [product for product in PRODUCTS if any(ask.partner == code for ask in product.asks)]
         await by_two(
@@ -92,8 +95,8 @@ async def sign_agreements(stage: Stage) -> None:
                 "partner": code,
                 "products": [{"product": each.product, "yearly_quota_g": each.offered_g, "share": "1/2"} for each in products],
                 "priority_class": partner.priority_class,
-                "valid_from": "2025-07-01",
-                "valid_until": "2027-06-30",
+                "valid_from": date(year, 7, 1).isoformat(),
+                "valid_until": date(year + 2, 6, 30).isoformat(),
             },
         )
     stage.screen.say(
@@ -103,7 +106,8 @@ async def sign_agreements(stage: Stage) -> None:
 
 async def _stock_known(stage: Stage) -> bool | None:
     known = {row["product"]: row["free_g"] for row in await stage.parties.operator.get("/allocation/v1/stock")}
-    return True if known == {product.product: product.free_g for product in PRODUCTS} else None
+    today = stage.clock.now.date()
+    return True if known == {product.product: product.free_g(today) for product in PRODUCTS} else None
 
 
 def _product(product: Product) -> dict[str, Any]:

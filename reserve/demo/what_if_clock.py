@@ -5,9 +5,9 @@ from pathlib import Path
 
 
 class WhatIfClock:
-    """It only moves forward. `RESERVE_CLOCK_FILE` names its file."""
+    """It only moves forward. `RESERVE_CLOCK_FILE` names its file; None: nobody reads it, as where the days are today's."""
 
-    def __init__(self, file: Path, begins: datetime) -> None:
+    def __init__(self, file: Path | None, begins: datetime) -> None:
         self.file = file
         self._zone = begins.tzinfo
         self._shift = begins - datetime.now(UTC)
@@ -26,6 +26,8 @@ class WhatIfClock:
 
     def _write(self) -> None:
         """As one step: services read the file at any moment."""
+        if self.file is None:
+            return
         written = self.file.with_suffix(".new")
         written.write_text(f"{self._shift.total_seconds():.3f}")
         written.replace(self.file)

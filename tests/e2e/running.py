@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -55,12 +55,14 @@ class Running:
             return await self._process.wait()
 
 
-async def start(folder: Path, clock_file: Path | None = None, servers: Mapping[str, str] | None = None) -> Running:
+async def start(
+    folder: Path, clock_file: Path | None = None, servers: Mapping[str, str] | None = None, options: Sequence[str] = ()
+) -> Running:
     """Gives it once it says that it is ready. Fails with the end of what it printed, if it does not.
 
     `servers`: the addresses of those that exist already, as in the environment.
     """
-    running = await started(folder, clock_file, servers)
+    running = await started(folder, clock_file, servers, options)
     try:
         await until(running.ready_or_ended)
         assert not running.ended, "it ended before it was ready"
@@ -71,7 +73,9 @@ async def start(folder: Path, clock_file: Path | None = None, servers: Mapping[s
     return running
 
 
-async def started(folder: Path, clock_file: Path | None = None, servers: Mapping[str, str] | None = None) -> Running:
+async def started(
+    folder: Path, clock_file: Path | None = None, servers: Mapping[str, str] | None = None, options: Sequence[str] = ()
+) -> Running:
     """One that may not become ready by itself."""
     output = folder.with_name(f"{folder.name}.log")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RESERVE_", "DATABASE_", "KAFKA_"))}
@@ -80,9 +84,8 @@ async def started(folder: Path, clock_file: Path | None = None, servers: Mapping
         environment["RESERVE_CLOCK_FILE"] = str(clock_file)
     with output.open("ab") as log:
         before = log.tell()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "reserve", "up", "--data", str(folder), stdout=log, stderr=log, env=environment, start_new_session=True
-        )
+        command = (sys.executable, "-m", "reserve", "up", "--data", str(folder), *options)
+        process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log, env=environment, start_new_session=True)
     return Running(folder, process, output, before)
 
 

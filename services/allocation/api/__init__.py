@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from services.allocation.api import me
 from services.allocation.api.authority import approver_keys, instruments, officials
 from services.allocation.api.book import approvals, carries, objections, requests, rounds, stock
 from services.allocation.api.book import opening as round_opening
@@ -21,6 +22,7 @@ from shared.terms.erasing_api import texts_router
 
 router = APIRouter()
 for _part in (
+    me,
     partners,
     agreements,
     disruptions,

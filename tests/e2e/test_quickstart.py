@@ -1,0 +1,72 @@
+"""The quickstart as a newcomer pastes it: a sandbox, a request, a decision, a draw, and what proves it."""
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from reserve.operate.migrate import ROOT
+from tests.e2e.running import Running, start
+from tests.waiting import HANGS_AFTER_S, until
+
+PAGE = (ROOT / "docs" / "quickstart.md").read_text()
+NEXT = "Next, in another shell:"
+
+
+@pytest.fixture(scope="module")
+async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """`make up SEED=demo`, in a folder as the project's is: `.reserve` and `.venv/bin` are in it."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    (folder / ".venv").symlink_to(Path(sys.prefix))
+    running = await start(folder / ".reserve", options=("--seed", "demo"))
+    try:
+        await until(lambda: NEXT in running.printed() or "--seed:" in running.printed() or running.ended)
+        yield running
+    finally:
+        await running.stop()
+
+
+async def pasted(commands: str, folder: Path) -> tuple[int, str]:
+    """Into one shell that stops where a command fails."""
+    process = await asyncio.create_subprocess_exec(
+        "bash",
+        "-euo",
+        "pipefail",
+        cwd=folder,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(HANGS_AFTER_S):
+        said, _ = await process.communicate(commands.encode())
+    assert process.returncode is not None
+    return process.returncode, said.decode()
+
+
+async def test_what_up_prints_last_is_pasted_and_works(sandbox: Running):
+    commands = sandbox.printed().partition(NEXT)[2].strip().splitlines()
+    assert len(commands) == 3
+    status, said = await pasted("\n".join(commands), sandbox.folder.parent)
+    assert status == 0 and '"priority_class":0' in said and '"status":"submitted"' in said, said
+
+
+async def test_the_page_is_pasted_and_works(sandbox: Running):
+    commands = re.findall(r"```sh\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert "make up SEED=demo" in PAGE and len(commands) > 5
+    status, said = await pasted("\n".join(commands), sandbox.folder.parent)
+    assert status == 0, said
+    assert "gallium-4n" in said and "inventory.stock_drawn" in said and "all of it holds" in said, said
+
+
+async def test_what_has_been_used_is_not_filled(sandbox: Running):
+    before = (sandbox.folder / "people" / "approver-1.pem").read_bytes()
+    assert await sandbox.stop() == 0
+    again = await start(sandbox.folder, options=("--seed", "demo"))
+    try:
+        await until(lambda: "it has partners already: nothing was added" in again.printed())
+    finally:
+        assert await again.stop() == 0
+    assert (sandbox.folder / "people" / "approver-1.pem").read_bytes() == before
