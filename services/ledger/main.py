@@ -9,6 +9,7 @@ from services.ledger.domain.controls import CONTROLS
 from services.ledger.domain.log import DECIDER
 from services.ledger.events import Event
 from services.ledger.log import Log, keep_log
+from services.ledger.news import News, tell_news
 from services.ledger.order import take_again
 from services.ledger.problems import ApiReason
 from services.ledger.projections import project, take
@@ -47,8 +48,8 @@ SERVICE = Service(
     ),
     router=router,
     reasons=ApiReason,
-    parts=(Log, Publisher),
-    tasks=(keep_log, keep_published, watch_log),
+    parts=(Log, News, Publisher),
+    tasks=(keep_log, tell_news, keep_published, watch_log),
     append_only=APPEND_ONLY,
     kept=KEPT,
     before_taking=take_again,

@@ -78,7 +78,9 @@ async def show_me(caller: Annotated[Caller, allow()], reads: Reading) -> MeView:
             borrower=caller.borrower,
             keys=[OwnKeyView(key=row.key, enrolled_on=row.enrolled_on) for row in keys],
             powers=await _powers(session, caller.subject, reads.today),
-            entitlements=[] if caller.partner is None or caller.nominee is not None else await _entitlements(session, reads, caller.partner),
+            entitlements=[]
+            if caller.partner is None or caller.nominee is not None
+            else await _entitlements(session, reads, caller.partner),
         )
 
 

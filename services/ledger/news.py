@@ -1,0 +1,70 @@
+"""News: who waits for what concerns a partner is woken once a checkpoint covers something of it, and only then.
+
+However many wait, a checkpoint costs one look at the partners of the entries that it adds.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from services.ledger.log import Log
+from shared.journal.connection import reachable
+from shared.journal.protocol import Unreachable
+from shared.process.service import Kernel, Part
+
+log = structlog.get_logger()
+
+LOOK_AGAIN_S = 0.2
+
+_PARTNERS = "SELECT DISTINCT partner FROM entries WHERE leaf_index >= $1 AND leaf_index < $2 AND partner IS NOT NULL"
+
+
+class News(Part):
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__(kernel)
+        self._waiting: defaultdict[str | None, set[asyncio.Event]] = defaultdict(set)  # by partner; None: whoever it is about
+
+    @contextmanager
+    def of(self, partner: str | None) -> Iterator[asyncio.Event]:
+        """An event that is set at whatever is covered from now on. Clear it before looking, so that nothing is missed."""
+        news = asyncio.Event()
+        self._waiting[partner].add(news)
+        try:
+            yield news
+        finally:
+            self._waiting[partner].discard(news)
+            if not self._waiting[partner]:
+                del self._waiting[partner]
+
+    async def run(self) -> None:
+        told = self.kernel.part(Log).signed.head.size
+        while True:
+            try:
+                told = await self._tell(told)
+            except Unreachable as error:
+                log.warning("news_wait_for_the_database", error=repr(error))
+                await asyncio.sleep(LOOK_AGAIN_S)
+
+    async def _tell(self, told: int) -> int:
+        """Of the entries that have been covered since so many were."""
+        tree: Log = self.kernel.part(Log)
+        async with tree.grown:
+            await tree.grown.wait_for(lambda: tree.signed.head.size > told)
+        size = tree.signed.head.size
+        if not self._waiting:
+            return size
+        shift = (await tree.logs()).shift
+        with reachable():
+            partners = await self.kernel.pool.fetch(_PARTNERS, told + shift, size + shift)
+        for partner in (None, *(row["partner"] for row in partners)):
+            for news in self._waiting.get(partner, ()):
+                news.set()
+        return size
+
+
+async def tell_news(kernel: Kernel) -> None:
+    """The service's task, in each of its processes."""
+    await kernel.part(News).run()
