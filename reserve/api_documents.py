@@ -1,4 +1,4 @@
-"""The checked-in API documents: OpenAPI 3.1 a service, and one AsyncAPI 3 document of all events.
+"""The checked-in API documents: OpenAPI 3.1 a service, one AsyncAPI 3 document of all events, and a page of all problem codes.
 
 `python -m reserve.api_documents` writes them to docs/api; a test compares what is there with what the code says.
 """
@@ -15,6 +15,7 @@ from services.identity.issuer import Issuer
 from services.identity.main import serve_issuer
 from services.identity.tokens import TokenSigner
 from services.registry import JOURNALED, service
+from shared.http.problems import CATALOGUE
 from shared.journal.codec import Codec, without_version
 from shared.journal.messages import topic_of
 from shared.process.app import create_app
@@ -47,6 +48,22 @@ _HEADERS = {
     },
 }
 
+_PROBLEMS = """# Problem codes
+
+Every refusal is a problem document (RFC 9457) with a stable `code`: decide on that, and never on `title` or `detail`, which are for
+people. `field` says which part of the request it is about, and `accepted` what would do. A refusal has changed nothing. This page is made from the code (`python -m reserve.api_documents`).
+
+| status | what to do |
+| --- | --- |
+| 400, 413, 422 | mend the request: `field` names the part, `accepted` what would be taken. The same again is refused again |
+| 401 | get a new token, and send it again under the same `Idempotency-Key` |
+| 403 | somebody else has to do it, or with another power: `accepted` says who |
+| 404 | it is not there, or not yours: nobody is told which |
+| 405 | see `Allow` |
+| 409, 412 | things are not as you took them to be: read them again, then decide. What is only too early says so in `detail` |
+| 429, 503 | wait for as long as `Retry-After` says, and send the same again under the same `Idempotency-Key`: it counts once |
+| 500 | a bug of ours: send it again under the same key later, and tell us the `instance` |
+"""
 
 WITH_API = ("identity", *JOURNALED)  # the edge has no routes of its own
 
@@ -92,11 +109,25 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
+def problems() -> str:
+    """The page of codes: those of several services first, then each service's own."""
+    own = {name: {reason.value: reason for reason in service(name).refusals} for name in JOURNALED}
+    shared = {code: reason for code, reason in CATALOGUE.items() if sum(code in codes for codes in own.values()) != 1}
+    sections = {"Of several services": shared} | {f"Of {name}": codes for name, codes in own.items()}
+    tables = []
+    for title, codes in sections.items():
+        rows = sorted((reason.status, code, reason.says) for code, reason in codes.items() if codes is shared or code not in shared)
+        lines = "".join(f"| {status} | `{code}` | {says} |\n" for status, code, says in rows)
+        tables.append(f"## {title}\n\n| status | code | what it means |\n| --- | --- | --- |\n{lines}")
+    return f"{_PROBLEMS}\n" + "\n".join(tables)
+
+
 def documents() -> dict[str, str]:
     """{file name: text} of all of them."""
     found = {f"{name}.openapi.json": openapi(name) for name in WITH_API}
     found["events.asyncapi.json"] = asyncapi()
-    return {file: json.dumps(document, indent=2, sort_keys=True) + "\n" for file, document in found.items()}
+    written = {file: json.dumps(document, indent=2, sort_keys=True) + "\n" for file, document in found.items()}
+    return written | {"problems.md": problems()}
 
 
 if __name__ == "__main__":
