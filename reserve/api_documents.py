@@ -51,7 +51,8 @@ _HEADERS = {
 _PROBLEMS = """# Problem codes
 
 Every refusal is a problem document (RFC 9457) with a stable `code`: decide on that, and never on `title` or `detail`, which are for
-people. `field` says which part of the request it is about, and `accepted` what would do. A refusal has changed nothing. This page is made from the code (`python -m reserve.api_documents`).
+people. `field` says which part of the request it is about, and `accepted` what would do. A refusal has changed nothing. This page is
+made from the code (`python -m reserve.api_documents`).
 
 | status | what to do |
 | --- | --- |
