@@ -7,6 +7,7 @@ from bench.audited import audited
 from bench.backtest import backtest
 from bench.decision import decision
 from bench.exposure import exposure
+from bench.feed import feed
 from bench.figures import Bench, Figure, Options
 from bench.longevity import longevity
 from bench.payments import payments
@@ -27,6 +28,7 @@ BENCHES: Mapping[str, Bench] = {
     "served": served,
     "witnessed": witnessed,
     "receipt_route": receipt_route,
+    "feed": feed,
     "requests": requests,
     "rounds": rounds,
     "state": state,
