@@ -179,6 +179,21 @@ def queued_s(*pids: int) -> dict[int, float]:
     return found
 
 
+def throttled_s(own: Path = Path("/proc/self/cgroup"), groups: Path = Path("/sys/fs/cgroup")) -> float:
+    """How long processes of this control group have stood still since it began, because it had used up its share of the processors (a
+    container's limit). No thread is queued then. 0 where there is no limit, or the system does not say: only Linux does."""
+    with contextlib.suppress(OSError):
+        for line in own.read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if controllers not in ("", "cpu", "cpu,cpuacct", "cpuacct,cpu"):
+                continue
+            for folder in (groups / controllers / group.lstrip("/"), groups / controllers):  # a container may see its own as the root
+                with contextlib.suppress(OSError):
+                    said = dict(each.split() for each in (folder / "cpu.stat").read_text().splitlines())
+                    return int(said.get("throttled_usec", 0)) / 1e6 + int(said.get("throttled_time", 0)) / 1e9
+    return 0.0
+
+
 async def said_back(port: int, said: bytes, count: int) -> bytes:
     """The first `count` bytes that a server on the loopback answers; fewer when it hangs up, none when it is not there."""
     try:

@@ -32,7 +32,7 @@ import msgspec
 import structlog
 
 from shared.engines.private_files import private_folder, write_private
-from shared.engines.processes import Died, Identity, OwnProcess, Program, end_orphans, queued_s
+from shared.engines.processes import Died, Identity, OwnProcess, Program, end_orphans, queued_s, throttled_s
 from shared.observe.waiting import saying
 from shared.tls import trusted
 
@@ -311,18 +311,19 @@ class _Kept:
 
 
 async def _gives_a_sign_of_life(program: Program) -> bool:
-    """Asks until `PROBE_TIMEOUT_S` is over that counts: time in which no thread of the program's, or of ours, waited for a processor."""
+    """Asks until `PROBE_TIMEOUT_S` is over that counts: time in which no thread of the program's, or of ours, waited for a processor,
+    and our container had not used up its share of them."""
     step_s = PROBE_TIMEOUT_S / STEPS
     asked = asyncio.ensure_future(program.alive())
     try:
         counted_s = 0.0
         while counted_s < PROBE_TIMEOUT_S and (pid := program.process.pid or program.process.left_pid) is not None:
-            before = queued_s(os.getpid(), pid)
+            before, throttled_before = queued_s(os.getpid(), pid), throttled_s()
             await asyncio.wait({asked}, timeout=step_s)
             if asked.done():
                 return asked.result()
             waited_s = max((now - before.get(thread, 0.0) for thread, now in queued_s(os.getpid(), pid).items()), default=0.0)
-            counted_s += max(0.0, step_s - waited_s)
+            counted_s = max(0.0, counted_s + step_s - waited_s - (throttled_s() - throttled_before))  # the system tells of it late
         return False
     finally:
         asked.cancel()

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from shared.engines.engines import engines, remembered_ports
-from shared.engines.processes import Died, Identity, OwnProcess, end_orphans, identify
+from shared.engines.processes import Died, Identity, OwnProcess, end_orphans, identify, throttled_s
 from shared.engines.supervisor import Child, ChildProgram, FolderInUse, Supervisor
 from tests.waiting import HANGS_AFTER_S, until
 
@@ -124,6 +124,24 @@ async def test_a_child_that_waits_for_a_processor_is_not_taken_to_hang(tmp_path:
             await until(lambda: not (tmp_path / "work").exists())
             assert (await http.get(child.live_url)).status_code == 200, "it answers one after the other: by now its work is done"
         assert supervisor.pids["edge"] == before
+
+
+@pytest.mark.parametrize(
+    ("own", "stat"),
+    [
+        ("9:name=systemd:/\n4:cpu,cpuacct:/a/b\n0::/\n", "nr_throttled 3\nthrottled_time 1500000000"),
+        ("0::/a/b\n", "usage_usec 7\nthrottled_usec 1500000"),
+    ],
+    ids=["version 1", "version 2"],
+)
+@pytest.mark.parametrize("seen", ["a/b", "."], ids=["from outside", "in a container"])
+def test_what_a_container_has_not_been_given_is_told(tmp_path: Path, own: str, stat: str, seen: str) -> None:
+    (tmp_path / "own").write_text(own)
+    folder = tmp_path / "groups" / ("cpu,cpuacct" if "cpuacct" in own else "") / seen
+    folder.mkdir(parents=True)
+    (folder / "cpu.stat").write_text(stat)
+    assert throttled_s(tmp_path / "own", tmp_path / "groups") == 1.5
+    assert throttled_s(tmp_path / "nowhere", tmp_path / "groups") == 0.0, "another system than Linux"
 
 
 def give_work(folder: Path, seconds: float) -> None:
