@@ -163,6 +163,7 @@ def _receipt(kind: str, place: str, text: str, pinned: Sequence[VerifierKey], re
 _TYPES = {
     "enrolled": "allocation.approver_key_enrolled",
     "revoked": "allocation.approver_key_revoked",
+    "restored": "allocation.approver_key_restored",
     "proposed": "allocation.round_proposed",
     "approved": "allocation.round_approved",
     "certified": "allocation.round_certified",
@@ -205,11 +206,8 @@ def _approval(
         yield _same(f"{name}/approved/decision", certificate.decision, given.data.get("decision"))
         yield _same(f"{name}/approved/signature", approval.signature, given.data["approval"].get("signature"))
         yield _before(f"{name}/approved", given, certified)
-    revoked = _of_key(recorded, "revoked", approval)
-    if revoked is None:
-        yield "not_checkable", Found(f"{name}/revoked", "that a key was not revoked cannot be seen from a file")
-    else:
-        yield _before(f"{name}/revoked", certified, revoked)
+    revoked = _revoked(name, certified, recorded, approval)
+    yield revoked or ("not_checkable", Found(f"{name}/revoked", "that a key was not revoked cannot be seen from a file"))
 
 
 def _signature(name: str, purpose: str, decision: str, given: CertifiedApproval, pinned: Sequence[VerifierKey]) -> Iterator[Looked]:
@@ -251,8 +249,8 @@ def _attestation(certificate: Certificate, recorded: Sequence[Recorded], pinned:
     yield _same(f"{name}/certified", given.signature, None if told is None else told.get("signature"))
     yield _same(f"{name}/enrolled/public_key", given.public_key, enrolled.data.get("public_key"))
     yield _before(f"{name}/enrolled", enrolled, certified)
-    if (revoked := _of_key(recorded, "revoked", given)) is not None:
-        yield _before(f"{name}/revoked", certified, revoked)
+    if (revoked := _revoked(name, certified, recorded, given)) is not None:
+        yield revoked
 
 
 def _others(certificate: Certificate, recorded: Sequence[Recorded]) -> Iterator[Looked]:
@@ -282,6 +280,19 @@ def _one(recorded: Sequence[Recorded], kind: str) -> Recorded | None:
 
 def _of_key(recorded: Sequence[Recorded], kind: str, approval: CertifiedApproval) -> Recorded | None:
     return next((each for each in recorded if each.kind == kind and _is_of(each.data, approval)), None)
+
+
+def _revoked(name: str, certified: Recorded, recorded: Sequence[Recorded], approval: CertifiedApproval) -> Looked | None:
+    """Whether it was revoked when the decision was certified: a revocation that nobody had confirmed is over. None: no receipt tells."""
+    told = sorted(
+        (each for each in recorded if each.kind in ("revoked", "restored") and _is_of(each.data, approval)), key=lambda each: each.index
+    )
+    if not told:
+        return None
+    before = [each for each in told if each.index < certified.index]
+    if before and before[-1].kind == "restored":
+        return "passed", Found(f"{name}/revoked")
+    return _before(f"{name}/revoked", certified, before[-1] if before else told[0])
 
 
 def _is_of(data: dict[str, Any], approval: CertifiedApproval) -> bool:

@@ -17,7 +17,7 @@ from services.allocation.domain.decisions.sealed import decision_hash
 from services.allocation.domain.tenders.contradictions import tender_not_compared
 from services.allocation.domain.tenders.decision import PURPOSE as TENDER
 from services.allocation.domain.tenders.decision import TenderFile, UnreadableTender, read_tender_file, tender_decision_hash
-from services.allocation.events.papers import ActingOfficerPaper, EnrolmentPaper, InstrumentPaper
+from services.allocation.events.papers import ActingOfficerPaper, EnrolmentPaper, InstrumentPaper, PersonPaper
 from services.allocation.events.policies import PolicyDocument
 from services.loans.domain.papers import DeferralPaper, HoldingPaper, LoanActPaper, LoanPaper, MaterialTermsPaper, WriteDownPaper
 from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text
@@ -66,7 +66,7 @@ def read_signable(content: bytes) -> Signable:
                 purpose=paper.purpose,
                 document=sha256(written).hexdigest(),
                 words=tuple(_WORDS[type(paper)](paper)),
-                under_instrument=not isinstance(paper, EnrolmentPaper | InstrumentPaper | ActingOfficerPaper),
+                under_instrument=not isinstance(paper, EnrolmentPaper | InstrumentPaper | ActingOfficerPaper | PersonPaper),
             )
         found = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnreadablePaper) as error:
@@ -354,6 +354,10 @@ def _of_officer(document: ActingOfficerPaper) -> list[tuple[str, str]]:
     return [("names", document.officer), ("acts under", f"{document.instrument}, {document.valid_from} to {document.valid_until}")]
 
 
+def _of_person(document: PersonPaper) -> list[tuple[str, str]]:
+    return [("account", document.official), ("is for ever one of", document.person)]
+
+
 _WORDS: Mapping[type[Paper], Callable[[Any], list[tuple[str, str]]]] = {
     PolicyDocument: _of_policy,
     MaterialTermsPaper: _of_material_terms,
@@ -366,4 +370,5 @@ _WORDS: Mapping[type[Paper], Callable[[Any], list[tuple[str, str]]]] = {
     EnrolmentPaper: _of_enrolment,
     InstrumentPaper: _of_instrument,
     ActingOfficerPaper: _of_officer,
+    PersonPaper: _of_person,
 }

@@ -9,8 +9,9 @@ from typeid import TypeID
 
 from reserve.client import Client
 from services.allocation.domain.authority.instrument import WINDOW_DAYS
+from services.allocation.events.authority import PersonId
 from services.allocation.events.ids import KeyId, SubjectId
-from services.allocation.events.papers import ActingOfficerPaper, AuthorityPaper, EnrolmentPaper, InstrumentPaper
+from services.allocation.events.papers import ActingOfficerPaper, AuthorityPaper, EnrolmentPaper, InstrumentPaper, PersonPaper
 from shared.journal.record import name_of
 from shared.proofs.signed_note import parse_verifier_key
 from shared.terms.approval import approve, key_id, public_key_hex
@@ -67,6 +68,14 @@ class Registrar:
     async def name_acting(self, instrument: str, holder: str, officer: dict[str, Any]) -> Any:
         paper = msgspec.convert(officer | {"instrument": instrument, "format": "reserve.acting_officer.v1"}, ActingOfficerPaper)
         return await self._post(f"/v1/instruments/{instrument}/acting", officer | self._endorsement(paper, {holder, paper.officer}))
+
+    def naming(self, subject: str, person: str, *others: str) -> dict[str, Any]:
+        """Whose account it is. `others`: of the same person."""
+        paper = PersonPaper(official=SubjectId(subject), person=PersonId(person))
+        return {"person": person} | self._endorsement(paper, {subject, *others})
+
+    async def name_person(self, subject: str, person: str, *others: str) -> Any:
+        return await self._post(f"/v1/officials/{subject}/person", self.naming(subject, person, *others))
 
     def _endorsement(self, paper: AuthorityPaper, parties: set[str]) -> dict[str, Any]:
         """By the first approver here who is no party to it; there may be none in the ceremony."""

@@ -172,6 +172,12 @@ class EndOfAuthority(msgspec.Struct, frozen=True):
     ended_on: date
 
 
+class AuthorityBack(msgspec.Struct, frozen=True):
+    """Its end was one person's word, which nobody has confirmed."""
+
+    authority: str
+
+
 class NewConflict(msgspec.Struct, frozen=True):
     official: str
     interest: str  # by `interest_in`
@@ -198,12 +204,25 @@ class EndOfKey(msgspec.Struct, frozen=True):
     key: str
 
 
-type Told = NewAuthority | NewOfficer | EndOfAuthority | NewConflict | EndOfConflict | NewPerson | NewKey | EndOfKey
+class KeyBack(msgspec.Struct, frozen=True):
+    """So was its revocation."""
+
+    subject: str
+    key: str
+
+
+type Told = (
+    NewAuthority | NewOfficer | EndOfAuthority | AuthorityBack | NewConflict | EndOfConflict | NewPerson | NewKey | EndOfKey | KeyBack
+)
 type Tells = Mapping[type, Callable[[Any], Told]]  # of a registry's events, by their class, what each of them tells
 
 
-def after(authority: Authority, told: NewOfficer | EndOfAuthority) -> Authority:
+def after(authority: Authority, told: NewOfficer | EndOfAuthority | AuthorityBack) -> Authority:
     changed = msgspec.structs.replace(authority, version=authority.version + 1)
-    if isinstance(told, EndOfAuthority):
-        return msgspec.structs.replace(changed, ended_on=told.ended_on)
-    return msgspec.structs.replace(changed, acting=(*authority.acting, told.officer))
+    match told:
+        case NewOfficer():
+            return msgspec.structs.replace(changed, acting=(*authority.acting, told.officer))
+        case EndOfAuthority():
+            return msgspec.structs.replace(changed, ended_on=told.ended_on)
+        case AuthorityBack():
+            return msgspec.structs.replace(changed, ended_on=None)

@@ -16,9 +16,11 @@ from shared.journal.connection import Connection, Project, as_json
 from shared.journal.record import Fact
 from shared.terms import countersigning_tables, uses
 from shared.terms.acting import (
+    AuthorityBack,
     EndOfAuthority,
     EndOfConflict,
     EndOfKey,
+    KeyBack,
     KeyStatus,
     NewAuthority,
     NewConflict,
@@ -119,7 +121,7 @@ async def _keep(connection: Connection, told: Told) -> None:
     match told:
         case NewAuthority(authority):
             await _keep_authority(connection, authority)
-        case NewOfficer(id) | EndOfAuthority(id):
+        case NewOfficer(id) | EndOfAuthority(id) | AuthorityBack(id):
             known = await connection.fetchval("SELECT content::text FROM authorities WHERE id = $1", id)
             assert known is not None, f"{id} was registered before"
             await _keep_authority(connection, after(msgspec.json.decode(known, type=Authority), told))
@@ -133,8 +135,9 @@ async def _keep(connection: Connection, told: Told) -> None:
             await execute(
                 "INSERT INTO approver_keys (subject, key, public_key, revoked) VALUES ($1, $2, $3, false)", subject, key, public_key
             )
-        case EndOfKey(subject, key):
-            await execute("UPDATE approver_keys SET revoked = true WHERE subject = $1 AND key = $2", subject, key)
+        case EndOfKey(subject, key) | KeyBack(subject, key):
+            revoked = isinstance(told, EndOfKey)
+            await execute("UPDATE approver_keys SET revoked = $3 WHERE subject = $1 AND key = $2", subject, key, revoked)
         case _:
             assert_never(told)
 

@@ -113,11 +113,16 @@ async def test_after_the_first_instrument_an_administrator_registers_none_alone(
 async def test_one_human_with_two_accounts_is_one_person(reserve: Reserve):
     endorser = next(iter(reserve.registrar.keys))
     twin = "sub_twin"
-    for account in (endorser, twin):
-        await reserve.post("admin-1", f"/v1/officials/{account}/person", {"person": "per_0123456789"})
-    other = {"person": "per_9876543210"}
-    assert await reserve.refused("admin-1", f"/v1/officials/{twin}/person", other) == (409, "person_already_named")
-    assert await reserve.refused("operator-1", f"/v1/officials/{twin}/person", other) == (403, "forbidden")
+    path, unsigned = f"/v1/officials/{twin}/person", {"person": "per_0123456789"}
+    assert await reserve.refused("admin-1", path, unsigned) == (403, "endorsement_missing")
+    await reserve.registrar.name_person(endorser, "per_0123456789")
+    own = reserve.registrar.naming(twin, "per_0123456789")
+    assert own["endorsement"]["approver"] == endorser
+    assert await reserve.refused("admin-1", path, own) == (403, "endorsement_by_party")
+    await reserve.registrar.name_person(twin, "per_0123456789", endorser)
+    other = reserve.registrar.naming(twin, "per_9876543210", endorser)
+    assert await reserve.refused("admin-1", path, other) == (409, "person_already_named")
+    assert await reserve.refused("operator-1", path, other) == (403, "forbidden")
     enrolment = reserve.registrar.enrolment(twin, Ed25519PrivateKey.generate())
     assert enrolment["endorsement"]["approver"] == endorser
     assert await reserve.refused("admin-1", KEYS, enrolment) == (403, "endorsement_by_party")
@@ -128,8 +133,8 @@ async def test_who_signs_while_their_accounts_are_named_one_persons_has_signed_b
     endorser = next(iter(reserve.registrar.keys))
     admin, seen = reserve.clients["admin-1"], set()
     for number in range(ROUNDS_AT_ONCE):
-        twin, person = f"sub_twin_{number}", {"person": "per_0123456789"}
-        path = f"/v1/officials/{twin}/person"
+        twin = f"sub_twin_{number}"
+        path, person = f"/v1/officials/{twin}/person", reserve.registrar.naming(twin, "per_0123456789", endorser)
         enrolment = reserve.registrar.enrolment(twin, Ed25519PrivateKey.generate())
         assert enrolment["endorsement"]["approver"] == endorser
         sent = [(KEYS, enrolment), (path, person)] if number % 2 else [(path, person), (KEYS, enrolment)]

@@ -355,6 +355,6 @@ async def test_nobody_answers_an_objection_to_what_another_account_of_theirs_has
     await reserve.post("operator-1", f"/v1/requests/{request}/accept", ACCEPTANCE)
     objection = (await reserve.post("partner-jp", f"/v1/requests/{request}/objections", {"reasons": ["too little"]}))["objection"]
     for account in ("operator-1", "operator-2"):
-        await reserve.post("admin-1", f"/v1/officials/{reserve.subject(account)}/person", {"person": "per_0123456789"})
+        await reserve.registrar.name_person(reserve.subject(account), "per_0123456789")
     answer = {"upheld": False, "reasons": ["no"]}
     assert await reserve.refused("operator-2", f"/v1/objections/{objection}/answer", answer) == (403, "answerer_was_involved")

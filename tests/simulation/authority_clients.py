@@ -8,6 +8,7 @@ from services.allocation.domain.authority.instrument import EndInstrument, Regis
 from services.allocation.events.authority import Power
 from shared.terms.authority import Capacity, Kind
 from tests.simulation.client import Client
+from tests.stories.barring import barring
 from tests.stories.endorsing import CEREMONY
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ async def replace_authority(client: Client, products: Sequence[Any], approvers: 
     """Approvals under what has ended lapse; the same person approves again under what is new."""
     holder = approvers[-1].subject
     for chain in client.allocation.held_by(holder):
-        end = EndInstrument(products=tuple(products), reason="another office", on=date.min)
+        end = EndInstrument(
+            products=tuple(products), reason="another office", on=date.min, barring=barring(client.new_id("sub"), at=client.world.now())
+        )
         await client.do("allocation", f"instrument/{chain[0].id}", end)
     if ROOT in client.allocation.instruments:
         await delegate(client, holder)

@@ -43,6 +43,7 @@ from tests.simulation.client import Client, NotNow, Prepare
 from tests.simulation.screening_clients import findings
 from tests.simulation.tables import NOWHERE, UNIT_G, DrawRow
 from tests.simulation.two_people import by_two, surely
+from tests.stories.barring import barring
 from tests.stories.endorsing import enrolment
 
 if TYPE_CHECKING:
@@ -488,7 +489,7 @@ async def change_terms(client: Client, partner: Any, products: Sequence[Any]) ->
 
 async def replace_key(client: Client, products: Sequence[Any], approvers: list[Approver]) -> None:
     last = approvers[-1]
-    revoke = RevokeKey(subject=last.subject, key=last.key_id, products=tuple(products), reason="lost")
+    revoke = RevokeKey(subject=last.subject, key=last.key_id, products=tuple(products), reason="lost", barring=barring(last.subject))
     await client.do("allocation", f"approver/{last.subject}", revoke)
     approvers[-1] = Approver(last.subject, last.number + 1)
     await enrol(client, approvers[-1])

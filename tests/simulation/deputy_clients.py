@@ -10,6 +10,7 @@ from services.allocation.domain.authority.official import DeclareConflict, Withd
 from tests.simulation.client import Client
 from tests.simulation.clients import Approver, enrol
 from tests.simulation.two_people import by_two
+from tests.stories.barring import barring
 from tests.stories.endorsing import CEREMONY
 
 
@@ -33,7 +34,7 @@ async def declare_interests(client: Client, deputy: Approver, products: Sequence
         await client.pause(4.0)
         about, names = client.dice.choice((("product", products), ("partner", partners)))
         name = client.dice.choice(names)
-        declared = DeclareConflict(official=deputy.subject, about=about, name=name, reason="shares")  # type: ignore[arg-type]
+        declared = DeclareConflict(official=deputy.subject, about=about, name=name, reason="shares", barring=barring(deputy.subject))  # type: ignore[arg-type]
         await client.do("allocation", stream, declared)
         await client.pause(4.0)
         by = client.dice.choice(("administrator", "administrator", deputy.subject))

@@ -9,7 +9,7 @@ import msgspec
 from services.allocation import events as allocation
 from services.allocation.domain.book.opening import OpenRound
 from services.allocation.domain.policies.policy import Policy, evolve
-from services.allocation.events.authority import ConflictDeclared, ConflictWithdrawn
+from services.allocation.events.authority import ConflictDeclared, ConflictLapsed, ConflictWithdrawn
 from services.allocation.events.policies import PolicyEvent
 from shared.journal.record import Fact
 from shared.terms.authority import interest_in
@@ -54,7 +54,7 @@ class PeopleTables:
                     self.lists = {name: version for name, version in self.lists.items() if name != event.list}
                 case ConflictDeclared():
                     self.interests[event.official].add(interest_in(event.about, event.name))
-                case ConflictWithdrawn():
+                case ConflictWithdrawn() | ConflictLapsed():
                     self.interests[event.official].discard(interest_in(event.about, event.name))
                 case _ if isinstance(event, PolicyEvent):
                     self.policies[event.policy] = evolve(self.policies.get(event.policy, Policy()), event)

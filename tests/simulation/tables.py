@@ -126,7 +126,12 @@ class AllocationTables:
                     self.suspended.discard(event.agreement)
                 case allocation.InstrumentRegistered():
                     self.instruments[event.instrument] = registered(event).authority
-                case allocation.ActingOfficerNamed() | allocation.InstrumentEnded():
+                case (
+                    allocation.ActingOfficerNamed()
+                    | allocation.InstrumentEnded()
+                    | allocation.InstrumentEndConfirmed()
+                    | allocation.InstrumentRestored()
+                ):
                     self.instruments[event.instrument] = after(self.instruments[event.instrument], changed(event))
                 case allocation.DisruptionDeclared() | allocation.DisruptionRevised() | allocation.DisruptionEnded():
                     self.disruptions[event.disruption] = fact.record.version

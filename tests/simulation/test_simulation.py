@@ -30,6 +30,12 @@ UNPROVOKED = {
     "loans.text_erased.v1",
     # nor confirms what another has stopped, corrects a carrier's name, or leads a loan out of its default
     "allocation.agreement_suspension_confirmed.v1",
+    "allocation.approver_key_revocation_confirmed.v1",
+    "allocation.instrument_end_confirmed.v1",
+    # an official declares what is theirs alone, and revokes their own key
+    "allocation.conflict_confirmed.v1",
+    "allocation.conflict_lapsed.v1",
+    "allocation.approver_key_restored.v1",
     "inventory.dispatch_corrected.v2",
     # a stand-in for the ledger is always reached
     "allocation.log_reach_reported.v1",

@@ -5,11 +5,24 @@ from typing import Any
 
 import msgspec
 
-from services.allocation.domain.authority.approver import EnrolKey, RevokeKey
+from services.allocation.domain.authority.approver import ConfirmRevocation, EnrolKey, RestoreKey, RevokeKey
 from services.allocation.domain.authority.approver_key import ClaimKey
 from services.allocation.domain.authority.ceremony import EnterInstrument, EnterKey
-from services.allocation.domain.authority.instrument import EndInstrument, NameActingOfficer, RegisterInstrument
-from services.allocation.domain.authority.official import DeclareConflict, NamePerson, Official, WithdrawConflict
+from services.allocation.domain.authority.instrument import (
+    ConfirmEnd,
+    EndInstrument,
+    NameActingOfficer,
+    RegisterInstrument,
+    RestoreInstrument,
+)
+from services.allocation.domain.authority.official import (
+    ConfirmConflict,
+    DeclareConflict,
+    LapseConflict,
+    NamePerson,
+    Official,
+    WithdrawConflict,
+)
 from services.allocation.domain.book.approvals import ApproveRound
 from services.allocation.domain.book.carries import EndCarry, ExpireCarry, FollowAgreement
 from services.allocation.domain.book.decider import OpenBook
@@ -167,14 +180,20 @@ CONTROLS: Controls = {
     EndDisruption: Countersigned(Power.DECLARE_DISRUPTION, _calm),
     EnrolKey: Class.MOVES_VALUE,  # with another approver's signature over it
     RevokeKey: Class.PROTECTS,
+    ConfirmRevocation: Class.PROTECTS,
+    RestoreKey: Class.FOLLOWS,
     ClaimKey: Class.FOLLOWS,
     EnterKey: Class.FOLLOWS,
     EnterInstrument: Class.FOLLOWS,
     RegisterInstrument: Class.MOVES_VALUE,  # the same
     NameActingOfficer: Class.MOVES_VALUE,  # the same
-    EndInstrument: Class.PROTECTS,  # a power goes, and comes back by another instrument only
-    NamePerson: Class.PROTECTS,
+    EndInstrument: Class.PROTECTS,
+    ConfirmEnd: Class.PROTECTS,
+    RestoreInstrument: Class.FOLLOWS,
+    NamePerson: Class.MOVES_VALUE,  # the same: it bars one account from what another has done, for ever
     DeclareConflict: Class.PROTECTS,
+    ConfirmConflict: Class.PROTECTS,
+    LapseConflict: Class.FOLLOWS,
     WithdrawConflict: Countersigned(Power.WITHDRAW_CONFLICT, _withdraw_conflict),
     DraftVersion: Class.PREPARES,
     ReviseVersion: Class.PREPARES,

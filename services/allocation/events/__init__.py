@@ -8,11 +8,16 @@ from services.allocation.events.authority import (
     AuthorityCited,
     AuthorityEvent,
     CeremonyEntered,
+    ConflictConfirmed,
     ConflictDeclared,
+    ConflictLapsed,
     ConflictWithdrawn,
+    InstrumentEndConfirmed,
     InstrumentEnded,
     InstrumentId,
     InstrumentRegistered,
+    InstrumentRestored,
+    PersonNamed,
 )
 from services.allocation.events.carries import CarryEvent, CarryExpired, CarrySet
 from services.allocation.events.clocks import ClockEvent, ClockSet
@@ -59,6 +64,8 @@ from services.allocation.events.partners import (
     AgreementSuspensionConfirmed,
     ApproverKeyClaimed,
     ApproverKeyEnrolled,
+    ApproverKeyRestored,
+    ApproverKeyRevocationConfirmed,
     ApproverKeyRevoked,
     DisruptionDeclared,
     DisruptionEnded,
@@ -163,6 +170,8 @@ __all__ = [
     "ApproverEvent",
     "ApproverKeyClaimed",
     "ApproverKeyEnrolled",
+    "ApproverKeyRestored",
+    "ApproverKeyRevocationConfirmed",
     "ApproverKeyRevoked",
     "AuthorityCited",
     "AuthorityEvent",
@@ -192,7 +201,9 @@ __all__ = [
     "CommandLapsed",
     "CommandProposed",
     "CommandWithdrawn",
+    "ConflictConfirmed",
     "ConflictDeclared",
+    "ConflictLapsed",
     "ConflictWithdrawn",
     "ConsigneeChangeApproved",
     "ConsigneeChangeAsked",
@@ -221,9 +232,11 @@ __all__ = [
     "Hit",
     "HitId",
     "IepPosition",
+    "InstrumentEndConfirmed",
     "InstrumentEnded",
     "InstrumentId",
     "InstrumentRegistered",
+    "InstrumentRestored",
     "KeyId",
     "ListName",
     "LoanAwarded",
@@ -238,6 +251,7 @@ __all__ = [
     "PartnerEvent",
     "PartnerRegistered",
     "PartyRole",
+    "PersonNamed",
     "PolicyEvent",
     "PoolStock",
     "Pricing",
@@ -308,7 +322,7 @@ __all__ = [
 PartnerEvent = PartnerRegistered
 AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded | AgreementSuspended | AgreementSuspensionConfirmed | AgreementResumed
 DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
-ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked
+ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked | ApproverKeyRevocationConfirmed | ApproverKeyRestored
 RequestEvent = (
     RequestSubmitted
     | LoanRequested

@@ -3,13 +3,28 @@
 from services.allocation.events.authority import (
     ActingOfficerNamed,
     ConflictDeclared,
+    ConflictLapsed,
     ConflictWithdrawn,
+    InstrumentEndConfirmed,
     InstrumentEnded,
     InstrumentRegistered,
+    InstrumentRestored,
     PersonNamed,
 )
-from services.allocation.events.partners import ApproverKeyEnrolled, ApproverKeyRevoked
-from shared.terms.acting import EndOfAuthority, EndOfConflict, EndOfKey, NewAuthority, NewConflict, NewKey, NewOfficer, NewPerson, Tells
+from services.allocation.events.partners import ApproverKeyEnrolled, ApproverKeyRestored, ApproverKeyRevoked
+from shared.terms.acting import (
+    AuthorityBack,
+    EndOfAuthority,
+    EndOfConflict,
+    EndOfKey,
+    KeyBack,
+    NewAuthority,
+    NewConflict,
+    NewKey,
+    NewOfficer,
+    NewPerson,
+    Tells,
+)
 from shared.terms.authority import Acting, Authority, interest_in
 
 
@@ -34,17 +49,24 @@ def registered(event: InstrumentRegistered) -> NewAuthority:
     )
 
 
-def changed(event: ActingOfficerNamed | InstrumentEnded) -> NewOfficer | EndOfAuthority:
-    if isinstance(event, InstrumentEnded):
-        return EndOfAuthority(event.instrument, event.ended_on)
-    return NewOfficer(event.instrument, Acting(subject=event.officer, valid_from=event.valid_from, valid_until=event.valid_until))
+type Changed = ActingOfficerNamed | InstrumentEnded | InstrumentEndConfirmed | InstrumentRestored
+
+
+def changed(event: Changed) -> NewOfficer | EndOfAuthority | AuthorityBack:
+    match event:
+        case ActingOfficerNamed():
+            return NewOfficer(event.instrument, Acting(subject=event.officer, valid_from=event.valid_from, valid_until=event.valid_until))
+        case InstrumentEnded() | InstrumentEndConfirmed():
+            return EndOfAuthority(event.instrument, event.ended_on)
+        case InstrumentRestored():
+            return AuthorityBack(event.instrument)
 
 
 def _declared(event: ConflictDeclared) -> NewConflict:
     return NewConflict(event.official, interest_in(event.about, event.name))
 
 
-def _withdrawn(event: ConflictWithdrawn) -> EndOfConflict:
+def _over(event: ConflictWithdrawn | ConflictLapsed) -> EndOfConflict:
     return EndOfConflict(event.official, interest_in(event.about, event.name))
 
 
@@ -52,12 +74,16 @@ AUTHORITY: Tells = {
     InstrumentRegistered: registered,
     ActingOfficerNamed: changed,
     InstrumentEnded: changed,
+    InstrumentEndConfirmed: changed,
+    InstrumentRestored: changed,
     ConflictDeclared: _declared,
-    ConflictWithdrawn: _withdrawn,
+    ConflictLapsed: _over,
+    ConflictWithdrawn: _over,
     PersonNamed: lambda event: NewPerson(event.official, event.person),
 }
 ACTING: Tells = {  # with the keys that people sign by
     **AUTHORITY,
     ApproverKeyEnrolled: lambda event: NewKey(event.subject, event.key, event.public_key),
     ApproverKeyRevoked: lambda event: EndOfKey(event.subject, event.key),
+    ApproverKeyRestored: lambda event: KeyBack(event.subject, event.key),
 }

@@ -1,6 +1,6 @@
 """Instruments of authority, officials' conflicts of interest, and by what authority a person acted."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal, NewType
 
@@ -123,13 +123,31 @@ class ActingOfficerNamed(
     endorsement: Approval | None = None  # another approver's; None: by an earlier build
 
 
-class InstrumentEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.instrument_ended.v2"):
+class InstrumentEnded(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.instrument_ended.v2"
+):
     """With all that stands under it. An approval that cites any of it counts no more, unless its decision is certified."""
 
     instrument: InstrumentId
     ended_on: date  # from this day on
     products: tuple[ProductId, ...]  # whose books hold such an approval
     reason: TypedText
+    ended_by: SubjectId | None = None  # None: by an earlier build
+    lapses_at: datetime | None = None  # unless a second person confirms it; None: for good
+
+
+class InstrumentEndConfirmed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.instrument_end_confirmed.v1"):
+    """By a second person: it is over for good."""
+
+    instrument: InstrumentId
+    ended_on: date
+    confirmed_by: SubjectId
+
+
+class InstrumentRestored(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.instrument_restored.v1"):
+    """Nobody has confirmed its end in time. What had lapsed with it stays lapsed."""
+
+    instrument: InstrumentId
 
 
 class Tainted(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +171,25 @@ class ConflictDeclared(
     name: str  # "JP", "antimony-metal", "Kyushu Smelting", "rnd_01j..."
     reason: TypedText  # names no person
     tainted: tuple[Tainted, ...] = ()  # by any account of theirs, as looked up
+    declared_by: SubjectId | None = None  # None: by an earlier build
+    lapses_at: datetime | None = None  # unless it is confirmed by whose it is, or by another; None: until it is withdrawn
+
+
+class ConflictConfirmed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.conflict_confirmed.v1"):
+    """By whose it is, or by a second person: it does not lapse any more."""
+
+    official: SubjectId
+    about: ConflictAbout
+    name: str
+    confirmed_by: SubjectId
+
+
+class ConflictLapsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.conflict_lapsed.v1"):
+    """Nobody has confirmed it in time. What had lapsed with it stays lapsed."""
+
+    official: SubjectId
+    about: ConflictAbout
+    name: str
 
 
 class ConflictWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.conflict_withdrawn.v2"):
@@ -162,11 +199,12 @@ class ConflictWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="ty
     reason: TypedText
 
 
-class PersonNamed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.person_named.v1"):
+class PersonNamed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.person_named.v1"):
     """Whose account the official's is, by an opaque id: the accounts of one person count once, and bar one another. For ever."""
 
     official: SubjectId
     person: PersonId
+    endorsement: Approval | None = None  # another approver's; None: by an earlier build
 
 
 class AuthorityCited(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.authority_cited.v1"):
@@ -184,6 +222,6 @@ def name_of_use(matter: str, act: str) -> str:
     return matter if act in _OF_A_ROUND else f"{act}/{matter}"
 
 
-InstrumentEvent = InstrumentRegistered | ActingOfficerNamed | InstrumentEnded
-OfficialEvent = ConflictDeclared | ConflictWithdrawn | PersonNamed
+InstrumentEvent = InstrumentRegistered | ActingOfficerNamed | InstrumentEnded | InstrumentEndConfirmed | InstrumentRestored
+OfficialEvent = ConflictDeclared | ConflictConfirmed | ConflictLapsed | ConflictWithdrawn | PersonNamed
 AuthorityEvent = InstrumentEvent | OfficialEvent | AuthorityCited

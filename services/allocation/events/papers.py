@@ -1,9 +1,9 @@
-"""Papers of who may act: what another approver signs before a key, an instrument or an acting officer is entered."""
+"""Papers of who may act: what another approver signs before a key, an instrument, an acting officer or an account's person is entered."""
 
 from datetime import date
 from typing import ClassVar
 
-from services.allocation.events.authority import ActingOfficerNamed, InstrumentId, InstrumentRegistered
+from services.allocation.events.authority import ActingOfficerNamed, InstrumentId, InstrumentRegistered, PersonId, PersonNamed
 from services.allocation.events.ids import KeyId, ProductId, SubjectId
 from services.allocation.events.partners import ApproverKeyEnrolled
 from shared.terms.authority import Kind
@@ -51,8 +51,17 @@ class ActingOfficerPaper(Paper, frozen=True, kw_only=True, tag="reserve.acting_o
     valid_until: date
 
 
-type AuthorityPaper = EnrolmentPaper | InstrumentPaper | ActingOfficerPaper
-type Entered = ApproverKeyEnrolled | InstrumentRegistered | ActingOfficerNamed
+class PersonPaper(Paper, frozen=True, kw_only=True, tag="reserve.person.v1"):
+    """Whose account it is, once and for ever."""
+
+    purpose: ClassVar[str] = "person"
+
+    official: SubjectId
+    person: PersonId
+
+
+type AuthorityPaper = EnrolmentPaper | InstrumentPaper | ActingOfficerPaper | PersonPaper
+type Entered = ApproverKeyEnrolled | InstrumentRegistered | ActingOfficerNamed | PersonNamed
 
 
 def paper_of(event: Entered) -> AuthorityPaper:
@@ -65,4 +74,6 @@ def paper_of(event: Entered) -> AuthorityPaper:
             kind = InstrumentPaper
         case ActingOfficerNamed():
             kind = ActingOfficerPaper
+        case PersonNamed():
+            kind = PersonPaper
     return kind(**{name: getattr(event, name) for name in kind.__struct_fields__})

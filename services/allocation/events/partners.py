@@ -141,8 +141,29 @@ class ApproverKeyClaimed(msgspec.Struct, frozen=True, kw_only=True, tag_field="t
     key: KeyId
 
 
-class ApproverKeyRevoked(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.approver_key_revoked.v2"):
+class ApproverKeyRevoked(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.approver_key_revoked.v2"
+):
     subject: SubjectId
     key: KeyId
     products: tuple[ProductId, ...]  # whose books hold an approval by this key that may have to lapse
     reason: TypedText
+    revoked_by: SubjectId | None = None  # None: by an earlier build
+    lapses_at: datetime | None = None  # unless a second person confirms it; None: for good, as whose it is says
+
+
+class ApproverKeyRevocationConfirmed(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.approver_key_revocation_confirmed.v1"
+):
+    """By whose key it is, or by a second person: for good."""
+
+    subject: SubjectId
+    key: KeyId
+    confirmed_by: SubjectId
+
+
+class ApproverKeyRestored(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.approver_key_restored.v1"):
+    """Nobody has confirmed its revocation in time. The approvals that had lapsed stay lapsed."""
+
+    subject: SubjectId
+    key: KeyId

@@ -7,9 +7,8 @@ from typing import Any
 
 from services.allocation.events import (
     AgreementEvent,
+    ApproverEvent,
     ApproverKeyClaimed,
-    ApproverKeyEnrolled,
-    ApproverKeyRevoked,
     AuthorityEvent,
     AwardGranted,
     AwardWithdrawn,
@@ -48,7 +47,7 @@ from services.allocation.events import (
     ScreeningListEvent,
     TenderEvent,
 )
-from services.allocation.projections.authority import project_authority
+from services.allocation.projections.authority import project_approver, project_authority
 from services.allocation.projections.carries import project_carry
 from services.allocation.projections.certificates import project_proofs
 from services.allocation.projections.clocks import project_clocks
@@ -102,6 +101,9 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
         return
+    if isinstance(event, ApproverEvent):
+        await project_approver(connection, event, on)
+        return
     if isinstance(event, ConsigneeEvent):
         await project_consignee(connection, event, on)
         return
@@ -129,19 +131,8 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             )
         case DisruptionDeclared() | DisruptionRevised() | DisruptionEnded():
             await project_disruption(connection, event, fact.record.version)
-        case ApproverKeyEnrolled():
-            await execute(
-                "INSERT INTO approver_keys (id, subject, key, public_key, enrolled_on) VALUES ($1, $2, $3, $4, $5)",
-                f"{event.subject}/{event.key}",
-                event.subject,
-                event.key,
-                event.public_key,
-                on,
-            )
         case ApproverKeyClaimed() | CeremonyEntered():
             pass  # its enrolment says the rest
-        case ApproverKeyRevoked():
-            await execute("UPDATE approver_keys SET revoked_on = $2 WHERE id = $1", f"{event.subject}/{event.key}", on)
         case BookOpened():
             await execute("INSERT INTO books (product) VALUES ($1)", event.product)
         case RequestDeclined():

@@ -6,6 +6,7 @@ import msgspec
 
 from services.allocation.events import (
     ApproverKeyEnrolled,
+    ApproverKeyRestored,
     ApproverKeyRevoked,
     AuthorityCited,
     RoundApproved,
@@ -26,6 +27,8 @@ async def project_proofs(connection: Connection, fact: Fact) -> None:
             kind, approver = "enrolled", f"{subject}/{key}"
         case ApproverKeyRevoked(subject=subject, key=key):
             kind, approver = "revoked", f"{subject}/{key}"
+        case ApproverKeyRestored(subject=subject, key=key):
+            kind, approver = "restored", f"{subject}/{key}"
         case RoundProposed() as event:
             kind, matter, decision = "proposed", event.round, event.decision
             detail = {"file": event.file}

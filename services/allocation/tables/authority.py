@@ -1,8 +1,9 @@
-"""Approvers' keys, instruments, conflicts of interest, and what was cited."""
+"""Approvers' keys, instruments, conflicts of interest, who bars whom by their word alone, and what was cited."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlmodel import Field
 
 from services.allocation.tables.table import Table
@@ -17,6 +18,9 @@ class ApproverKeyRow(Table, table=True):
     public_key: str
     enrolled_on: date
     revoked_on: date | None
+    revoked_by: str | None = None
+    revocation_lapses_at: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))
+    revocation_confirmed_by: str | None = None
 
 
 class InstrumentRow(Table, table=True):
@@ -38,6 +42,9 @@ class InstrumentRow(Table, table=True):
     may_sub_delegate: bool
     window_days: int | None = None
     ended_on: date | None
+    ended_by: str | None = None
+    end_lapses_at: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))
+    end_confirmed_by: str | None = None
     version: int
 
 
@@ -49,6 +56,18 @@ class ConflictRow(Table, table=True):
     name: str
     reason: str
     declared_on: date
+    declared_by: str | None = None
+    lapses_at: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))
+    confirmed_by: str | None = None
+
+
+class BarRow(Table, table=True):
+    """One person's word that bars somebody, which nobody else has confirmed: also once it has lapsed."""
+
+    __tablename__ = "bars"
+    what: str = Field(primary_key=True)  # "conflict/sub_1/partner/jp", "key/sub_1/3f8c1d0a55e2b974", "instrument/ins_1"
+    by: str = Field(primary_key=True)
+    lapses_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
 
 
 class PersonRow(Table, table=True):

@@ -10,7 +10,7 @@ from services.allocation.tables.table import Table
 
 
 class ProofRow(Table, table=True):
-    """`kind`: enrolled, revoked (of a key); proposed, approved, certified (of a decision); cited (an authority, for a matter)."""
+    """`kind`: enrolled, revoked, restored (of a key); proposed, approved, certified (of a decision); cited (an authority, for a matter)."""
 
     __tablename__ = "proofs"
     place: str = Field(primary_key=True)  # "allocation/0/123"

@@ -53,6 +53,7 @@ from shared.terms import erasing
 from shared.terms.acting import ApprovalReason
 from shared.terms.authority import Fault
 from shared.terms.countersigning import Class, ControlReason, Countersigned, countersigned, without_control
+from tests.stories.barring import barring
 from tests.stories.book import submit
 from tests.stories.countersigned import PROPOSER, SIGNER, approve, by_two, propose
 from tests.stories.given import Given
@@ -124,7 +125,9 @@ WITHDRAW_CONFLICT = WithdrawConflict(official=SubjectId("sub_official"), about="
 
 
 def an_interest() -> Given:
-    return signed("official", DeclareConflict(official=SubjectId("sub_official"), about="company", name="Sojitz", reason="shares"))
+    official = SubjectId("sub_official")
+    declared = DeclareConflict(official=official, about="company", name="Sojitz", reason="shares", barring=barring(official))
+    return signed("official", declared)
 
 
 def put(document: str = "ab") -> PutListInForce:

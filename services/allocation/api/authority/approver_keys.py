@@ -1,6 +1,7 @@
-"""Approvers' keys: their public halves, enrolled and revoked by an administrator."""
+"""Approvers' keys: their public halves, enrolled by an administrator, and revoked by whose they are, or by an administrator for 72 hours,
+unless they or another approver confirm it."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 import msgspec
@@ -9,9 +10,10 @@ from pydantic import BaseModel, Field, StringConstraints
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.allocation.api.authority.bars import barring_of, confirming_of
 from services.allocation.api.authority.endorsing import EndorsedBody, endorsing_of, in_ceremony
 from services.allocation.api.fields import READERS, KeyPath, SubjectField
-from services.allocation.domain.authority.approver import EnrolKey, RevokeKey, proven
+from services.allocation.domain.authority.approver import ConfirmRevocation, EnrolKey, RevokeKey, proven
 from services.allocation.domain.authority.approver_key import ClaimKey
 from services.allocation.domain.authority.ceremony import EnterKey
 from services.allocation.events import KeyId, ProductId, SubjectId
@@ -40,6 +42,9 @@ class KeyView(BaseModel):
     public_key: str
     enrolled_on: date
     revoked_on: date | None
+    revoked_by: str | None  # none: by an earlier build
+    revocation_lapses_at: datetime | None  # unless it is confirmed
+    revocation_confirmed_by: str | None
 
 
 class KeyChange(BaseModel):
@@ -90,14 +95,14 @@ async def _persons_with_keys(session: AsyncSession) -> int:
 async def revoke_key(
     key: KeyPath,
     body: ReasonBody,
-    caller: Annotated[Caller, allow("administrator")],
+    caller: Annotated[Caller, allow("administrator", "approver")],
     post: Posting,
     reads: Reading,
 ) -> KeyChange:
+    """One's own, for good. Another's by an administrator, for 72 hours: for good, if whose it is or an approver confirms it. Approvals
+    by it lapse at once, and do not come back with it."""
     async with reads.session() as session:
-        row = (await session.exec(select(ApproverKeyRow).where(ApproverKeyRow.key == key).order_by(col(ApproverKeyRow.id)))).first()
-        if row is None:
-            raise Problem("approver_key_not_found", f"there is no key {key}", field="path:key")
+        row = await _found(session, key)
         approved = (
             select(RoundRow.product)
             .join(ApprovalRow, col(ApprovalRow.round) == col(RoundRow.round))
@@ -105,14 +110,35 @@ async def revoke_key(
             .distinct()
         )
         products = sorted((await session.exec(approved)).all())
+    barring = await barring_of(reads, post, caller)
+    if row.subject not in barring.accounts and "administrator" not in caller.roles:
+        raise Problem("forbidden", "another's key is revoked by an administrator", field="path:key")
     command = RevokeKey(
         subject=SubjectId(row.subject),
         key=KeyId(key),
         products=tuple(ProductId(product) for product in products),
         reason=post.text(body.reason),
+        barring=barring,
     )
     await post.submit(f"approver/{row.subject}", command)
     return KeyChange(key=key, subject=row.subject, revoked=True)
+
+
+@router.post("/{key}/revocation/confirm")
+async def confirm_revocation(key: KeyPath, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading) -> KeyChange:
+    """By whose it is, or by an approver who has a key of their own and has not revoked this one."""
+    async with reads.session() as session:
+        row = await _found(session, key)
+    command = ConfirmRevocation(subject=SubjectId(row.subject), key=KeyId(key), confirming=await confirming_of(reads, caller))
+    await post.submit(f"approver/{row.subject}", command)
+    return KeyChange(key=key, subject=row.subject, revoked=True)
+
+
+async def _found(session: AsyncSession, key: str) -> ApproverKeyRow:
+    row = (await session.exec(select(ApproverKeyRow).where(ApproverKeyRow.key == key).order_by(col(ApproverKeyRow.id)))).first()
+    if row is None:
+        raise Problem("approver_key_not_found", f"there is no key {key}", field="path:key")
+    return row
 
 
 @router.get("")

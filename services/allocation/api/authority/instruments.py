@@ -1,6 +1,7 @@
-"""Instruments of authority: registered, and ended, by an administrator, who also names acting officers."""
+"""Instruments of authority: registered by an administrator, who also names acting officers, and ended by one for 72 hours, unless an
+approver confirms it."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 import msgspec
@@ -9,12 +10,14 @@ from pydantic import BaseModel, Field, StrictBool, StrictInt
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.allocation.api.authority.bars import barring_of, confirming_of
 from services.allocation.api.authority.capacity import REGISTER
 from services.allocation.api.authority.endorsing import EndorsedBody, endorsing_of, in_ceremony
 from services.allocation.api.fields import READERS, CurrencyField, InstrumentPath, ProductField, SubjectField
 from services.allocation.domain.authority.ceremony import EnterInstrument
 from services.allocation.domain.authority.instrument import (
     WINDOW_DAYS,
+    ConfirmEnd,
     EndInstrument,
     Instrument,
     NameActingOfficer,
@@ -90,6 +93,9 @@ class InstrumentView(BaseModel):
     valid_until: date
     may_sub_delegate: bool
     ended_on: date | None
+    ended_by: str | None = None  # none: by an earlier build
+    end_lapses_at: datetime | None = None  # unless it is confirmed
+    end_confirmed_by: str | None = None
 
 
 class ChainView(InstrumentView):
@@ -107,6 +113,12 @@ class EndChange(BaseModel):
     instrument: str
     ended_on: date
     reason: str
+    lapses_at: datetime  # unless an approver confirms it
+
+
+class EndConfirmation(BaseModel):
+    instrument: str
+    ended_on: date
 
 
 def _view(row: InstrumentRow) -> InstrumentView:
@@ -185,11 +197,24 @@ async def name_acting_officer(
 
 @router.post("/{instrument}/end")
 async def end_instrument(instrument: InstrumentPath, body: ReasonBody, caller: Administers, post: Posting, reads: Reading) -> EndChange:
-    """From today on, with all that was made under it."""
+    """From today on, with all that was made under it, for 72 hours: for good, if an approver confirms it. Approvals that cite it lapse at
+    once, and do not come back with it."""
     async with reads.session() as session:
         products = await _books_that_cite(session, instrument)
-    accepted = await post.submit(f"instrument/{instrument}", EndInstrument(products=products, reason=post.text(body.reason), on=post.today))
-    return EndChange(instrument=instrument, ended_on=accepted.facts[0].event.ended_on, reason=body.reason)
+    barring = await barring_of(reads, post, caller)
+    command = EndInstrument(products=products, reason=post.text(body.reason), on=post.today, barring=barring)
+    accepted = await post.submit(f"instrument/{instrument}", command)
+    ended = accepted.facts[0].event
+    return EndChange(instrument=instrument, ended_on=ended.ended_on, reason=body.reason, lapses_at=ended.lapses_at)
+
+
+@router.post("/{instrument}/end/confirm")
+async def confirm_end(
+    instrument: InstrumentPath, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
+) -> EndConfirmation:
+    """By an approver who has a key and has not ended it."""
+    accepted = await post.submit(f"instrument/{instrument}", ConfirmEnd(confirming=await confirming_of(reads, caller)))
+    return EndConfirmation(instrument=instrument, ended_on=accepted.facts[0].event.ended_on)
 
 
 @router.get("")

@@ -1,7 +1,7 @@
-"""Officials' conflicts of interest: declared by themselves or an administrator. That one is withdrawn an administrator proposes and an
-approver signs, neither of whom has it."""
+"""Officials' conflicts of interest: declared by themselves, or by an administrator for 72 hours, unless they or an approver confirm it.
+That one is withdrawn an administrator proposes and an approver signs, neither of whom has it."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal, assert_never
 
 from fastapi import APIRouter
@@ -9,15 +9,17 @@ from pydantic import BaseModel, Field, StringConstraints
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.allocation.api.authority.bars import barring_of, confirming_of
 from services.allocation.api.authority.capacity import concerns_of_round
+from services.allocation.api.authority.endorsing import EndorsedBody, endorsing_of
 from services.allocation.api.decisions.decisions import FINAL
 from services.allocation.api.fields import READERS, SubjectPath
 from services.allocation.api.lookups import find_round, require_partners, require_products
-from services.allocation.domain.authority.official import DeclareConflict, NamePerson, WithdrawConflict
+from services.allocation.domain.authority.official import ConfirmConflict, DeclareConflict, NamePerson, WithdrawConflict
 from services.allocation.domain.controls import CONTROLS
 from services.allocation.events import DecisionHash, KeyId, ProductId, ReviewId, RoundId, SubjectId
 from services.allocation.events.authority import ConflictAbout, PersonId, Tainted
-from services.allocation.tables.authority import ConflictRow
+from services.allocation.tables.authority import ConflictRow, PersonRow
 from services.allocation.tables.book import ApprovalRow, RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text
@@ -32,9 +34,12 @@ MAX_TAINTED = 100  # rounds: what a person has decided before them is for a revi
 router = APIRouter(prefix="/v1/officials", tags=["authority"])
 
 
-class ConflictBody(Body):
+class InterestBody(Body):
     about: ConflictAbout
     name: Text = Field(description="a partner's code, a product, a company as requests name it, or a round")
+
+
+class ConflictBody(InterestBody):
     reason: Text = Field(description="names no person")
 
 
@@ -44,6 +49,9 @@ class ConflictView(BaseModel):
     name: str
     reason: str
     declared_on: date
+    declared_by: str | None  # none: by an earlier build
+    lapses_at: datetime | None  # unless it is confirmed
+    confirmed_by: str | None
 
 
 class ConflictChange(BaseModel):
@@ -57,15 +65,37 @@ class ConflictChange(BaseModel):
 async def declare_conflict(
     subject: SubjectPath, body: ConflictBody, caller: Annotated[Caller, allow(*READERS)], post: Posting, reads: Reading
 ) -> ConflictChange:
-    """A partner goes by its code, a product and a round by their ids. A company is any name: nobody registers those."""
+    """A partner goes by its code, a product and a round by their ids. A company is any name: nobody registers those. What an administrator
+    declares of another person bars them for 72 hours: longer, if they themselves or an approver confirm it."""
     if subject != caller.subject and "administrator" not in caller.roles:
         raise Problem("forbidden", "a conflict is declared by whose it is, or by an administrator", field="path:subject")
     async with reads.session() as session:
         await _require_known(session, body.about, body.name)
         tainted = await _tainted(session, post, subject, interest_in(body.about, body.name))
-    command = DeclareConflict(official=SubjectId(subject), about=body.about, name=body.name, reason=post.text(body.reason), tainted=tainted)
+    command = DeclareConflict(
+        official=SubjectId(subject),
+        about=body.about,
+        name=body.name,
+        reason=post.text(body.reason),
+        tainted=tainted,
+        barring=await barring_of(reads, post, caller),
+    )
     await post.submit(f"official/{subject}", command)
     return ConflictChange(official=subject, about=body.about, name=body.name, declared=True)
+
+
+@router.post("/{subject}/conflicts/confirm")
+async def confirm_conflict(
+    subject: SubjectPath, body: InterestBody, caller: Annotated[Caller, allow(*READERS)], post: Posting, reads: Reading
+) -> ConflictChange:
+    """By whose it is, or by an approver who has a key and has not declared it: it does not lapse any more."""
+    if subject != caller.subject and "approver" not in caller.roles:
+        raise Problem("forbidden", "a conflict is confirmed by whose it is, or by an approver", field="path:subject")
+    confirming = await confirming_of(reads, caller)
+    command = ConfirmConflict(official=SubjectId(subject), about=body.about, name=body.name, confirming=confirming)
+    accepted = await post.submit(f"official/{subject}", command)
+    confirmed = accepted.facts[0].event
+    return ConflictChange(official=subject, about=confirmed.about, name=confirmed.name, declared=True)
 
 
 async def _tainted(session: AsyncSession, post: Post, subject: str, interest: str) -> tuple[Tainted, ...]:
@@ -125,20 +155,30 @@ async def withdraw_conflict(
     return await propose(post, CONTROLS, f"official/{subject}", command)
 
 
-class PersonBody(Body):
+class PersonBody(EndorsedBody):
     person: Annotated[str, StringConstraints(pattern="^per_[a-z0-9]{8,40}$")] = Field(description="an opaque id")
 
 
-class PersonView(PersonBody):
+class PersonView(BaseModel):
+    person: str
     official: str
 
 
 @router.post("/{subject}/person", status_code=201)
 async def name_person(
-    subject: SubjectPath, body: PersonBody, caller: Annotated[Caller, allow("administrator")], post: Posting
+    subject: SubjectPath, body: PersonBody, caller: Annotated[Caller, allow("administrator")], post: Posting, reads: Reading
 ) -> PersonView:
-    """Whose account it is: all accounts of a person count once, and what bars one of them bars the others."""
-    await post.submit(f"official/{subject}", NamePerson(official=SubjectId(subject), person=PersonId(body.person)))
+    """Whose account it is, for ever: all accounts of a person count once, and what bars one of them bars the others. Endorsed by an
+    approver whose account none of them is."""
+    async with reads.session() as session:
+        others = (await session.exec(select(PersonRow.subject).where(PersonRow.person == body.person))).all()
+    command = NamePerson(
+        official=SubjectId(subject),
+        person=PersonId(body.person),
+        others=frozenset(others),
+        endorsing=await endorsing_of(reads, post, caller, body, ceremony=False),
+    )
+    await post.submit(f"official/{subject}", command)
     return PersonView(official=subject, person=body.person)
 
 

@@ -91,7 +91,7 @@ async def _proofs_of(session: AsyncSession, decision: str) -> tuple[ProofRow, li
         raise _not_found(decision)
     signed = {f"{approval['subject']}/{approval['key']}" for approval in certified.detail["approvals"]}
     signers = signed | {f"{each['subject']}/{each['key']}" for each in _attestations(certified)}
-    of_keys = select(ProofRow).where(col(ProofRow.approver).in_(signers), col(ProofRow.kind).in_(["enrolled", "revoked"]))
+    of_keys = select(ProofRow).where(col(ProofRow.approver).in_(signers), col(ProofRow.kind).in_(["enrolled", "revoked", "restored"]))
     cited = select(ProofRow).where(
         ProofRow.matter == certified.matter, ProofRow.kind == "cited", col(ProofRow.command).in_([each.command for each in of_decision])
     )

@@ -1,19 +1,33 @@
 """Approver: a person's own Ed25519 keys, by their public halves. No service holds the private ones."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import assert_never
 
 import immutables
 import msgspec
 
+from services.allocation.domain.authority import bar
+from services.allocation.domain.authority.bar import Barring, Confirming
 from services.allocation.domain.authority.endorsement import Endorsing, endorsed
 from services.allocation.domain.authority.endorsement import Reason as EndorsementReason
-from services.allocation.events import ApproverEvent, ApproverKeyEnrolled, ApproverKeyRevoked, KeyId, ProductId, SubjectId
+from services.allocation.events import (
+    ApproverEvent,
+    ApproverKeyEnrolled,
+    ApproverKeyRestored,
+    ApproverKeyRevocationConfirmed,
+    ApproverKeyRevoked,
+    KeyId,
+    ProductId,
+    SubjectId,
+)
 from services.allocation.events.papers import EnrolmentPaper
-from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.record import name_of
 from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason, approval_of
 from shared.terms.approval import SignedApproval, verify_approval
+from shared.terms.protecting import Word
 
 
 class EnrolKey(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -25,13 +39,32 @@ class EnrolKey(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class RevokeKey(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One's own for good; another's for a while."""
+
     subject: SubjectId
     key: KeyId
     products: tuple[ProductId, ...]  # whose books hold approvals by this key, as looked up
     reason: TypedText
+    barring: Barring
 
 
-type Command = EnrolKey | RevokeKey
+class ConfirmRevocation(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By whose key it is, or by a second person: for good."""
+
+    subject: SubjectId
+    key: KeyId
+    confirming: Confirming
+
+
+class RestoreKey(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer: nobody has confirmed in time that it is revoked."""
+
+    subject: SubjectId
+    key: KeyId
+    lapses_at: datetime
+
+
+type Command = EnrolKey | RevokeKey | ConfirmRevocation | RestoreKey
 
 
 class Reason(Reasons):
@@ -41,18 +74,20 @@ class Reason(Reasons):
     NOT_FOUND = "approver_key_not_found", 404, "There is no such key"
     UNPROVEN = "approver_key_unproven", 422, "The key has to sign its own enrolment"
     ALREADY_REVOKED = "approver_key_already_revoked", 409, "The key is revoked already"
+    NOT_REVOKED = "approver_key_not_revoked", 409, "The key is not revoked"
 
 
 class ApproverKey(msgspec.Struct, frozen=True):
     public_key: str
     revoked: bool = False
+    word: Word | None = None  # of who revoked another's, as long as nobody has confirmed it
 
 
 class Approver(msgspec.Struct, frozen=True):
     keys: immutables.Map[KeyId, ApproverKey] = immutables.Map()
 
 
-type Refusal = Refused[Reason] | Refused[EndorsementReason] | Refused[ApprovalReason]
+type Refusal = Refused[Reason] | Refused[bar.Reason] | Refused[EndorsementReason] | Refused[ApprovalReason]
 
 
 def decide(command: Command, approver: Approver) -> list[ApproverEvent] | Refusal:
@@ -64,11 +99,19 @@ def decide(command: Command, approver: Approver) -> list[ApproverEvent] | Refusa
             enrolled = proven(command)
             return enrolled if isinstance(enrolled, Refused) else [enrolled]
         case RevokeKey():
+            return _revoke(command, key)
+        case ConfirmRevocation():
             if key is None:
-                return Refused(Reason.NOT_FOUND, f"there is no key {command.key}")
-            if key.revoked:
-                return Refused(Reason.ALREADY_REVOKED, f"key {command.key} is revoked already")
-            return [ApproverKeyRevoked(subject=command.subject, key=command.key, products=command.products, reason=command.reason)]
+                return _not_found(command.key)
+            if not key.revoked:
+                return Refused(Reason.NOT_REVOKED, f"key {command.key} is not revoked")
+            if (unfit := bar.unfit(key.word, command.confirming, command.subject)) is not None:
+                return unfit
+            return [ApproverKeyRevocationConfirmed(subject=command.subject, key=command.key, confirmed_by=command.confirming.by)]
+        case RestoreKey():
+            if key is None or key.word is None or key.word.lapses_at != command.lapses_at:
+                return []
+            return [ApproverKeyRestored(subject=command.subject, key=command.key)]
         case _:
             assert_never(command)
 
@@ -93,15 +136,61 @@ def proven(command: EnrolKey) -> ApproverKeyEnrolled | Refusal:
     )
 
 
+def _revoke(command: RevokeKey, key: ApproverKey | None) -> list[ApproverEvent] | Refusal:
+    if key is None:
+        return _not_found(command.key)
+    if key.revoked:
+        accepted = None if key.word is None else f"to confirm it, until {key.word.lapses_at:%Y-%m-%d %H:%M} UTC"
+        return Refused(Reason.ALREADY_REVOKED, f"key {command.key} is revoked already", accepted=accepted)
+    if isinstance(lapses_at := bar.begun(command.barring, command.subject), Refused):
+        return lapses_at
+    return [
+        ApproverKeyRevoked(
+            subject=command.subject,
+            key=command.key,
+            products=command.products,
+            reason=command.reason,
+            revoked_by=command.barring.by,
+            lapses_at=lapses_at,
+        )
+    ]
+
+
+def _not_found(key: KeyId) -> Refused[Reason]:
+    return Refused(Reason.NOT_FOUND, f"there is no key {key}")
+
+
 def evolve(approver: Approver, event: ApproverEvent) -> Approver:
     match event:
         case ApproverKeyEnrolled():
             return Approver(approver.keys.set(event.key, ApproverKey(event.public_key)))
         case ApproverKeyRevoked():
-            revoked = msgspec.structs.replace(approver.keys[event.key], revoked=True)
-            return Approver(approver.keys.set(event.key, revoked))
+            by, at = event.revoked_by, event.lapses_at
+            return _with(approver, event.key, revoked=True, word=None if by is None or at is None else Word(by, at))
+        case ApproverKeyRevocationConfirmed():
+            return _with(approver, event.key, revoked=True, word=None)
+        case ApproverKeyRestored():
+            return _with(approver, event.key, revoked=False, word=None)
         case _:
             assert_never(event)
 
 
-DECIDER = Decider(kind="approver", initial=Approver(), commands=Command, decide=decide, evolve=evolve)
+def timers(event: ApproverEvent) -> Sequence[Timer | CancelTimer]:
+    match event:
+        case ApproverKeyRevoked(lapses_at=datetime() as at):
+            return [Timer.at_instant(_timer(event.key), at, RestoreKey(subject=event.subject, key=event.key, lapses_at=at))]
+        case ApproverKeyRevocationConfirmed():
+            return [CancelTimer(_timer(event.key))]
+        case _:
+            return ()
+
+
+def _with(approver: Approver, key: KeyId, *, revoked: bool, word: Word | None) -> Approver:
+    return Approver(approver.keys.set(key, msgspec.structs.replace(approver.keys[key], revoked=revoked, word=word)))
+
+
+def _timer(key: KeyId) -> str:
+    return f"unconfirmed/{key}"
+
+
+DECIDER = Decider(kind="approver", initial=Approver(), commands=Command, decide=decide, evolve=evolve, timers=timers)

@@ -1,32 +1,38 @@
 """Instrument: a power to act, who holds it, and within which limits. One that stands under another is a part of it."""
 
-from collections.abc import Collection
-from datetime import date
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
 from typing import assert_never
 
 import msgspec
 
+from services.allocation.domain.authority import bar
+from services.allocation.domain.authority.bar import Barring, Confirming
 from services.allocation.domain.authority.counting import counted_by
 from services.allocation.domain.authority.endorsement import Endorsing, endorsed
 from services.allocation.domain.authority.endorsement import Reason as EndorsementReason
 from services.allocation.events.acting import changed, registered
 from services.allocation.events.authority import (
     ActingOfficerNamed,
+    InstrumentEndConfirmed,
     InstrumentEnded,
     InstrumentEvent,
     InstrumentId,
     InstrumentRegistered,
+    InstrumentRestored,
 )
 from services.allocation.events.ids import ProductId, SubjectId
 from services.allocation.events.papers import paper_of
-from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason, after
 from shared.terms.authority import MAX_LINKS, Authority, Chain, Kind, wider_than
+from shared.terms.protecting import Word
 
 WINDOW_DAYS = 30  # unless an instrument says otherwise
 MAX_WINDOW_DAYS = 366
 MAX_ACTING = 50  # officers named under one instrument
+_UNCONFIRMED = "unconfirmed"
 
 
 class RegisterInstrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -59,12 +65,27 @@ class NameActingOfficer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class EndInstrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """For a while, also by who holds it: others act under it, too."""
+
     products: tuple[ProductId, ...]  # whose books hold approvals that cite it, or what stands under it, as looked up
     reason: TypedText
     on: date
+    barring: Barring
 
 
-type Command = RegisterInstrument | NameActingOfficer | EndInstrument
+class ConfirmEnd(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By a second person: it has ended for good."""
+
+    confirming: Confirming
+
+
+class RestoreInstrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer: nobody has confirmed in time that it has ended."""
+
+    lapses_at: datetime
+
+
+type Command = RegisterInstrument | NameActingOfficer | EndInstrument | ConfirmEnd | RestoreInstrument
 
 
 class Reason(Reasons):
@@ -73,6 +94,7 @@ class Reason(Reasons):
     ALREADY_REGISTERED = "instrument_already_registered", 409, "The instrument is registered already"
     NOT_FOUND = "instrument_not_found", 404, "There is no such instrument"
     ENDED = "instrument_ended", 409, "The instrument has ended"
+    NOT_ENDED = "instrument_not_ended", 409, "The instrument has not ended"
     NO_ACTS = "instrument_without_acts", 422, "An instrument empowers for at least one act"
     NAMED_TWICE = "instrument_names_twice", 422, "An instrument names each once"
     DATES_REVERSED = "instrument_dates_reversed", 422, "An instrument begins before it ends"
@@ -87,9 +109,10 @@ class Reason(Reasons):
 
 class Instrument(msgspec.Struct, frozen=True):
     authority: Authority | None = None  # None: not registered yet
+    word: Word | None = None  # of who has ended it, as long as nobody has confirmed it
 
 
-type Registered = list[InstrumentEvent] | Refused[Reason] | Refused[EndorsementReason] | Refused[ApprovalReason]
+type Registered = list[InstrumentEvent] | Refused[Reason] | Refused[bar.Reason] | Refused[EndorsementReason] | Refused[ApprovalReason]
 
 
 def decide(command: Command, instrument: Instrument) -> Registered:
@@ -106,11 +129,13 @@ def decide(command: Command, instrument: Instrument) -> Registered:
             )
             return _unfit_officer(command, found) or _with_endorsement(named, {found.holder, command.officer}, command.endorsing)
         case EndInstrument():
-            if isinstance(found := _standing(instrument), Refused):
-                return found
-            return [
-                InstrumentEnded(instrument=InstrumentId(found.id), ended_on=command.on, products=command.products, reason=command.reason)
-            ]
+            return _end(command, instrument)
+        case ConfirmEnd():
+            return _confirm(command, instrument)
+        case RestoreInstrument():
+            if instrument.authority is None or instrument.word is None or instrument.word.lapses_at != command.lapses_at:
+                return []
+            return [InstrumentRestored(instrument=InstrumentId(instrument.authority.id))]
         case _:
             assert_never(command)
 
@@ -119,7 +144,48 @@ def evolve(instrument: Instrument, event: InstrumentEvent) -> Instrument:
     if isinstance(event, InstrumentRegistered):
         return Instrument(registered(event).authority)
     assert instrument.authority is not None, "an instrument is registered first"
-    return Instrument(after(instrument.authority, changed(event)))
+    word = instrument.word if isinstance(event, ActingOfficerNamed) else None
+    if isinstance(event, InstrumentEnded) and event.ended_by is not None and event.lapses_at is not None:
+        word = Word(event.ended_by, event.lapses_at)
+    return Instrument(after(instrument.authority, changed(event)), word)
+
+
+def timers(event: InstrumentEvent) -> Sequence[Timer | CancelTimer]:
+    match event:
+        case InstrumentEnded(lapses_at=datetime() as at):
+            return [Timer.at_instant(_UNCONFIRMED, at, RestoreInstrument(lapses_at=at))]
+        case InstrumentEndConfirmed():
+            return [CancelTimer(_UNCONFIRMED)]
+        case _:
+            return ()
+
+
+def _end(command: EndInstrument, instrument: Instrument) -> Registered:
+    if isinstance(found := _standing(instrument), Refused):
+        return found
+    if isinstance(lapses_at := bar.begun(command.barring, None), Refused):
+        return lapses_at
+    return [
+        InstrumentEnded(
+            instrument=InstrumentId(found.id),
+            ended_on=command.on,
+            products=command.products,
+            reason=command.reason,
+            ended_by=command.barring.by,
+            lapses_at=lapses_at,
+        )
+    ]
+
+
+def _confirm(command: ConfirmEnd, instrument: Instrument) -> Registered:
+    if (authority := instrument.authority) is None:
+        return Refused(Reason.NOT_FOUND, "there is no such instrument")
+    if authority.ended_on is None:
+        return Refused(Reason.NOT_ENDED, f"{authority.id} has not ended")
+    if (unfit := bar.unfit(instrument.word, command.confirming, None)) is not None:
+        return unfit
+    by = command.confirming.by
+    return [InstrumentEndConfirmed(instrument=InstrumentId(authority.id), ended_on=authority.ended_on, confirmed_by=by)]
 
 
 def _with_endorsement(event: InstrumentRegistered | ActingOfficerNamed, parties: Collection[str], endorsing: Endorsing) -> Registered:
@@ -212,8 +278,9 @@ def _standing(instrument: Instrument) -> Authority | Refused[Reason]:
     if (authority := instrument.authority) is None:
         return Refused(Reason.NOT_FOUND, "there is no such instrument")
     if authority.ended_on is not None:
-        return Refused(Reason.ENDED, f"{authority.id} has ended")
+        accepted = None if instrument.word is None else f"to confirm it, until {instrument.word.lapses_at:%Y-%m-%d %H:%M} UTC"
+        return Refused(Reason.ENDED, f"{authority.id} has ended", accepted=accepted)
     return authority
 
 
-DECIDER = Decider(kind="instrument", initial=Instrument(), commands=Command, decide=decide, evolve=evolve)
+DECIDER = Decider(kind="instrument", initial=Instrument(), commands=Command, decide=decide, evolve=evolve, timers=timers)

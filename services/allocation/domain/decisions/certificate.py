@@ -9,7 +9,7 @@ import msgspec
 
 from services.allocation.domain.decisions.decision import Sha256
 
-type Kind = Literal["enrolled", "revoked", "proposed", "approved", "certified", "cited"]
+type Kind = Literal["enrolled", "revoked", "restored", "proposed", "approved", "certified", "cited"]
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

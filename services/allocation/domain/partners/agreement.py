@@ -2,7 +2,7 @@
 anniversary of its first day."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from fractions import Fraction
 from typing import assert_never
 
@@ -29,7 +29,7 @@ from services.allocation.events import (
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.texts import TypedText
 from shared.terms.countersigning import ProposedCommand
-from shared.terms.protecting import RENEWED_AFTER_DAYS, lapses_at
+from shared.terms.protecting import RENEWED_AFTER_DAYS, Word, again_from, lapses_at, unconfirmed
 
 
 class SignAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -104,18 +104,13 @@ class Reason(Reasons):
     DATE_IN_PAST = "date_in_past", 422, "The day has passed"
 
 
-class Suspension(msgspec.Struct, frozen=True):
-    by: SubjectId
-    lapses_at: datetime
-
-
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     id: AgreementId | None = None  # None: not signed yet
     partner: PartnerCode | None = None
     products: tuple[ProductId, ...] = ()
     valid_from: date = date.min
     hold: str | None = None  # while it is suspended
-    suspension: Suspension | None = None  # the last, as long as nobody has confirmed it
+    suspension: Word | None = None  # the last, as long as nobody has confirmed it
     ended: bool = False
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # that wait for another person's signature
 
@@ -197,7 +192,7 @@ def evolve(agreement: Agreement, event: AgreementEvent | AuthorityCited) -> Agre
             return replace(agreement, ended=True)
         case AgreementSuspended():
             by, at = event.suspended_by, event.lapses_at
-            suspension = None if by is None or at is None else Suspension(by, at)
+            suspension = None if by is None or at is None else Word(by, at)
             return replace(agreement, hold=event.hold, suspension=suspension)
         case AgreementSuspensionConfirmed():
             return replace(agreement, suspension=None)
@@ -259,15 +254,14 @@ def _lapse(command: LapseSuspension, agreement: Agreement) -> list[AgreementEven
     return [_resumed(agreement, agreement.id, agreement.partner, command.hold, TypedText("lapsed: nobody has confirmed it"))]
 
 
-def _renewed(last: Suspension | None, command: SuspendAgreement) -> Refused[Reason] | None:
+def _renewed(last: Word | None, command: SuspendAgreement) -> Refused[Reason] | None:
     """Theirs was the last, and it ended without another person's word."""
     if last is None or last.by not in command.accounts or command.at is None:
         return None
-    if command.at >= last.lapses_at + timedelta(days=RENEWED_AFTER_DAYS):
+    if command.at >= again_from(last.lapses_at):
         return None
-    detail = f"theirs was to lapse at {last.lapses_at:%Y-%m-%d %H:%M} UTC, and nobody had confirmed it"
     wanted = f"another person's suspension, or the same {RENEWED_AFTER_DAYS} days after that"
-    return Refused(Reason.RENEWED, detail, accepted=wanted)
+    return Refused(Reason.RENEWED, unconfirmed(last.lapses_at), accepted=wanted)
 
 
 def _confirm(command: ConfirmSuspension, agreement: Agreement) -> list[AgreementEvent] | Refused[Reason]:

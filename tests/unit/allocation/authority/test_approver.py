@@ -14,6 +14,7 @@ from services.allocation.events.papers import paper_of as paper_of_event
 from shared.journal.record import name_of
 from shared.terms.acting import ApprovalReason
 from shared.terms.approval import approve
+from tests.stories.barring import barring
 from tests.stories.endorsing import ADMIN, ENDORSER, UNENDORSED, endorsing, enrolment, paper_of
 from tests.stories.given import Given
 from tests.stories.log import ORIGIN
@@ -22,7 +23,7 @@ SUBJECT = SubjectId("sub_1")
 OWN, OTHER = (Ed25519PrivateKey.from_private_bytes(bytes([number] * 32)) for number in (1, 2))
 PAPER = paper_of(SUBJECT, OWN)
 ENROL = enrolment(SUBJECT, OWN)
-REVOKE = RevokeKey(subject=SUBJECT, key=PAPER.key, products=(ProductId("antimony-metal"),), reason="lost")
+REVOKE = RevokeKey(subject=SUBJECT, key=PAPER.key, products=(ProductId("antimony-metal"),), reason="lost", barring=barring(SUBJECT))
 
 
 def test_in_the_ceremony_a_key_is_enrolled_by_its_own_signature_alone():
@@ -80,7 +81,7 @@ def test_who_is_a_party_to_it_or_signed_something_else_endorses_nothing(given: E
 
 def test_a_revoked_key_names_the_books_that_hold_its_approvals():
     Given(DECIDER, ENROL).when(REVOKE).then(
-        ApproverKeyRevoked(subject=SUBJECT, key=PAPER.key, products=(ProductId("antimony-metal"),), reason="lost")
+        ApproverKeyRevoked(subject=SUBJECT, key=PAPER.key, products=(ProductId("antimony-metal"),), reason="lost", revoked_by=SUBJECT)
     )
 
 

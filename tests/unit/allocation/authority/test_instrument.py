@@ -25,34 +25,14 @@ from services.registry import JOURNALED, service
 from shared.terms.acting import ApprovalReason
 from shared.terms.authority import Acting, Authority, Kind
 from shared.terms.countersigning import Countersigned
+from shared.terms.protecting import lapses_at
+from tests.stories.barring import AT, barring
 from tests.stories.endorsing import ADMIN, CEREMONY, ENDORSER, UNENDORSED, endorsing
 from tests.stories.given import Given
+from tests.stories.instruments import ACT, LAST, TODAY, register
 
-ACT, DELEGATION = InstrumentId("ins_act"), InstrumentId("ins_delegation")
-FIRST, LAST, TODAY = date(2026, 1, 1), date(2026, 12, 31), date(2026, 3, 1)
+DELEGATION = InstrumentId("ins_delegation")
 OFFICER = SubjectId("sub_officer")
-
-
-def register(**changes: Any) -> RegisterInstrument:
-    told: dict[str, Any] = {
-        "instrument": ACT,
-        "kind": Kind.ACT,
-        "title": "Reserve Act 2026, s 12",
-        "office": "Minister",
-        "under": None,
-        "above": (),
-        "holder": "sub_minister",
-        "acts": ("approve_decision", "ratify"),
-        "products": (),
-        "limit_g": None,
-        "limit_minor": None,
-        "currency": None,
-        "valid_from": FIRST,
-        "valid_until": LAST,
-        "may_sub_delegate": True,
-        "endorsing": CEREMONY,
-    }
-    return RegisterInstrument(**(told | changes))
 
 
 def name(officer: SubjectId, until: date, given: Endorsing = CEREMONY) -> NameActingOfficer:
@@ -134,7 +114,7 @@ def test_a_limit_is_never_above_the_one_of_the_parent():
 def test_what_may_not_be_delegated_or_has_ended_or_is_not_there_has_nothing_under_it():
     Given(DECIDER).when(delegate(above=())).refused(Reason.NOT_FOUND, "/under")
     Given(DECIDER).when(delegate(above=(authority(register(may_sub_delegate=False)),))).refused(Reason.NOT_DELEGABLE)
-    ended = authority(register(), EndInstrument(products=(), reason="repealed", on=TODAY))
+    ended = authority(register(), EndInstrument(products=(), reason="repealed", on=TODAY, barring=barring()))
     Given(DECIDER).when(delegate(above=(ended,))).refused(Reason.ENDED)
 
 
@@ -150,9 +130,16 @@ def test_an_acting_officer_has_the_power_on_the_named_days():
 
 
 def test_an_instrument_ends_once_and_names_the_books_that_cite_it():
-    end = EndInstrument(products=(ProductId("antimony-metal"),), reason="repealed", on=TODAY)
+    end = EndInstrument(products=(ProductId("antimony-metal"),), reason="repealed", on=TODAY, barring=barring())
     Given(DECIDER, register()).when(end).then(
-        InstrumentEnded(instrument=ACT, ended_on=TODAY, products=(ProductId("antimony-metal"),), reason="repealed")
+        InstrumentEnded(
+            instrument=ACT,
+            ended_on=TODAY,
+            products=(ProductId("antimony-metal"),),
+            reason="repealed",
+            ended_by=ADMIN,
+            lapses_at=lapses_at(AT),
+        )
     )
     ended = Given(DECIDER, register(), end)
     ended.when(end).refused(Reason.ENDED)
