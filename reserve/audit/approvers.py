@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
-from services.allocation.events import ApproverKeyEnrolled, ApproverKeyRevoked
+from services.allocation.events import ApproverKeyEnrolled, ApproverKeyRestored, ApproverKeyRevoked
 from services.allocation.events.authority import PersonNamed
 from shared.journal.places import parse_place
 from shared.terms.apart import Apart
@@ -36,10 +36,21 @@ class Signed(Protocol):
     def authority(self) -> str | None: ...
 
 
+class Gone(msgspec.Struct):
+    """How long something was out of force. `until`: it was one person's word, which nobody had confirmed; None: for good."""
+
+    since: datetime
+    until: datetime | None = None
+
+    def surely_at(self, at: datetime) -> bool:
+        """Whether it was, in whatever order what was recorded at once stands."""
+        return self.since + AT_ONCE < at and (self.until is None or at + AT_ONCE < self.until)
+
+
 class _Key(msgspec.Struct):
     public_key: str
     enrolled_at: datetime
-    revoked_at: datetime | None = None
+    revoked: list[Gone] = []
 
 
 class _ToVerify(msgspec.Struct, frozen=True):
@@ -86,7 +97,10 @@ class Approvers:
                 self._keys[event.subject, event.key] = _Key(event.public_key, instant(record))
             case ApproverKeyRevoked():
                 if (key := self._keys.get((event.subject, event.key))) is not None:
-                    key.revoked_at = instant(record)
+                    key.revoked.append(Gone(instant(record)))
+            case ApproverKeyRestored():
+                if (key := self._keys.get((event.subject, event.key))) is not None and key.revoked:
+                    key.revoked[-1].until = instant(record)
             case _:
                 pass
 
@@ -145,6 +159,13 @@ class Approvers:
         """One more act by a person who must be another than these."""
         self._findings.look(check, not self.same(one, others, at), place, f"{one} is {rule.than}: {rule}")
 
+    def has_key(self, account: str, at: datetime) -> bool:
+        """Whether the person has one that is not revoked, by whatever account. Once all keys are known."""
+        return any(
+            self.same(account, (subject,), at) and key.enrolled_at <= at + AT_ONCE and not any(gone.surely_at(at) for gone in key.revoked)
+            for (subject, _), key in self._keys.items()
+        )
+
     def know(self, approval: Signed) -> bool:
         """Whether its key has been seen: it may stand after the cut, in a journal that the ledger was slower to take."""
         return (approval.subject, approval.key) in self._keys
@@ -159,7 +180,7 @@ class Approvers:
             yield f"{approval.subject} has no key {approval.key}"
         elif not signed(approval, purpose, document, key.public_key):
             yield f"the key {approval.key} of {approval.subject} did not sign this {purpose}"
-        elif key.revoked_at is not None and key.revoked_at + AT_ONCE < at:
+        elif any(gone.surely_at(at) for gone in key.revoked):
             yield f"the key {approval.key} of {approval.subject} was revoked before"
 
 

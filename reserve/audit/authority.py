@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from reserve.audit.approvers import AT_ONCE, instant
+from reserve.audit.approvers import AT_ONCE, Gone, instant
 from reserve.audit.authority_loans import LoanAuthority
 from reserve.audit.evidence import Recorded
 from reserve.audit.interests import Interests, interest
@@ -39,8 +39,7 @@ class _Instrument(msgspec.Struct):
     says: told.InstrumentRegistered
     registered_at: datetime
     officers: list[_Officer] = []
-    ended_on: date | None = None
-    ended_at: datetime | None = None
+    ended: list[tuple[date, Gone]] = []  # from that day on
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,7 +162,9 @@ class Authority:
             case told.ActingOfficerNamed() if (found := self._instruments.get(event.instrument)) is not None:
                 found.officers.append(_Officer(event.officer, event.valid_from, event.valid_until, at))
             case told.InstrumentEnded() if (found := self._instruments.get(event.instrument)) is not None:
-                found.ended_on, found.ended_at = event.ended_on, at
+                found.ended.append((event.ended_on, Gone(at)))
+            case told.InstrumentRestored() if (found := self._instruments.get(event.instrument)) is not None and found.ended:
+                found.ended[-1][1].until = at
             case _ if record.type.endswith(".authority_cited.v1"):
                 self._cite(service, place, record, event.cited)
             case _:
@@ -297,7 +298,7 @@ def _link_faults(link: _Instrument, cited: Any, citation: Citation) -> Iterator[
         yield f"{name} is not over {cited.product or 'all products'}"
     if not says.valid_from <= citation.on <= says.valid_until or link.registered_at > citation.at + AT_ONCE:
         yield f"{name} is not in force on {citation.on}"
-    if link.ended_on is not None and link.ended_at is not None and link.ended_on <= citation.on and link.ended_at + AT_ONCE < citation.at:
+    if any(ended_on <= citation.on and gone.surely_at(citation.at) for ended_on, gone in link.ended):
         yield f"{name} had ended"
     if says.limit_g is not None and (cited.mass_g or 0) > says.limit_g:
         yield f"{cited.mass_g} g are over the limit of {name}"

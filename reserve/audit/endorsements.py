@@ -1,5 +1,6 @@
-"""Endorsements: that a key signed its own enrolment, and that after the ceremony another approver signed every key, instrument and acting
-officer. The rule is in force from the first key that signed its enrolment."""
+"""Endorsements: that a key signed its own enrolment, and that after the ceremony another approver signed every key, instrument, acting
+officer, and whose account a subject is. The rule is in force from the first key that signed its enrolment; for accounts, from the first one
+that another approver signed."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,7 +12,7 @@ from reserve.audit.approvers import AT_ONCE, Approvers, instant, signed
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events import ApproverKeyEnrolled
-from services.allocation.events.authority import ActingOfficerNamed, InstrumentRegistered
+from services.allocation.events.authority import ActingOfficerNamed, InstrumentRegistered, PersonNamed
 from services.allocation.events.papers import EnrolmentPaper, paper_of
 from shared.journal.record import name_of
 from shared.terms.apart import Apart
@@ -34,7 +35,7 @@ class Endorsements:
         self._holders: dict[str, str] = {}  # instrument -> its holder
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
-        if isinstance(event, ApproverKeyEnrolled | InstrumentRegistered | ActingOfficerNamed):
+        if isinstance(event, ApproverKeyEnrolled | InstrumentRegistered | ActingOfficerNamed | PersonNamed):
             self._entered.append(_Entered(place, event, record.actor, instant(record)))
         if isinstance(event, InstrumentRegistered):
             self._holders[event.instrument] = event.holder
@@ -42,8 +43,9 @@ class Endorsements:
     def finish(self) -> None:
         """All keys are known."""
         proven = [each.at for each in self._entered if isinstance(each.event, ApproverKeyEnrolled) and each.event.possession is not None]
-        since = min(proven, default=None)
+        named = [each.at for each in self._entered if isinstance(each.event, PersonNamed) and each.event.endorsement is not None]
         for number, each in enumerate(self._entered):
+            since = min(named if isinstance(each.event, PersonNamed) else proven, default=None)
             in_force = since is not None and each.at >= since
             for fault in self._faults_of(each, self._entered[:number]):
                 self._findings.under_rule(Check.APPROVALS, in_force, each.place, fault)
@@ -63,7 +65,7 @@ class Endorsements:
         yield from self._approvers.faults_of(
             event.endorsement, purpose=paper.purpose, document=name_of(paper), proposed_by=each.by, at=each.at
         )
-        if self._approvers.same(event.endorsement.subject, self._parties(event), each.at):
+        if self._approvers.same(event.endorsement.subject, self._parties(event, earlier), each.at):
             yield f"{event.endorsement.subject} is a party to it, and signed it: {Apart.ENDORSES}"
 
     def _in_the_ceremony(self, each: _Entered, earlier: list[Any]) -> bool:
@@ -72,8 +74,11 @@ class Endorsements:
             return len({self._approvers.person_of(subject, each.at) for subject in enrolled}) < _IN_THE_CEREMONY
         return isinstance(each.event, InstrumentRegistered) and not any(isinstance(other, InstrumentRegistered) for other in earlier)
 
-    def _parties(self, event: Any) -> set[str]:
+    def _parties(self, event: Any, earlier: list[Any]) -> set[str]:
         match event:
+            case PersonNamed():
+                others = {other.official for other in earlier if isinstance(other, PersonNamed) and other.person == event.person}
+                return {event.official, *others}
             case ApproverKeyEnrolled():
                 return {event.subject}
             case InstrumentRegistered():

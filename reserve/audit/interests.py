@@ -11,7 +11,7 @@ from reserve.audit.approvers import AT_ONCE, instant
 from reserve.audit.evidence import Recorded
 from reserve.audit.groups import Groups, named, parties_to
 from reserve.audit.report import Check, Findings
-from services.allocation.events.authority import ConflictDeclared, ConflictWithdrawn, PersonNamed
+from services.allocation.events.authority import ConflictDeclared, ConflictLapsed, ConflictWithdrawn, PersonNamed
 from services.allocation.events.requests import RequestSubmitted
 from services.allocation.events.rounds import RoundCertified, RoundExtended, RoundOpened, RoundProposed, RoundReleased
 from services.allocation.events.screening import ObjectionAnswered
@@ -53,7 +53,7 @@ class Interests:
         match event:
             case ConflictDeclared():
                 self._declared.setdefault((event.official, interest(event.about, event.name)), []).append(_Interest(at))
-            case ConflictWithdrawn():
+            case ConflictWithdrawn() | ConflictLapsed():
                 for each in self._declared.get((event.official, interest(event.about, event.name)), []):
                     each.withdrawn_at = each.withdrawn_at or at
             case PersonNamed():

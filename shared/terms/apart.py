@@ -24,8 +24,8 @@ class Apart(Enum):
     RECONCILES = "who reconciles a payment with the bank's statement", "who recorded it", "payment_reconciled_by_same_person"
     RATIFIES = "who ratifies an emergency", "who proposed or approved it", "ratification_by_decider"
     ENDORSES = (
-        "who signs a key's, an instrument's or an acting officer's entry",
-        "the administrator, the holder, the officer",
+        "who signs a key's, an instrument's or an acting officer's entry, or whose account a subject is",
+        "the administrator, the holder, the officer, any account of that person",
         "endorsement_by_party",
     )
     CONFIRMS = (
@@ -40,6 +40,16 @@ class Apart(Enum):
         "who stopped it, for seven days",
         "hold_renewed_by_same_person",
         "suspension_renewed_by_same_person",
+    )
+    CONFIRMS_BAR = (
+        "who confirms that another has a conflict of interest, that a key is revoked, that an instrument has ended",
+        "who said so first",
+        "bar_confirmed_by_same_person",
+    )
+    RENEWS_BAR = (
+        "who declares another's conflict of interest, revokes a key or ends an instrument",
+        "whose last word of that kind lapsed unconfirmed, for seven days",
+        "bar_renewed_by_same_person",
     )
     WEIGHS_AGAIN = "who weighs underweight goods again", "who weighed them first", "weighed_by_same_person"
     SETTLES = "who signs for what underweight goods lack", "both who weighed them; who proposed it", "difference_signed_by_weigher"

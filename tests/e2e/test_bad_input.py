@@ -48,7 +48,7 @@ async def ground(world: World) -> AsyncIterator[Ground]:
     round = await world.opened(product, [decided])
     second = await world.subject("approver-2")
     key = (await world.registrar.enrol(second, REVOKED))["key"]
-    await world.post(world.admin, f"/allocation/v1/approver-keys/{key}/revoke", {"reason": "lost"})
+    await world.post(world.clients["approver-2"], f"/allocation/v1/approver-keys/{key}/revoke", {"reason": "lost"})  # their own, for good
 
     async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=HANGS_AFTER_S) as http:
         proposer = await world.subject("approver-1")

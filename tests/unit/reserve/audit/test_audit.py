@@ -644,6 +644,20 @@ async def test_an_approval_by_a_key_that_was_revoked_long_before_is_found(tmp_pa
     assert failures(await history.audited()) == {"approvals": [history.places["certify"]]}
 
 
+async def test_an_approval_by_a_key_that_is_back_counts(tmp_path: Path) -> None:
+    key: Any = {"subject": "sub_approver", "key": key_id(public_key_hex(APPROVER_KEY))}
+    story = told()
+    step = story["key"]
+    assert isinstance(step, Step)
+    story["key"] = replace(step, on=TODAY - timedelta(days=9))
+    stream: dict[str, Any] = {"stream": "approver/sub_approver", "shard": 1}
+    revoked = allocation.ApproverKeyRevoked(**key, products=(), reason="lost")
+    revoke = Step(event=revoked, **stream, on=TODAY - timedelta(days=8))
+    restore = Step(event=allocation.ApproverKeyRestored(**key), **stream, on=TODAY - timedelta(days=5))
+    found = failures(await audited(tmp_path, before(story, "ask_jp", revoke=revoke, restore=restore)))
+    assert "approvals" not in found
+
+
 async def test_a_round_that_came_back_takes_its_carries_back(tmp_path: Path) -> None:
     reopened = allocation.RoundReopened(round="rnd_1", product=ANTIMONY, decision=DECISION, reason="stock_short")  # type: ignore[arg-type]
     story = told()

@@ -98,6 +98,13 @@ async def test_an_authority_that_had_ended_is_found(tmp_path: Path):
     assert await at(before(told(), "key", end=instrument(ended)), tmp_path) == ["cite"]
 
 
+async def test_an_authority_that_is_back_covers(tmp_path: Path):
+    ended = allocation.InstrumentEnded(instrument="ins_1", ended_on=LATER, products=(), reason="repealed")  # type: ignore[arg-type]
+    restored = allocation.InstrumentRestored(instrument="ins_1")  # type: ignore[arg-type]
+    story = before(told(), "key", end=instrument(ended), restore=instrument(restored))
+    assert "authority" not in failures(await Told(story, tmp_path).audited())
+
+
 async def test_an_acting_officer_is_one_on_the_named_days_alone(tmp_path: Path):
     for number, (last, found) in enumerate(((TODAY, []), (date(2026, 1, 5), ["cite"]))):
         named: Any = {"instrument": "ins_1", "officer": "sub_approver", "valid_from": LATER, "valid_until": last}

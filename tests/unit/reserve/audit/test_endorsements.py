@@ -1,6 +1,6 @@
 """The audit of who may act: a key signed its enrolment, and another approver signed what came after the ceremony."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,26 @@ async def test_another_account_of_the_same_person_endorses_nothing(tmp_path: Pat
     steps |= {f"person_{who}": step(event, DAY_BEFORE) for who, event in persons.items()}
     _, found = await report_of(tmp_path, steps | {"third": third, "close": close})
     assert found == {"approvals": ["third"]}
+
+
+async def test_whose_account_it_is_another_approver_signs(tmp_path: Path):
+    names = {who: PersonNamed(official=who, person=PersonId("per_1")) for who in ("sub_a", "ann", "cy", "sub_d")}  # type: ignore[arg-type]
+    more = {
+        "signed": endorsed(tmp_path, names["sub_a"], "ben"),
+        "alone": names["cy"],
+        "own": endorsed(tmp_path, names["ann"], "ann"),
+    }
+    _, found = await report_of(tmp_path, story(tmp_path, **more))
+    assert found == {"approvals": ["alone", "own"]}
+
+
+async def test_one_account_of_a_person_does_not_sign_for_the_next(tmp_path: Path):
+    first, second = (PersonNamed(official=who, person=PersonId("per_1")) for who in ("ann", "sub_d"))  # type: ignore[arg-type]
+    steps = story(tmp_path, first=endorsed(tmp_path, first, "ben"))
+    close = steps.pop("close")
+    late = step(endorsed(tmp_path, second, "ann"), TODAY + timedelta(days=1))
+    _, found = await report_of(tmp_path, steps | {"second": late, "close": close})
+    assert found == {"approvals": ["second"]}
 
 
 async def test_what_an_old_history_entered_without_is_listed_and_no_failure(tmp_path: Path):

@@ -55,6 +55,13 @@ async def test_who_certifies_with_an_interest_in_it_is_found(tmp_path: Path, abo
     assert await steps_at_fault(story, tmp_path) == ["certify"]  # what came before the first statement that names its log is listed
 
 
+async def test_one_that_lapsed_bars_nobody_any_more(tmp_path: Path):
+    lapsed = allocation.ConflictLapsed(official=OPERATOR, about="company", name="trading co")  # type: ignore[arg-type]
+    over = Step(event=lapsed, stream=f"official/{OPERATOR}", shard=1, on=DAY_BEFORE)
+    story = before(under_the_rule(tmp_path), "key", conflict=conflict(OPERATOR), over=over)
+    assert await steps_at_fault(story, tmp_path) == []
+
+
 async def test_another_account_of_the_same_person_is_found_too(tmp_path: Path):
     persons = {
         f"person_{who}": Step(

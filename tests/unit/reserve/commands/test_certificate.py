@@ -18,7 +18,15 @@ from services.allocation.domain.decisions.composing import compose
 from services.allocation.domain.decisions.decision import Claimant, DecisionFile, DecisionTerms, Opened, canonical_document
 from services.allocation.domain.decisions.holdings import Holdings, Units
 from services.allocation.domain.decisions.sealed import View, decision_hash, partner_view
-from services.allocation.events import Approval, ApproverKeyEnrolled, ApproverKeyRevoked, RoundApproved, RoundCertified, RoundProposed
+from services.allocation.events import (
+    Approval,
+    ApproverKeyEnrolled,
+    ApproverKeyRestored,
+    ApproverKeyRevoked,
+    RoundApproved,
+    RoundCertified,
+    RoundProposed,
+)
 from services.allocation.events.rounds import Reads
 from services.ledger.keys import seed_key
 from services.ledger.receipt import Opening, make_receipt
@@ -258,6 +266,16 @@ def test_a_key_that_was_revoked_later_still_counts(folder: Path) -> None:
     checked = found(folder, certificate_of(folder, events=history() | {"revoked": ApproverKeyRevoked(products=(), reason="left", **key)}))
     assert checked["failed"] == []
     assert f"{APPROVAL}/revoked" in names(checked["passed"])
+
+
+def test_a_key_whose_revocation_was_over_before_counts(folder: Path) -> None:
+    key: Any = {"subject": "sub_approver", "key": key_id(public_key_hex(KEY))}
+    revoked, restored = ApproverKeyRevoked(products=(), reason="lost", **key), ApproverKeyRestored(**key)
+    checked = found(folder, certificate_of(folder, events={"revoked": revoked, "restored": restored} | history()))
+    assert checked["failed"] == []
+    assert f"{APPROVAL}/revoked" in names(checked["passed"])
+    late = certificate_of(folder, events={"revoked": revoked} | history() | {"restored": restored})
+    assert names(found(folder, late)["failed"]) == [f"{APPROVAL}/revoked"]
 
 
 # --- what does not

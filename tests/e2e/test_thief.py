@@ -1,0 +1,80 @@
+"""One administrator takes from everybody what they act by: no conflict of interest, key or instrument is gone for longer than 72 hours."""
+
+from typing import Any
+
+import pytest
+
+from reserve.client import ProblemAnswer
+from tests.e2e.world import UNIT_G, World
+from tests.waiting import until
+
+KEYS, INSTRUMENTS = "/allocation/v1/approver-keys", "/allocation/v1/instruments"
+WHY = {"reason": "a thief's"}
+INTEREST = {"about": "partner", "name": "JP"}
+OFFICIALS = ("operator-1", "operator-2", "approver-1", "approver-2")
+
+
+async def refused(call: Any) -> str:
+    with pytest.raises(ProblemAnswer) as raised:
+        await call
+    return raised.value.code
+
+
+async def standing(world: World) -> tuple[set[str], set[str]]:
+    """(keys, instruments) that are neither revoked nor ended."""
+    keys = {row["key"] for row in await world.rows(world.auditor, KEYS) if row["revoked_on"] is None}
+    return keys, {row["instrument"] for row in await world.rows(world.auditor, INSTRUMENTS) if row["ended_on"] is None}
+
+
+async def test_whoever_takes_all_keys_instruments_and_persons_has_them_for_72_hours_and_not_again(world: World) -> None:
+    product = await world.registered_product()
+    await world.taken_in(product, 2)
+    await world.agreed_with("JP", product)
+    request = await world.requested("JP", product, UNIT_G)
+    await world.accepted(request, UNIT_G)
+    round = await world.opened(product, [request])
+    decision = await world.proposed(round, UNIT_G)
+    await world.approved(round, decision)
+    keys, instruments = before = await standing(world)
+
+    for official in OFFICIALS:
+        conflicts = f"/allocation/v1/officials/{await world.subject(official)}/conflicts"
+        await world.post(world.admin, conflicts, INTEREST | WHY)
+        assert await refused(world.post(world.admin, f"{conflicts}/confirm", INTEREST)) == "forbidden"
+    for key in sorted(keys):
+        await world.post(world.admin, f"{KEYS}/{key}/revoke", WHY)
+        assert await refused(world.post(world.admin, f"{KEYS}/{key}/revocation/confirm")) == "forbidden"
+    for instrument in sorted(instruments):
+        await world.post(world.admin, f"{INSTRUMENTS}/{instrument}/end", WHY)
+        approver = world.clients["approver-1"]
+        assert await refused(world.post(approver, f"{INSTRUMENTS}/{instrument}/end/confirm")) == "bar_confirmed_without_key"
+    assert await standing(world) == (set(), set())
+    assert await refused(world.certified(round)) == "conflict_of_interest"
+    withdrawing = f"/allocation/v1/officials/{await world.subject('operator-1')}/conflicts/withdraw"
+    assert await refused(world.by_two(world.admin, withdrawing, INTEREST | WHY)) == "approver_key_revoked"
+
+    await world.days_pass(4)
+
+    async def back() -> bool:
+        return await standing(world) == before
+
+    await until(back)
+
+    async def without_interests() -> bool:
+        people = [await world.subject(official) for official in OFFICIALS]
+        return not any([await world.rows(world.auditor, f"/allocation/v1/officials/{person}/conflicts") for person in people])
+
+    await until(without_interests)
+    assert await refused(world.certified(round)) == "approvals_missing", "what had lapsed stays lapsed"
+    await world.approved(round, decision)
+    [release] = await world.releases_of(round, await world.certified(round))
+    assert release["mass_g"] == UNIT_G
+    await world.stocked_release("JP", 1)  # in inventory, too, somebody signs
+
+    again = [
+        (f"/allocation/v1/officials/{await world.subject('approver-1')}/conflicts", {"about": "product", "name": product, **WHY}),
+        (f"{KEYS}/{min(keys)}/revoke", WHY),
+        (f"{INSTRUMENTS}/{min(instruments)}/end", WHY),
+    ]
+    for path, body in again:
+        assert await refused(world.post(world.admin, path, body)) == "bar_renewed_by_same_person"
