@@ -15,14 +15,15 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.interests import interest
 from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
+from services.allocation.events.authority import ConflictConfirmed, ConflictLapsed, InstrumentEndConfirmed, InstrumentRestored
 from shared.terms.apart import Apart
 from shared.terms.protecting import LAPSES_AFTER, RENEWED_AFTER_DAYS
 
 _LATE = timedelta(hours=1)  # a timer may fire late
 
 _Begun = allocation.ConflictDeclared | allocation.ApproverKeyRevoked | allocation.InstrumentEnded
-_Confirmed = allocation.ConflictConfirmed | allocation.ApproverKeyRevocationConfirmed | allocation.InstrumentEndConfirmed
-_Lapsed = allocation.ConflictLapsed | allocation.ApproverKeyRestored | allocation.InstrumentRestored
+_Confirmed = ConflictConfirmed | allocation.ApproverKeyRevocationConfirmed | InstrumentEndConfirmed
+_Lapsed = ConflictLapsed | allocation.ApproverKeyRestored | InstrumentRestored
 
 
 class _Bar(msgspec.Struct):
@@ -98,6 +99,7 @@ class Bars:
         return within and self._approvers.same(bar.by, (before.by,), bar.at)
 
     def _begin(self, place: str, at: datetime, event: _Begun) -> None:
+        whose: str | None
         match event:
             case allocation.ConflictDeclared():
                 whose, by = event.official, event.declared_by
@@ -127,7 +129,7 @@ class Bars:
 
 def _what(event: _Begun | _Confirmed | _Lapsed | allocation.ConflictWithdrawn) -> str:
     match event:
-        case allocation.ConflictDeclared() | allocation.ConflictConfirmed() | allocation.ConflictLapsed() | allocation.ConflictWithdrawn():
+        case allocation.ConflictDeclared() | ConflictConfirmed() | ConflictLapsed() | allocation.ConflictWithdrawn():
             return f"{event.official} has a conflict of interest, {interest(event.about, event.name)}"
         case allocation.ApproverKeyRevoked() | allocation.ApproverKeyRevocationConfirmed() | allocation.ApproverKeyRestored():
             return f"the key {event.key} of {event.subject} is revoked"

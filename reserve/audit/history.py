@@ -12,7 +12,6 @@ from reserve.audit.anchors import Anchor, Anchors
 from reserve.audit.apart import Persons
 from reserve.audit.approvers import Approvers
 from reserve.audit.authority import Authority
-from reserve.audit.bars import Bars
 from reserve.audit.books import Books
 from reserve.audit.checkpoints import Checkpoints
 from reserve.audit.consignees import Consignees
@@ -162,7 +161,6 @@ class _Walk:
         self.tenders = Tenders(findings, self.approvers)
         self._uses = Uses(findings)
         self._protecting = Protecting(findings, self.approvers)
-        self._bars = Bars(findings, self.approvers)
         self._parked = ParkedMessages(findings, self.approvers)
         self._differences = Differences(findings, self.approvers)
         self._moves = Moves(findings, self.approvers)
@@ -213,17 +211,7 @@ class _Walk:
 
     def finish(self) -> None:
         parts: tuple[_Part, ...] = (
-            *(
-                self.rounds,
-                self._quorums,
-                self._uses,
-                self._protecting,
-                self._bars,
-                self._differences,
-                self._moves,
-                self._persons,
-                self._given_back,
-            ),
+            *(self.rounds, self._quorums, self._uses, self._protecting, self._differences, self._moves, self._persons, self._given_back),
             *(self.authority, self._control, self._checkpoints.witnesses, self._interests, self._emergencies, self.policies),
             *(self.approvers, self._endorsements, self.facilities, self.deliveries, self.consignees, self.tenders),
             *(self._release_orders, self._texts, self._parked, self._laboratories),
@@ -353,7 +341,6 @@ class _Walk:
             self._quorums.see(place, record, event)
             self._uses.see(line.service, place, record, event)
             self._protecting.see(place, record, event)
-            self._bars.see(place, record, event)
             self._parked.see(line.service, place, record, event)
             self._differences.see(place, record, event)
             self._moves.see(place, record, event)

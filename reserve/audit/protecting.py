@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from reserve.audit.approvers import Approvers, instant
+from reserve.audit.bars import Bars
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events import AgreementResumed, AgreementSuspended, AgreementSuspensionConfirmed
@@ -38,9 +39,11 @@ class Protecting:
         self._standing: dict[tuple[str, str], _Stop] = {}  # (stream, hold) ->
         self._all: dict[tuple[str, str], list[_Stop]] = {}  # (stream, what) ->
         self._last = ""  # when the last event was recorded
+        self._bars = Bars(findings, approvers)
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         self._last = max(self._last, record.recorded_at)
+        self._bars.see(place, record, event)
         if isinstance(event, HoldPutOn) and event.takes_on is not None:
             self._go_on(place, event, self._standing.get((record.stream, event.takes_on)))
         match event:
@@ -63,6 +66,7 @@ class Protecting:
 
     def finish(self) -> None:
         """All is seen that there is."""
+        self._bars.finish()
         for stop in self._standing.values():
             overdue = datetime.fromisoformat(self._last) > stop.lapses_at + _LATE
             what = f"{stop.what} is stopped by one person for longer than to {stop.lapses_at}"

@@ -10,6 +10,7 @@ from services.allocation import events as allocation
 from services.allocation.domain.book.lapses import Surroundings, TermsRead
 from services.allocation.domain.partners.agreement import year_from
 from services.allocation.events.acting import changed, registered
+from services.allocation.events.authority import InstrumentEndConfirmed, InstrumentRestored
 from services.inventory import events as inventory
 from services.ledger.accounts import Balance, Key, post
 from services.ledger.events import CheckpointSigned
@@ -126,12 +127,7 @@ class AllocationTables:
                     self.suspended.discard(event.agreement)
                 case allocation.InstrumentRegistered():
                     self.instruments[event.instrument] = registered(event).authority
-                case (
-                    allocation.ActingOfficerNamed()
-                    | allocation.InstrumentEnded()
-                    | allocation.InstrumentEndConfirmed()
-                    | allocation.InstrumentRestored()
-                ):
+                case allocation.ActingOfficerNamed() | allocation.InstrumentEnded() | InstrumentEndConfirmed() | InstrumentRestored():
                     self.instruments[event.instrument] = after(self.instruments[event.instrument], changed(event))
                 case allocation.DisruptionDeclared() | allocation.DisruptionRevised() | allocation.DisruptionEnded():
                     self.disruptions[event.disruption] = fact.record.version

@@ -106,10 +106,10 @@ class Official(msgspec.Struct, frozen=True):
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # that wait for another person's signature
 
 
-type Decided = list[OfficialEvent] | Refused[Reason] | Refused[bar.Reason] | Refused[EndorsementReason] | Refused[ApprovalReason]
+type Stated = list[OfficialEvent] | Refused[Reason] | Refused[bar.Reason] | Refused[EndorsementReason] | Refused[ApprovalReason]
 
 
-def decide(command: Command, official: Official) -> Decided:
+def decide(command: Command, official: Official) -> Stated:
     if isinstance(command, NamePerson):
         return _name(command, official)
     known = official.conflicts.get(interest_in(command.about, command.name))
@@ -166,7 +166,7 @@ def timers(event: OfficialEvent | AuthorityCited) -> Sequence[Timer | CancelTime
             return ()
 
 
-def _name(command: NamePerson, official: Official) -> Decided:
+def _name(command: NamePerson, official: Official) -> Stated:
     if official.person is not None:
         return Refused(Reason.PERSON_NAMED, f"{command.official} is the account of {official.person}", field="/person")
     named = PersonNamed(official=command.official, person=command.person)
@@ -174,7 +174,7 @@ def _name(command: NamePerson, official: Official) -> Decided:
     return endorsement if isinstance(endorsement, Refused) else [replace(named, endorsement=endorsement)]
 
 
-def _declare(command: DeclareConflict, known: Conflict | None) -> Decided:
+def _declare(command: DeclareConflict, known: Conflict | None) -> Stated:
     if known is not None:
         accepted = None if known.word is None else f"to confirm it, until {known.word.lapses_at:%Y-%m-%d %H:%M} UTC"
         return Refused(Reason.ALREADY_DECLARED, f"a conflict with {command.name} is declared already", accepted=accepted)

@@ -11,15 +11,8 @@ from services.allocation.domain.authority.approver import ConfirmRevocation, Res
 from services.allocation.domain.authority.bar import Barring, Confirming, Reason
 from services.allocation.domain.authority.instrument import ConfirmEnd, EndInstrument, RestoreInstrument
 from services.allocation.domain.authority.official import ConfirmConflict, DeclareConflict, LapseConflict
-from services.allocation.events import (
-    ApproverKeyRestored,
-    ApproverKeyRevocationConfirmed,
-    ConflictConfirmed,
-    ConflictLapsed,
-    InstrumentEndConfirmed,
-    InstrumentRestored,
-    SubjectId,
-)
+from services.allocation.events import ApproverKeyRestored, ApproverKeyRevocationConfirmed, SubjectId
+from services.allocation.events.authority import ConflictConfirmed, ConflictLapsed, InstrumentEndConfirmed, InstrumentRestored
 from shared.journal.decider import CancelTimer, Timer
 from shared.terms.authority import interest_in
 from tests.stories.barring import AT, barring, confirming

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from services.allocation import events as allocation
+from services.allocation.events.authority import InstrumentRestored
 from services.inventory import events as inventory
 from shared.terms.authority import Kind, Link
 from tests.stories.audit import (
@@ -100,7 +101,7 @@ async def test_an_authority_that_had_ended_is_found(tmp_path: Path):
 
 async def test_an_authority_that_is_back_covers(tmp_path: Path):
     ended = allocation.InstrumentEnded(instrument="ins_1", ended_on=LATER, products=(), reason="repealed")  # type: ignore[arg-type]
-    restored = allocation.InstrumentRestored(instrument="ins_1")  # type: ignore[arg-type]
+    restored = InstrumentRestored(instrument="ins_1")  # type: ignore[arg-type]
     story = before(told(), "key", end=instrument(ended), restore=instrument(restored))
     assert "authority" not in failures(await Told(story, tmp_path).audited())
 

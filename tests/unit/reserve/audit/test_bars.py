@@ -10,6 +10,7 @@ from reserve.audit.bars import Bars
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
+from services.allocation.events.authority import ConflictConfirmed, ConflictLapsed, InstrumentEndConfirmed, InstrumentRestored, PersonNamed
 from shared.terms.protecting import lapses_at
 
 NOON = datetime(2026, 1, 6, 12, tzinfo=UTC)
@@ -28,7 +29,7 @@ class History:
         self._approvers = Approvers(self.findings, frozenset())
         self._bars = Bars(self.findings, self._approvers)
         for account in ("ann", "ann-2"):
-            self._see("named", -24, allocation.PersonNamed(official=account, person="p_ann"))  # type: ignore[arg-type]
+            self._see("named", -24, PersonNamed(official=account, person="p_ann"))  # type: ignore[arg-type]
         for approver in ("bob", "cy"):
             enrolled = allocation.ApproverKeyEnrolled(subject=approver, key=f"key_{approver}", public_key="")  # type: ignore[arg-type]
             self._see("enrolled", -24, enrolled)
@@ -50,18 +51,18 @@ class History:
         event: Any
         match kind:
             case "conflict":
-                event = allocation.ConflictConfirmed(**CONFLICT, confirmed_by=by)
+                event = ConflictConfirmed(**CONFLICT, confirmed_by=by)
             case "key":
                 event = allocation.ApproverKeyRevocationConfirmed(**KEY, confirmed_by=by)
             case _:
-                event = allocation.InstrumentEndConfirmed(**INSTRUMENT, ended_on=NOON.date(), confirmed_by=by)
+                event = InstrumentEndConfirmed(**INSTRUMENT, ended_on=NOON.date(), confirmed_by=by)
         return self._see("confirm", hours, event)
 
     def lapses(self, hours: int, kind: str = "conflict") -> "History":
         event: Any = {
-            "conflict": lambda: allocation.ConflictLapsed(**CONFLICT),
+            "conflict": lambda: ConflictLapsed(**CONFLICT),
             "key": lambda: allocation.ApproverKeyRestored(**KEY),
-            "instrument": lambda: allocation.InstrumentRestored(**INSTRUMENT),
+            "instrument": lambda: InstrumentRestored(**INSTRUMENT),
         }[kind]()
         return self._see("lapse", hours, event)
 

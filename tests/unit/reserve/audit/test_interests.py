@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from services.allocation import events as allocation
-from services.allocation.events.authority import PersonId, PersonNamed
+from services.allocation.events.authority import ConflictLapsed, PersonId, PersonNamed
 from services.ledger.keys import seed_key
 from shared.proofs.signed_note import parse_verifier_key
 from tests.stories.audit import DAY_BEFORE, Step, Story, Told, approval, before, failures, told
@@ -56,7 +56,7 @@ async def test_who_certifies_with_an_interest_in_it_is_found(tmp_path: Path, abo
 
 
 async def test_one_that_lapsed_bars_nobody_any_more(tmp_path: Path):
-    lapsed = allocation.ConflictLapsed(official=OPERATOR, about="company", name="trading co")  # type: ignore[arg-type]
+    lapsed = ConflictLapsed(official=OPERATOR, about="company", name="trading co")  # type: ignore[arg-type]
     over = Step(event=lapsed, stream=f"official/{OPERATOR}", shard=1, on=DAY_BEFORE)
     story = before(under_the_rule(tmp_path), "key", conflict=conflict(OPERATOR), over=over)
     assert await steps_at_fault(story, tmp_path) == []
