@@ -179,6 +179,54 @@ async def test_a_conflict_with_what_nobody_knows_is_refused_since_it_would_bar_f
     await reserve.withdraw_conflict("approver-2", {"about": "partner", "name": "EU", "reason": "sold"})
 
 
+async def test_what_an_administrator_takes_from_another_counts_for_72_hours_and_for_good_once_it_is_confirmed(reserve: Reserve):
+    second, third = reserve.subject("approver-2"), Ed25519PrivateKey.generate()
+    key = (await reserve.registrar.enrol(second, third))["key"]
+    path, why = f"/v1/approver-keys/{key}", {"reason": "lost"}
+    confirm = f"{path}/revocation/confirm"
+    assert await reserve.refused("approver-1", f"{path}/revoke", why) == (403, "forbidden")
+    assert await reserve.refused("approver-1", confirm) == (409, "approver_key_not_revoked")
+    await reserve.post("admin-1", f"{path}/revoke", why)
+
+    async def shown(path: str, **member: str) -> Any:
+        [row] = [row for row in (await reserve.get("auditor-1", path))["data"] if member.items() <= row.items()]
+        return row
+
+    revoked = await shown("/v1/approver-keys", key=key)
+    assert (revoked["revoked_by"], revoked["revocation_lapses_at"] is None) == (reserve.subject("admin-1"), False)
+    assert await reserve.refused("admin-1", confirm) == (403, "forbidden")
+    await reserve.post("approver-2", confirm)
+    confirmed = await shown("/v1/approver-keys", key=key)
+    assert (confirmed["revocation_confirmed_by"], confirmed["revocation_lapses_at"]) == (second, None)
+    assert await reserve.refused("approver-1", confirm) == (409, "bar_stands_already")
+    assert await reserve.refused("approver-1", confirm.replace(key, "0" * 16)) == (404, "approver_key_not_found")
+
+    conflicts, interest = f"/v1/officials/{second}/conflicts", {"about": "company", "name": "A Company"}
+    await reserve.post("admin-1", conflicts, interest | {"reason": "shares"})
+    assert (await shown(conflicts, name="A Company"))["lapses_at"] is not None
+    assert await reserve.refused("operator-1", f"{conflicts}/confirm", interest) == (403, "forbidden")
+    await reserve.post("approver-1", f"{conflicts}/confirm", interest)
+    seen = await shown(conflicts, name="A Company")
+    assert (seen["declared_by"], seen["confirmed_by"]) == (reserve.subject("admin-1"), reserve.subject("approver-1"))
+    assert seen["lapses_at"] is None
+    await reserve.withdraw_conflict("approver-2", interest | {"reason": "sold"})
+    assert await reserve.refused("approver-1", f"{conflicts}/confirm", interest) == (404, "conflict_not_found")
+
+    held = (await reserve.register(instrument(reserve)))["instrument"]
+    ended = await reserve.post("admin-1", f"/v1/instruments/{held}/end", {"reason": "repealed"})
+    assert (await reserve.get("auditor-1", f"/v1/instruments/{held}"))["end_lapses_at"] == ended["lapses_at"]
+    await reserve.post("approver-1", f"/v1/instruments/{held}/end/confirm")
+    shown_end = await reserve.get("auditor-1", f"/v1/instruments/{held}")
+    assert (shown_end["end_lapses_at"], shown_end["end_confirmed_by"]) == (None, reserve.subject("approver-1"))
+
+
+async def test_an_approver_revokes_their_own_key_for_good(reserve: Reserve):
+    key = (await reserve.registrar.enrol(reserve.subject("approver-2"), Ed25519PrivateKey.generate()))["key"]
+    await reserve.post("approver-2", f"/v1/approver-keys/{key}/revoke", {"reason": "a lost telephone"})
+    [revoked] = [row for row in (await reserve.get("auditor-1", "/v1/approver-keys"))["data"] if row["key"] == key]
+    assert (revoked["revoked_by"], revoked["revocation_lapses_at"]) == (reserve.subject("approver-2"), None)
+
+
 async def test_an_emergency_is_certified_on_one_approval_and_ratified_by_another_person(reserve: Reserve):
     emergency = {"ratify_within_hours": 48, "max_g": 100 * UNIT_G}
     await an_active_policy(reserve, "urgent", quorum=[{"above_g": 0, "approvals": 2}], emergency=emergency)

@@ -18,9 +18,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from shared.engines.engines import Engines
 from shared.terms.acting import (
     Approval,
+    AuthorityBack,
     EndOfAuthority,
     EndOfConflict,
     EndOfKey,
+    KeyBack,
     NewAuthority,
     NewConflict,
     NewKey,
@@ -116,6 +118,19 @@ async def test_who_may_act_is_what_the_registry_has_told(tables: AsyncConnection
     await tell(tables, EndOfAuthority(INSTRUMENT, TODAY))
     [[_, root]] = (await capacity_of(session, TAKEN_OVER, by="ben", on=TODAY, named=None)).held
     assert (root.ended_on, root.version) == (TODAY, 2)
+    await tell(tables, AuthorityBack(INSTRUMENT))
+    [[_, root]] = (await capacity_of(session, TAKEN_OVER, by="ben", on=TODAY, named=None)).held
+    assert (root.ended_on, root.version) == (None, 3)
+
+
+async def test_a_key_is_known_from_its_enrolment_and_is_back_as_it_was(tables: AsyncConnection):
+    for statement in first():
+        await tables.execute(sa.text(statement))
+    await tell(tables, NewKey("ben", "k2", "cd" * 32), NewKey("ben", "k3", "ef" * 32), EndOfKey("ben", "k2"), EndOfKey("ben", "k3"))
+    await tell(tables, KeyBack("ben", "k2"))
+    session = AsyncSession(tables)
+    found = [await TAKEN_OVER.key(session, "ben", key) for key in ("k2", "k3")]
+    assert [None if key is None else key.status for key in found] == ["enrolled", "revoked"]
 
 
 async def test_a_key_is_known_from_its_enrolment_and_revoked_for_good(tables: AsyncConnection):
