@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from reserve.commands.signable import _WORDS, NotSignable, read_signable
-from services.allocation.events.papers import ActingOfficerPaper, EnrolmentPaper, InstrumentPaper
+from services.allocation.events.papers import ActingOfficerPaper, EnrolmentPaper, InstrumentPaper, PersonPaper
 from services.allocation.events.policies import PolicyDocument
 from services.loans.domain.material.terms import deferral_document, terms_document
 from services.loans.domain.papers import PAPERS, HoldingPaper, LoanActPaper, LoanPaper, WriteDownPaper
@@ -96,7 +96,7 @@ def test_a_paper_is_signed_as_it_is_stored_also_one_of_a_build_that_wrote_no_for
 
 
 def test_no_two_kinds_of_paper_are_signed_for_one_purpose_or_have_one_format():
-    kinds = [*PAPERS, PolicyDocument, EnrolmentPaper, InstrumentPaper, ActingOfficerPaper, CommandPaper]
+    kinds = [*PAPERS, PolicyDocument, EnrolmentPaper, InstrumentPaper, ActingOfficerPaper, PersonPaper, CommandPaper]
     assert len({kind.purpose for kind in kinds}) == len({kind.__struct_config__.tag for kind in kinds}) == len(kinds) == len(_WORDS)
 
 
@@ -195,7 +195,7 @@ def test_a_text_cannot_write_over_what_is_shown(tmp_path: Path):
 def test_the_papers_of_the_ceremony_are_shown_and_signed_under_no_instrument():
     page = (Path(__file__).parents[4] / "docs" / "ceremony.md").read_text()
     papers = [read_signable(block.partition("```")[0].strip().encode()) for block in page.split("```json")[1:]]
-    assert [paper.purpose for paper in papers] == ["enrolment", "instrument", "acting_officer"]
+    assert [paper.purpose for paper in papers] == ["enrolment", "instrument", "acting_officer", "person"]
     assert not any(paper.under_instrument for paper in papers)
     words = dict(papers[1].words)
     assert (words["limits"], words["acts"], words["delegation"]) == (
