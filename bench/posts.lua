@@ -1,12 +1,16 @@
--- POSTs, for wrk: the same body to each of the paths in turn, under a key of its own each time; "{n}" in the body is a number of its own too.
+-- POSTs, for wrk: the same body to each of the paths in turn, under a key of its own each time; each "{n}" in the body is a number of its own
+-- too.
 -- Arguments: the prefix of the keys, the token, the body, the paths.
-local heads, before, after, count = {}, "", nil, 0
+local heads, pieces, count = {}, {}, 0
 
 function init(args)
-  local body = args[3]
-  local from, to = body:find("{n}", 1, true)
-  before, after = body, nil
-  if from then before, after = body:sub(1, from - 1), body:sub(to + 1) end
+  local body, first = args[3], 1
+  while true do
+    local from, to = body:find("{n}", first, true)
+    pieces[#pieces + 1] = body:sub(first, from and from - 1)
+    if not from then break end
+    first = to + 1
+  end
   for number = 4, #args do
     heads[#heads + 1] = "POST " .. args[number] .. " HTTP/1.1\r\nHost: " .. wrk.headers["Host"] .. "\r\nAuthorization: Bearer " .. args[2]
       .. "\r\nContent-Type: application/json\r\nIdempotency-Key: " .. args[1] .. "-"
@@ -15,8 +19,7 @@ end
 
 function request()
   count = count + 1
-  local body = before
-  if after then body = before .. count .. after end
+  local body = table.concat(pieces, count)
   return heads[count % #heads + 1] .. count .. "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
 end
 

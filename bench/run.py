@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from bench.audited import audited
 from bench.backtest import backtest
+from bench.bulk import bulk
 from bench.decision import decision
 from bench.exposure import exposure
 from bench.feed import feed
@@ -26,6 +27,7 @@ from bench.writer import writer
 
 BENCHES: Mapping[str, Bench] = {
     "served": served,
+    "bulk": bulk,
     "witnessed": witnessed,
     "receipt_route": receipt_route,
     "feed": feed,

@@ -110,6 +110,18 @@ class Draws:
         self._under_way += clients
         return load
 
+    async def bulks(self, name: str, size: int, *, clients: int) -> Load:
+        """As `storm`, so many draws a request. Whether each was accepted, `check` finds."""
+        release = self.paths[0].split("/")[3]
+        items = [{"idempotency_key": f"{name}-{{n}}-{number}", "release": release, "mass_g": UNIT_G} for number in range(size)]
+        token = await self.parties.partners[PARTNER].token()
+        self._cpu_s = cpu_s(self.deployment)
+        url, body, seconds = self.endpoints.services["inventory"], msgspec.json.encode({"items": items}), self.options.seconds
+        load = await post_many(url, ["/v1/draws/bulk"], token, body, clients=clients, seconds=seconds, key_prefix=name)
+        self._acknowledged += load.answered * size
+        self._under_way += clients * size
+        return load
+
     async def receipts(self, count: int = RECEIPTS, a_second: int = RECEIPTS_A_SECOND, grade: str = "signed") -> list[float]:
         """Seconds from each draw's answer to its receipt of that grade, sorted."""
         token = await self.parties.partners[PARTNER].token()
@@ -119,14 +131,16 @@ class Draws:
         self._acknowledged += count
         return took_s
 
-    def rest_of(self, name: str, load: Load, drained_s: float) -> Iterator[Figure]:
-        """What else a storm tells: its latencies, how soon its receipts were there, and what each program took, the backlog included."""
+    def rest_of(self, name: str, load: Load, drained_s: float, *, at_most: float = 60, size: int = 1) -> Iterator[Figure]:
+        """What else a storm tells: its latencies, how soon its receipts were there, and what each program took, the backlog included.
+        `size`: draws a request."""
+        draws = load.answered * size
         yield figure(f"{name}_p50", load.p50_ms, "ms")
         yield figure(f"{name}_p99", load.p99_ms, "ms")
-        yield figure(f"{name}_drained_after", drained_s, "s", at_most=60)
-        yield figure(f"{name}_cpu_of_wrk", 1e6 * load.cpu_s / load.answered, "us/draw")
+        yield figure(f"{name}_drained_after", drained_s, "s", at_most=at_most)
+        yield figure(f"{name}_cpu_of_wrk", 1e6 * load.cpu_s / draws, "us/draw")
         for program, after_s in cpu_s(self.deployment).items():
-            yield figure(f"{name}_cpu_of_{program}", 1e6 * (after_s - self._cpu_s[program]) / load.answered, "us/draw")
+            yield figure(f"{name}_cpu_of_{program}", 1e6 * (after_s - self._cpu_s[program]) / draws, "us/draw")
 
     async def check(self) -> None:
         """Draws in the read table, grams in inventory's balances and in the ledger's are the same, and hold all that was acknowledged."""

@@ -68,6 +68,11 @@ class Caller(msgspec.Struct, frozen=True):
     borrower: str | None = None
     nominee: str | None = None
 
+    @property
+    def takes_turns_as(self) -> str:
+        """Whose commands wait for one another, over however many connections they come: a client, for whom it speaks."""
+        return f"{self.client_id} {self.nominee or self.partner or self.borrower or ''}"
+
 
 class _Header(msgspec.Struct, frozen=True):
     alg: str

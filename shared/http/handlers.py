@@ -3,9 +3,9 @@
 import asyncio
 import base64
 import re
-from codecs import BOM_UTF8
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from datetime import date, datetime
 from functools import cached_property, partial
 from hashlib import sha256
@@ -28,23 +28,15 @@ from shared.http.auth import Caller, allow
 from shared.http.correlation import correlation_of
 from shared.http.direct import DirectRoutes
 from shared.http.problems import IMPORT_LIMIT_BYTES, Problem, ProblemResponse, body_too_large, register, request_id
+from shared.http.writing import KNOWN, fingerprint_of, input_of, problem_of
 from shared.journal.connection import UNREACHABLE
 from shared.journal.decider import Reasons, Refused
 from shared.journal.places import PLACE_PATTERN, parse_place
 from shared.journal.postgres import read_heads
 from shared.journal.protocol import Document
 from shared.journal.record import MAX_INTEGER, canonical, new_salts
-from shared.journal.texts import COMMITMENT, SaltedText, TypedText, salted
-from shared.writer.commands import (
-    Accepted,
-    CommandFailed,
-    CommandTooLarge,
-    Context,
-    FingerprintMismatch,
-    Overloaded,
-    Unavailable,
-    VersionMismatch,
-)
+from shared.journal.texts import SaltedText, TypedText, salted
+from shared.writer.commands import Accepted, Context, Unavailable
 
 
 class HttpReason(Reasons):
@@ -55,6 +47,7 @@ class HttpReason(Reasons):
     PRECONDITION_FAILED = "precondition_failed", 412, "The resource has changed since"
     COMMITMENT_TYPED = "commitment_typed", 422, "A commitment to a text is not a text"
     EVENT_TOO_LARGE = "event_too_large", 422, "What is asked for does not fit into one event"
+    TOO_MANY_WAITING = "too_many_waiting", 429, "Too many commands of this client wait"
     OVERLOADED = "overloaded", 503, "Too many commands wait"
     UNAVAILABLE = "unavailable", 503, "The service cannot do this at the moment"
     CURSOR_MALFORMED = "cursor_malformed", 400, "The cursor was not issued by this list"
@@ -91,6 +84,9 @@ async def _unavailable(request: Request, error: Exception) -> Response:
     return ProblemResponse(Problem("unavailable", detail, headers={"Retry-After": "2"}))
 
 
+type ToWriter = Callable[[str, Any, Context], Awaitable[Accepted | Refused[Any]]]  # as `Writer.submit`
+
+
 def kernel_of(request: Request) -> Any:
     return request.app.state.kernel
 
@@ -113,12 +109,8 @@ class Post:
                 accepted="1 to 255 visible ASCII characters",
             )
         self.expected_version = _version_of(if_match)
-        route = request.scope["route"].path
-        ids = sorted(request.scope["path_params"].items())
-        # The subject too, since people share the client that they sign in with: nobody gets another's answer for a key of their own.
-        who = [caller.client_id, caller.subject]
-        named = canonical([*who, request.method, self.kernel.service.name, route, ids, idempotency_key])
-        self.command_id = sha256(named).digest()
+        self.command_id = self._id_of(request.scope["route"].path, request.scope["path_params"], idempotency_key)
+        self.to_writer: ToWriter = self.kernel.writer.submit
         self._streams: set[str] = set()  # that a command of the request went to
         self._fingerprint: bytes | None = None  # once for all commands of the request
         self._texts: list[SaltedText] = []  # that events of its commands may hold commitments to
@@ -159,42 +151,13 @@ class Post:
 
         Raises `Problem`: the domain's refusal by its code, or the kernel's own.
         """
-        if self._fingerprint is None:
-            body = _canonical_body(await self.request.body())
-            if COMMITMENT.search(body.decode("latin-1")) is not None:  # it would be shown as the text that it belongs to
-                raise Problem("commitment_typed", "the body has a commitment in the place of a text", accepted="the text itself")
-            self._fingerprint = sha256(body).digest()
-        command_id = sha256(self.command_id + part.encode()).digest() if part else self.command_id
-        identifier = request_id(self.request.scope)
-        context = Context(
-            command_id=command_id,
-            actor=self.caller.subject,
-            correlation_id=correlation_of(self.request, identifier),
-            causation_id=f"request:{identifier}",
-            effective_on=(effective_on or self.today).isoformat(),
-            fingerprint=self._fingerprint,
-            expected_version=self.expected_version,
-            documents=tuple(documents),
-            texts=tuple(self._texts),
-        )
+        context = await self.context(effective_on, documents, part)
         if isinstance(command, Problem):
             command = Refused[Any](command.code, command.detail, command.field, command.accepted)
         try:
-            answer: Accepted | Refused[Any] = await self.kernel.writer.submit(stream, command, context)
-        except FingerprintMismatch as error:
-            raise Problem(
-                "idempotency_key_reused", "the key was used with another body", field="header:idempotency-key", accepted="a new key"
-            ) from error
-        except VersionMismatch as error:
-            raise Problem(
-                "precondition_failed", f"it is at version {error.actual} now", field="header:if-match", accepted=f'"{error.actual}"'
-            ) from error
-        except Overloaded as error:
-            raise Problem("overloaded", str(error), headers={"Retry-After": "1"}) from error
-        except CommandTooLarge as error:
-            raise Problem("event_too_large", str(error), accepted="shorter texts, or fewer items") from error
-        except CommandFailed as error:
-            raise Problem("internal_error", f"the command failed and changed nothing; quote {identifier} when you report it") from error
+            answer = await self.to_writer(stream, command, context)
+        except KNOWN as error:
+            raise problem_of(error, context) from error
         if isinstance(answer, Refused):
             raise Problem(str(answer.code), answer.detail, field=answer.field, accepted=answer.accepted)
         place = self.kernel.journal.histories.place(self.kernel.service.name, answer.shard, answer.position)
@@ -205,6 +168,41 @@ class Post:
             headers.append((b"etag", b'"%d"' % answer.version))
         self.response.raw_headers[:] = headers
         return answer
+
+    async def context(self, effective_on: date | None = None, documents: Sequence[Document] = (), part: str = "") -> Context:
+        """What goes with a command of the request. Raises Problem `commitment_typed`."""
+        if self._fingerprint is None:
+            self._fingerprint = fingerprint_of(input_of(await self.request.body()))
+        caller, identifier = self.caller, request_id(self.request.scope)
+        return Context(
+            command_id=sha256(self.command_id + part.encode()).digest() if part else self.command_id,
+            actor=caller.subject,
+            correlation_id=correlation_of(self.request, identifier),
+            causation_id=f"request:{identifier}",
+            effective_on=(effective_on or self.today).isoformat(),
+            fingerprint=self._fingerprint,
+            expected_version=self.expected_version,
+            client=caller.takes_turns_as,
+            documents=tuple(documents),
+            texts=tuple(self._texts),
+        )
+
+    def of_item(self, route: str, ids: Mapping[str, str], key: str, fingerprint: bytes, to_writer: ToWriter) -> "Post":
+        """One command of a bulk that this posts, as if it had been posted alone: under the same id, and with the same input."""
+        item = copy(self)
+        item.response = Response()
+        item.expected_version = None
+        item.command_id = item._id_of(route, ids, key)
+        item.to_writer = to_writer
+        item._streams, item._texts = set(), []
+        item._fingerprint = fingerprint
+        return item
+
+    def _id_of(self, route: str, ids: Mapping[str, str], key: str) -> bytes:
+        # The subject too, since people share the client that they sign in with: nobody gets another's answer for a key of their own.
+        who = [self.caller.client_id, self.caller.subject]
+        named = [*who, self.request.method, self.kernel.service.name, route, sorted(ids.items()), key]
+        return sha256(canonical(named)).digest()
 
 
 async def import_body(request: Request) -> bytes:
@@ -389,11 +387,3 @@ def _cursor_value(cursor: str, key: Any) -> Any:
     if (isinstance(value, str) and "\0" in value) or (isinstance(value, int) and abs(value) > MAX_INTEGER):
         raise Problem("cursor_malformed", "take the cursor from `next`", field="query:cursor")
     return value
-
-
-def _canonical_body(body: bytes) -> bytes:
-    """The caller's input without its spacing and the order of its members."""
-    try:
-        return canonical(msgspec.json.decode(body.removeprefix(BOM_UTF8))) if body else b""
-    except msgspec.DecodeError:
-        return body  # another media type

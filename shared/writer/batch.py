@@ -11,10 +11,21 @@ import structlog
 from shared.clock import written
 from shared.journal.codec import EventTooLarge
 from shared.journal.decider import CancelTimer, Decider, Refused, Timer
-from shared.journal.protocol import Append, Changes, Document, Journal, Outcome, TimerRow
+from shared.journal.protocol import UNKNOWN_INPUT, Append, Changes, Document, Journal, Outcome, TimerRow
 from shared.journal.record import Fact, canonical, chained, partner_of
 from shared.journal.texts import KeptText, TextErased, held_by
-from shared.writer.commands import Accepted, CommandFailed, CommandTooLarge, Context, VersionMismatch
+from shared.writer.commands import (
+    Accepted,
+    AllOrNothing,
+    BulkKey,
+    CommandFailed,
+    CommandTooLarge,
+    Context,
+    FingerprintMismatch,
+    ItemKeyReused,
+    VersionMismatch,
+    in_item,
+)
 
 log = structlog.get_logger()
 
@@ -25,8 +36,19 @@ class Pending(msgspec.Struct, eq=False):
     stream: str
     command: Any
     context: Context
-    answer: asyncio.Future[Accepted | Refused[Any]]
+    answer: asyncio.Future[Any]  # an Accepted or a Refused; in place of an Accepted, those of an `AllOrNothing`'s commands
     since: float  # the loop's time
+    bulk: "Pending | None" = None  # whose key must not have been used for something else
+
+    @property
+    def command_ids(self) -> list[bytes]:
+        """Its own, and those of what it holds."""
+        if isinstance(self.command, AllOrNothing):
+            return [self.context.command_id, *(context.command_id for _, context in self.command.commands)]
+        return [self.context.command_id]
+
+
+type Answer = Accepted | tuple[Accepted, ...] | Refused[Any] | Exception
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
@@ -63,7 +85,7 @@ class Batch:
         self.texts: list[KeptText] = []
         self.erased: list[str] = []
         self.timers: list[TimerRow | tuple[str, str]] = []
-        self.answers: list[tuple[Pending, Accepted | Refused[Any] | Exception]] = []
+        self.answers: list[tuple[Pending, Answer]] = []
         self._journal = journal
         self._shard = shard
         self._decider_of = decider_of
@@ -85,29 +107,89 @@ class Batch:
             timers=self.timers,
         )
 
+    async def decide_all(self, pending: Sequence[Pending], held: Mapping[str, State], append: Append) -> None:
+        """In their order; what was decided before is answered again."""
+        for each in pending:
+            if each.answer.cancelled():
+                continue  # its caller has gone before anything was decided
+            context = each.context
+            earlier = append.known.get(context.command_id) or self.outcomes.get(context.command_id)
+            if each.bulk is not None and self.stops(each.bulk):
+                self.answers.append((each, FingerprintMismatch()))
+            elif earlier is None and isinstance(each.command, AllOrNothing):
+                await self.decide_whole(each, held, append)
+            elif earlier is None:
+                self.decide(each, held)
+            elif earlier.fingerprint not in (context.fingerprint, UNKNOWN_INPUT):
+                self.answers.append((each, FingerprintMismatch()))
+            elif isinstance(each.command, AllOrNothing):
+                self.answers.append((each, await self.whole_again(append, each, earlier)))
+            else:
+                self.answers.append((each, await self.again(append, earlier)))
+
     def decide(self, pending: Pending, held: Mapping[str, State]) -> None:
         """Adds what follows from the command, and its answer. `held`: the states at the head."""
-        stream, command, context = pending.stream, pending.command, pending.context
+        stream, context = pending.stream, pending.context
         state = self.states.get(stream) or held[stream]
         if context.expected_version not in (None, state.version):
             self.answers.append((pending, VersionMismatch(state.version)))
             return
-        decider = self._decider_of(stream)
-        try:
-            decided = command if isinstance(command, Refused) else decider.decide(command, state.value)
-            if isinstance(decided, Refused):
-                self.outcomes[context.command_id] = Outcome(
-                    shard=self._shard,
-                    command_id=context.command_id,
-                    fingerprint=context.fingerprint,
-                    first_position=None,
-                    events=0,
-                    stream=stream,
-                    version=state.version,
-                    refused=msgspec.json.encode(decided).decode(),
-                )
-                self.answers.append((pending, decided))
+        step = self._step(stream, pending.command, state)
+        if isinstance(step, Refused):
+            self._keep(context, stream, state.version, refused=step)
+            self.answers.append((pending, step))
+        elif isinstance(step, CommandFailed):
+            self.answers.append((pending, step))
+        else:
+            self.answers.append((pending, self._take(stream, context, step)))
+
+    async def decide_whole(self, pending: Pending, held: Mapping[str, State], append: Append) -> None:
+        """As `decide`, of an `AllOrNothing`. One that was decided before by itself counts as what it was."""
+        stream = pending.stream
+        first = state = self.states.get(stream) or held[stream]
+        if pending.context.expected_version not in (None, state.version):
+            self.answers.append((pending, VersionMismatch(state.version)))
+            return
+        steps: list[tuple[Context, _Step | Accepted]] = []
+        for number, (command, context) in enumerate(pending.command.commands):
+            step: _Step | Accepted | Refused[Any] | CommandFailed
+            if (earlier := append.known.get(context.command_id) or self.outcomes.get(context.command_id)) is None:
+                step = self._step(stream, command, state)
+            elif earlier.fingerprint in (context.fingerprint, UNKNOWN_INPUT):
+                step = await self.again(append, earlier)
+            else:
+                self.answers.append((pending, ItemKeyReused(number)))
                 return
+            if isinstance(step, CommandFailed):
+                self.answers.append((pending, step))
+                return
+            if isinstance(step, Refused):
+                refused = msgspec.structs.replace(step, field=in_item(number, step.field))
+                self._keep(pending.context, stream, first.version, refused=refused)
+                self.answers.append((pending, refused))
+                return
+            steps.append((context, step))
+            if isinstance(step, _Step):
+                state = step.after
+        done = tuple(step if isinstance(step, Accepted) else self._take(stream, context, step) for context, step in steps)
+        self._keep(pending.context, stream, state.version)
+        self.answers.append((pending, done))
+
+    def stops(self, bulk: Pending) -> bool:
+        """Whether the bulk's own key was used for something else, or has failed: then nothing of the bulk is decided."""
+        if bulk.answer.done():  # in a batch before this one
+            return bulk.answer.cancelled() or bulk.answer.exception() is not None
+        return any(isinstance(answer, Exception) for pending, answer in self.answers if pending is bulk)
+
+    def _step(self, stream: str, command: Any, state: State) -> "_Step | Refused[Any] | CommandFailed":
+        """What the command does to that state; nothing of it is in the batch yet."""
+        try:
+            decider = self._decider_of(stream)
+            if isinstance(command, Refused):
+                return command
+            decided = () if isinstance(command, BulkKey) else decider.decide(command, state.value)
+            if isinstance(decided, Refused):
+                return decided
             value = state.value
             timers: list[TimerRow | tuple[str, str]] = []
             encoded = []
@@ -116,21 +198,28 @@ class Batch:
                 encoded.append(self._journal.codec.encode(event))
                 timers += [timer_row(stream, version, change) for change in decider.timers(event)]
         except EventTooLarge as error:
-            self.answers.append((pending, CommandTooLarge(str(error))))
-            return
+            return CommandTooLarge(str(error))
         except Exception as error:  # a bug in this command's rule: its caller alone hears of it
             log.exception("command_failed", shard=self._shard, stream=stream, command=type(command).__name__)
-            self.answers.append((pending, CommandFailed(repr(error))))
-            return
-        facts = self._record(pending, decided, encoded, state.version)
-        version = state.version + len(facts)
-        self.states[stream] = State(version, value)
-        self.timers += timers
+            return CommandFailed(repr(error))
+        return _Step(decided, encoded, timers, state.version, State(state.version + len(decided), value))
+
+    def _take(self, stream: str, context: Context, step: "_Step") -> Accepted:
+        facts = self._record(stream, context, step)
+        self.states[stream] = step.after
+        self.timers += step.timers
         self.documents += context.documents
         if context.texts:
             first = facts[0].record.position if facts else 0
-            self.texts += [KeptText(text, self._shard, first + number) for text, number in held_by(context.texts, encoded)]
-        self.erased += [event.commitment for event in decided if isinstance(event, TextErased)]
+            self.texts += [KeptText(text, self._shard, first + number) for text, number in held_by(context.texts, step.encoded)]
+        self.erased += [event.commitment for event in step.events if isinstance(event, TextErased)]
+        version = step.after.version
+        self._keep(context, stream, version, facts)
+        return Accepted(stream, version, self._shard, self.position, tuple(facts))
+
+    def _keep(
+        self, context: Context, stream: str, version: int, facts: Sequence[Fact] = (), *, refused: Refused[Any] | None = None
+    ) -> None:
         self.outcomes[context.command_id] = Outcome(
             shard=self._shard,
             command_id=context.command_id,
@@ -139,14 +228,13 @@ class Batch:
             events=len(facts),
             stream=stream,
             version=version,
-            refused=None,
+            refused=None if refused is None else msgspec.json.encode(refused).decode(),
         )
-        self.answers.append((pending, Accepted(stream, version, self._shard, self.position, tuple(facts))))
 
-    def _record(self, pending: Pending, events: Sequence[Any], encoded: list[bytes], version: int) -> list[Fact]:
-        context = pending.context
+    def _record(self, stream: str, context: Context, step: "_Step") -> list[Fact]:
+        version = step.version
         facts = []
-        for event, data in zip(events, encoded, strict=True):
+        for event, data in zip(step.events, step.encoded, strict=True):
             version += 1
             self.position += 1
             partner = partner_of(event)
@@ -158,7 +246,7 @@ class Batch:
                 shard=self._shard,
                 position=self.position,
                 history=self._journal.histories.current,
-                stream=pending.stream,
+                stream=stream,
                 version=version,
                 type=event.__struct_config__.tag,
                 data=msgspec.Raw(data),
@@ -194,6 +282,32 @@ class Batch:
             decode = self._journal.codec.decode
             facts = tuple(Fact(self._journal.service, record, decode(record.type, record.data)) for record in records)
         return Accepted(outcome.stream, outcome.version, outcome.shard, last, facts)
+
+    async def whole_again(self, append: Append, pending: Pending, outcome: Outcome) -> tuple[Accepted, ...] | Refused[Any] | CommandFailed:
+        """As `again`, of an `AllOrNothing`."""
+        if outcome.refused is not None:
+            answer = await self.again(append, outcome)
+            assert not isinstance(answer, Accepted)
+            return answer
+        answers = []
+        for _, context in pending.command.commands:
+            if (known := append.known.get(context.command_id) or self.outcomes.get(context.command_id)) is None:
+                return CommandFailed(f"what was done together has no outcome of {context.command_id.hex()}")
+            answer = await self.again(append, known)
+            if not isinstance(answer, Accepted):
+                return CommandFailed(f"what was done together was not done: {answer}")
+            answers.append(answer)
+        return tuple(answers)
+
+
+class _Step(msgspec.Struct, frozen=True, gc=False):
+    """What a command does."""
+
+    events: Sequence[Any]
+    encoded: list[bytes]
+    timers: list[TimerRow | tuple[str, str]]
+    version: int  # of the stream, before it
+    after: State
 
 
 class Ahead(msgspec.Struct, frozen=True):

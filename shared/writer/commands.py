@@ -1,6 +1,7 @@
 """Commands: what goes with one to a service's writer, and what comes back."""
 
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -25,6 +26,10 @@ class Overloaded(Exception):
     """The queue of the shard is full: nothing was done; try again later."""
 
 
+class TooManyWaiting(Overloaded):
+    """The client has more commands waiting than there is room left for others: nothing was done; try again later."""
+
+
 class Unavailable(Exception):
     """PostgreSQL does not answer, or this service may not write now. The same command id may be tried again: it counts once."""
 
@@ -39,6 +44,14 @@ class CommandTooLarge(CommandFailed):
 
 class FingerprintMismatch(Exception):
     """The command id was used before with another input."""
+
+
+class ItemKeyReused(Exception):
+    """Of what is all or nothing, the command id of one was used before with another input: nothing was done."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"command {number} was sent with another input before")
+        self.number = number
 
 
 class VersionMismatch(Exception):
@@ -59,6 +72,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     effective_on: str  # the day it counts for
     fingerprint: bytes = b""  # SHA-256 of the caller's input
     expected_version: int | None = None
+    client: str = ""  # whose turn it takes; "": the service's own
     documents: tuple[Document, ...] = ()
     texts: tuple[SaltedText, ...] = ()  # those that its events hold commitments to are kept
 
@@ -71,3 +85,22 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
     shard: int
     position: int  # of its last event, or of the shard's last one where it has none
     facts: tuple[Fact, ...]
+
+
+class AllOrNothing(msgspec.Struct, frozen=True):
+    """Commands for one stream, of which all are accepted or none is decided, under a command id of its own. Its refusal is that of the
+    first that is refused, and `field` begins with whose it is: "/items/3/mass_g"."""
+
+    commands: tuple[tuple[Any, Context], ...]
+
+
+class BulkKey(msgspec.Struct, frozen=True):
+    """Does nothing, once: what its command id was used for is known from then on."""
+
+
+def in_item(number: int, field: str | None) -> str:
+    """A field of one command, in the bulk that holds it: "path:release" is "/items/3/release"."""
+    if field is None:
+        return f"/items/{number}"
+    _, colon, name = field.partition(":")
+    return f"/items/{number}/{name.replace('-', '_')}" if colon else f"/items/{number}{field}"

@@ -1,7 +1,7 @@
 """Shard: decides what waits for one shard of a journal, under its lock, and commits many commands at once.
 
-Its task takes what waits, up to `batch_limit` commands, and settles all of it in one transaction: lock the head, catch up
-what other processes wrote, look up the outcomes of commands seen before, decide in memory, insert events, outcomes, timers and
+Its task takes what waits, of each client in turn, up to `batch_limit` commands, and settles all of it in one transaction: lock the head,
+catch up what other processes wrote, look up the outcomes of commands seen before, decide in memory, insert events, outcomes, timers and
 read-table rows, commit. Only then are states published and callers answered. A commit in doubt (the connection broke) is settled by
 doing the batch again: what had been committed is found among the outcomes.
 """
@@ -17,12 +17,13 @@ import structlog
 from shared.clock import Clock
 from shared.journal.codec import UnknownType
 from shared.journal.decider import Decider, Refused
-from shared.journal.protocol import UNKNOWN_INPUT, Append, CommandDecidedElsewhere, Head, Journal, OutOfRoom, Unreachable
+from shared.journal.protocol import Append, CommandDecidedElsewhere, Head, Journal, OutOfRoom, Unreachable
 from shared.journal.record import chain_hash
 from shared.journal.snapshots import Snapshots
 from shared.observe import metrics
-from shared.writer.batch import Ahead, Batch, Pending, State
-from shared.writer.commands import Accepted, CommandFailed, FingerprintMismatch, Refusal, Unavailable
+from shared.writer.batch import Ahead, Answer, Batch, Pending, State
+from shared.writer.commands import Accepted, AllOrNothing, CommandFailed, Refusal, Unavailable
+from shared.writer.turns import Turns
 
 log = structlog.get_logger()
 
@@ -40,6 +41,7 @@ class Owner(Protocol):
     journal: Journal
     clock: Clock
     epoch: int
+    queue_limit: int
     batch_limit: int
     salts: Callable[[int], list[bytes]]
     snapshots: Snapshots | None
@@ -61,7 +63,7 @@ class Shard:
         self.number = number
         self.position = head.position
         self.chain = head.chain_hash
-        self.queue: asyncio.Queue[Pending] = asyncio.Queue()
+        self.turns = Turns(writer.queue_limit)
         self.states: OrderedDict[str, State] = OrderedDict()
         self.partner_seq = partner_seq
         self._commit_seconds = metrics.commit_seconds.labels(self.journal.service)
@@ -78,13 +80,15 @@ class Shard:
     def waiting(self) -> tuple[int, float]:
         oldest = self._settling[0].since if self._settling else None
         seconds = 0.0 if oldest is None else asyncio.get_running_loop().time() - oldest
-        return len(self._settling) + len(self._next) + self.queue.qsize(), seconds
+        return len(self._settling) + len(self._next) + self.turns.commands, seconds
 
     async def run(self) -> None:
         while True:
             self._settling = []
-            batch, self._next = self._next or [await self.queue.get()], []
-            self._settling = self._filled(batch)
+            if not self._next:
+                await self.turns.some()
+            batch, self._next = self._next or self.turns.taken(self.writer.batch_limit), []
+            self._settling = batch
             try:
                 await self._settle(batch)
             except asyncio.CancelledError:
@@ -94,15 +98,9 @@ class Shard:
                 log.exception("batch_failed", shard=self.number, commands=len(batch))
                 self._fail(batch, CommandFailed(repr(error)))
 
-    def _filled(self, batch: list[Pending]) -> list[Pending]:
-        while len(batch) < self.writer.batch_limit and not self.queue.empty():
-            batch.append(self.queue.get_nowait())
-        return batch
-
     def fail_waiting(self, error: Exception) -> None:
         self._fail(self._next, error)
-        while not self.queue.empty():
-            self._fail([self.queue.get_nowait()], error)
+        self._fail(self.turns.taken(self.turns.commands), error)
 
     def _fail(self, batch: Sequence[Pending], error: Exception) -> None:
         metrics.commands.labels(self.journal.service, _kind_of(error)).inc(len(batch))
@@ -145,7 +143,8 @@ class Shard:
             await self._load(stream)
         with self._commit_seconds.time():
             believed, self._believed = self._believed, None
-            async with self.journal.append(self.number, [each.context.command_id for each in pending], believed=believed) as append:
+            command_ids = [command_id for each in pending for command_id in each.command_ids]
+            async with self.journal.append(self.number, command_ids, believed=believed) as append:
                 if append.head.epoch > self.writer.epoch:
                     raise NotThisJournal(f"the journal is at epoch {append.head.epoch}, and this build is of epoch {self.writer.epoch}")
                 await self._catch_up(append)
@@ -155,7 +154,7 @@ class Shard:
                     batch = self._ahead.batch
                 else:
                     batch = await self._decide_all(append, pending)
-                if believed is not None and len(batch.outcomes) < len(pending):
+                if believed is not None and len(batch.outcomes) < len(command_ids):
                     raise CommandDecidedElsewhere  # for all that is known: who gets no outcome now may have one already
                 if changes := batch.changes():
                     asyncio.get_running_loop().call_soon(self._decide_ahead, batch)
@@ -168,14 +167,14 @@ class Shard:
     def _decide_ahead(self, last: Batch) -> None:
         """While PostgreSQL works on `last`: a full batch that waits is decided as if that were committed already. It is used if it was,
         and nothing else was (`Ahead.holds`); until then nobody is told, and nothing is kept."""
-        if self._next or self.queue.qsize() < self.writer.batch_limit:
+        if self._next or self.turns.commands < self.writer.batch_limit:
             return
-        self._next = self._filled([])
+        self._next = self.turns.taken(self.writer.batch_limit)
         batch = self._after(last.position, last.chain, last.recorded_at)
         batch.partner_seq.update(last.partner_seq)
         for each in self._next:
-            if each.context.command_id in batch.outcomes:
-                return  # twice in one batch
+            if each.context.command_id in batch.outcomes or isinstance(each.command, AllOrNothing):
+                return  # twice in one batch, or it may hold one that is
             if each.stream in last.states:
                 batch.states.setdefault(each.stream, last.states[each.stream])
             elif each.stream not in self.states:
@@ -199,19 +198,9 @@ class Shard:
         )
 
     async def _decide_all(self, append: Append, pending: list[Pending]) -> Batch:
-        head, known = append.head, append.known
+        head = append.head
         batch = self._after(head.position, head.chain_hash, head.recorded_at)
-        for each in pending:
-            if each.answer.cancelled():
-                continue  # its caller has gone before anything was decided
-            context = each.context
-            earlier = known.get(context.command_id) or batch.outcomes.get(context.command_id)
-            if earlier is None:
-                batch.decide(each, self.states)
-            elif earlier.fingerprint not in (context.fingerprint, UNKNOWN_INPUT):
-                batch.answers.append((each, FingerprintMismatch()))
-            else:
-                batch.answers.append((each, await batch.again(append, earlier)))
+        await batch.decide_all(pending, self.states, append)
         return batch
 
     def _salt(self) -> bytes:
@@ -312,9 +301,9 @@ class NotThisJournal(Exception):
     """A newer build has taken over the journal, or it was restored under our feet: this process must not write again."""
 
 
-def _kind_of(answer: Accepted | Refused[Any] | Exception) -> str:
+def _kind_of(answer: Answer) -> str:
     match answer:
-        case Accepted():
+        case Accepted() | tuple():
             return "accepted"
         case Refused():
             return "refused"

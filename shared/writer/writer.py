@@ -14,7 +14,7 @@ from shared.journal.protocol import Journal, Unreachable
 from shared.journal.record import new_salts
 from shared.journal.snapshots import EVERY, Snapshots
 from shared.writer.batch import Pending
-from shared.writer.commands import Accepted, Context, Overloaded, Refusal, Unavailable
+from shared.writer.commands import Accepted, AllOrNothing, BulkKey, Context, Refusal, Unavailable
 from shared.writer.shard import Shard, left_to_a_newer_build
 
 log = structlog.get_logger()
@@ -38,7 +38,8 @@ class Writer:
         snapshots: Snapshots | None = None,
         snapshot_every: int = EVERY,
     ) -> None:
-        """`snapshots` None: states are always replayed from their first events. `snapshot_every`: events of a stream."""
+        """`snapshots` None: states are always replayed from their first events. `snapshot_every`: events of a stream. `queue_limit`:
+        commands that may wait for a shard, `batch_limit`: for how many another turn goes into a commit."""
         self.journal = journal
         self.deciders = {decider.kind: decider for decider in deciders}
         self.clock = clock
@@ -94,17 +95,51 @@ class Writer:
     async def submit(self, stream: str, command: Any, context: Context) -> Accepted | Refused[Any]:
         """Decides `command` once. A `Refused` in its place is the answer, unless the command was decided before.
 
-        Raises `Overloaded`, `Unavailable`, `CommandFailed`, `FingerprintMismatch`, `VersionMismatch`.
+        Raises `Overloaded` (`TooManyWaiting`), `Unavailable`, `CommandFailed`, `FingerprintMismatch`, `VersionMismatch`.
         """
-        if self.refusing is not None:
-            raise Unavailable(self.refusing)
-        shard = self._shards[await self._place(stream)]
-        if shard.queue.qsize() >= self.queue_limit:
-            raise Overloaded(f"{self.queue_limit} commands wait already")
+        shard = await self._open_shard(stream)
         loop = asyncio.get_running_loop()
         pending = Pending(stream, command, context, loop.create_future(), loop.time())
-        shard.queue.put_nowait(pending)
-        return await pending.answer
+        shard.turns.put(context.client, (pending,))
+        answer: Accepted | Refused[Any] = await pending.answer
+        return answer
+
+    async def submit_all(
+        self, stream: str, commands: Sequence[tuple[Any, Context]], key: Context | None
+    ) -> list[Accepted | Refused[Any] | BaseException]:
+        """Decides each command as `submit` does, in one turn and in their order. In place of what that raises for one, the exception.
+
+        `key`: under whose command id they are known together; None: they are part of a bulk that is known by now. Raises `Overloaded`,
+        `Unavailable`; `FingerprintMismatch` where that id was used for something else: then none is decided.
+        """
+        shard = await self._open_shard(stream)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        bulk = None if key is None else Pending(stream, BulkKey(), key, loop.create_future(), now)
+        turn = [Pending(stream, command, context, loop.create_future(), now, bulk) for command, context in commands]
+        shard.turns.put(commands[0][1].client, turn if bulk is None else [bulk, *turn], len(turn))
+        waiting = asyncio.gather(*(pending.answer for pending in turn), return_exceptions=True)
+        if bulk is not None:
+            await asyncio.gather(bulk.answer, waiting)
+        return await waiting
+
+    async def submit_whole(self, stream: str, commands: Sequence[tuple[Any, Context]], key: Context) -> tuple[Accepted, ...] | Refused[Any]:
+        """Decides all commands, or none and tells the refusal of the first that was refused, in one turn. Once, as `submit`.
+
+        Raises as `submit`, and `ItemKeyReused`.
+        """
+        shard = await self._open_shard(stream)
+        loop = asyncio.get_running_loop()
+        pending = Pending(stream, AllOrNothing(tuple(commands)), key, loop.create_future(), loop.time())
+        shard.turns.put(key.client, (pending,), len(commands))
+        answer: tuple[Accepted, ...] | Refused[Any] = await pending.answer
+        return answer
+
+    async def _open_shard(self, stream: str) -> Shard:
+        """Raises `Unavailable`."""
+        if self.refusing is not None:
+            raise Unavailable(self.refusing)
+        return self._shards[await self._place(stream)]
 
     async def state(self, stream: str) -> tuple[Any, int]:
         """(state, version) of a stream as of now, for preparing a command; its `decide` looks again under the lock."""

@@ -311,6 +311,12 @@ PARTNERS_MOVE_AND_ASK = {
 }
 
 
+PARTNERS_BULKS = {  # a command of each is answered by itself
+    "/inventory/v1/draws/bulk": (404, "release_not_found"),
+    "/allocation/v1/requests/bulk": (409, "agreement_missing"),
+}
+
+
 async def ask(http: httpx.AsyncClient, token: str, method: str, path: str, body: Any = None, **query: str) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": secrets.token_hex(8)}
     return await http.request(method, path, json=body, params=query or None, headers=headers)  # {} would drop the query of `path`
@@ -329,6 +335,10 @@ async def test_nothing_of_anothers_is_seen_or_moved(estate: Estate, http: httpx.
             if "next" not in answer.links:
                 return
             answer = await ask(http, token, method, address + answer.links["next"]["url"])
+    elif address in PARTNERS_BULKS:
+        [item] = answer.json()["items"]
+        assert (item["status"], item["problem"]["code"]) == PARTNERS_BULKS[address]
+        assert SECRET not in answer.text
     elif address == "/allocation/v1/requests":
         assert (answer.status_code, answer.json()["code"]) == (409, "agreement_missing")  # the EU's agreement is no help to Japan
     elif address in (PARTNERS_OWN | ENDED if method == "GET" else PARTNERS_MOVE_AND_ASK):
@@ -352,6 +362,8 @@ BODIES: dict[str, Any] = {
     "/v1/requests/{request}/withdraw": lambda estate: {"reason": "not ours"},
     "/v1/reviews": lambda estate: {"round": estate.ids["round"], "grounds": ["not ours"]},
     "/v1/requests": lambda estate: estate.world.request_body(estate.product, UNIT_G),
+    "/v1/requests/bulk": lambda estate: {"items": [{"idempotency_key": "1", **estate.world.request_body(estate.product, UNIT_G)}]},
+    "/v1/draws/bulk": lambda estate: {"items": [{"idempotency_key": "1", "release": estate.ids["release"], "mass_g": UNIT_G}]},
     "/v1/draws/{draw}/delivery": lambda estate: {"delivered_on": estate.world.in_days(0), "received_by": "not ours", "evidence": "CMR 1"},
     "/v1/draws/{draw}/dispatch": lambda estate: DISPATCH,
     "/v1/consignee-changes": lambda estate: {"award": estate.ids["award"], "consignee": "ours", "reason": "not ours"},

@@ -24,6 +24,7 @@ from tests.waiting import HANGS_AFTER_S, until
 
 UNIT_G = 1_000
 PAYMENT_PAUSE_S = 0.1
+BULK_UNITS = 5  # that are drawn in one request
 DRAWN = "inventory.stock_drawn.v1"
 PAID = "loans.payment_recorded.v1"
 
@@ -68,6 +69,25 @@ class Drawer:
 
     def stop(self) -> None:
         self._stop = True
+
+
+class BulkDrawer(Drawer):
+    """One client that draws a few units in one request, and when that is answered the next: by turns each by itself, and all or none."""
+
+    async def run(self) -> None:
+        for first in itertools.count(len(self.answers), BULK_UNITS):
+            if self._stop:
+                return
+            asked = time.monotonic()
+            keys = [self.key(first + number) for number in range(BULK_UNITS)]
+            items = [{"idempotency_key": key, "release": self.release, "mass_g": UNIT_G} for key in keys]
+            body = {"items": items, "atomic": bool(first // BULK_UNITS % 2)}
+            answer = await self._world.post(self._world.partner(self.partner), "/inventory/v1/draws/bulk", body, key=f"bulk of {keys[0]}")
+            self.longest_wait_s = max(self.longest_wait_s, time.monotonic() - asked)
+            assert [item["status"] for item in answer.body["items"]] == [201] * BULK_UNITS, answer.body
+            self.answers |= {key: item["body"] for key, item in zip(keys, answer.body["items"], strict=True)}
+            self._answered.set()
+            await asyncio.sleep(self.pause_s)
 
 
 class Payer(Drawer):
@@ -121,8 +141,10 @@ class Load:
 
 
 async def drawers_of(world: World, partners: Sequence[str], product: str, units_each: int) -> list[Drawer]:
-    """A client for each of the partners, with a release each."""
-    return [Drawer(world, partner, await world.released_to(partner, product, units_each * UNIT_G)) for partner in partners]
+    """A client for each of the partners, with a release each. The last one draws in bulk."""
+    kinds = [Drawer] * (len(partners) - 1) + [BulkDrawer]
+    releases = [await world.released_to(partner, product, units_each * UNIT_G) for partner in partners]
+    return [kind(world, partner, release) for kind, partner, release in zip(kinds, partners, releases, strict=True)]
 
 
 async def payer_of(world: World) -> Payer:

@@ -15,7 +15,9 @@ from sqlmodel import SQLModel, select
 
 from shared.delivery.inbox import Subscription
 from shared.http.auth import Caller, allow
-from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
+from shared.http.bulk import Alone, BulkBody, BulkView, Keyed, bulk
+from shared.http.handlers import Page, Paging, Post, Posting, Reading, etag, same_fields
+from shared.http.problems import Problem
 from shared.journal.connection import Connection
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.protocol import Document
@@ -252,6 +254,24 @@ async def add(counter: Id, body: AmountBody, post: Posting, caller: Operator) ->
 async def take(counter: Id, body: AmountBody, post: Posting, caller: Operator) -> dict[str, Any]:
     accepted = await post.submit(f"counter/{counter}", Take(counter=counter, amount=body.amount))
     return {"places": [fact.place for fact in accepted.facts]}
+
+
+class TakingItem(Keyed, AmountBody):
+    counter: Id
+
+
+class TakingView(BaseModel):
+    places: list[str]
+
+
+@router.post("/v1/takings/bulk")
+async def take_in_bulk(body: BulkBody[TakingItem], post: Posting, caller: Operator) -> BulkView[TakingView]:
+    async def one(item: TakingItem, own: Post) -> TakingView:
+        if item.counter == "locked":
+            raise Problem("forbidden", "this counter is somebody else's")
+        return TakingView(**await take(item.counter, AmountBody(amount=item.amount), own, caller))
+
+    return await bulk(post, body, Alone(route="/v1/counters/{counter}/takings", ids=("counter",), handle=one, view=TakingView))
 
 
 @router.post("/v1/counters/{counter}/notes", status_code=201)

@@ -25,6 +25,7 @@ from shared.writer.writer import Writer
 from tests.kernel.breaking_proxy import breaking_proxy
 from tests.kernel.counter import TOO_MUCH_FOR_THE_TABLE, Add, Break, Close, Counter, Note, Reason, Take, counter_service, project
 from tests.kernel.stage import Stage, context, until
+from tests.kernel.writing import add, blocked, count, two_shards
 
 
 @pytest.fixture
@@ -36,16 +37,6 @@ def service(stage: Stage) -> Service:
 async def writer(stage: Stage, service: Service) -> AsyncIterator[Writer]:
     async with stage.writing(service) as writer:
         yield writer
-
-
-def add(counter: str = "a", amount: int = 1, times: int = 1) -> Add:
-    return Add(counter=counter, amount=amount, times=times)
-
-
-async def count(stage: Stage, service: Service, table: str = "events") -> int:
-    async with stage.sql(service.name) as sql:
-        number: int = await sql.fetchval(f"SELECT count(*) FROM {table}")
-        return number
 
 
 # Once
@@ -421,15 +412,3 @@ async def restore(sql: Any, stream: str, version: int) -> None:
             stream,
             version,
         )
-
-
-async def two_shards(writer: Writer) -> tuple[str, str]:
-    """Two streams in different shards."""
-    streams = {await writer._place(f"counter/{name}"): f"counter/{name}" for name in "abcdefghijklmnop"}
-    first, other, *_ = streams.values()
-    return first, other
-
-
-async def blocked(stage: Stage) -> bool:
-    async with stage.sql() as sql:
-        return bool(await sql.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))

@@ -132,6 +132,7 @@ class Client:
                 effective_on=on.isoformat(),
                 fingerprint=fingerprint,
                 expected_version=operation.expected_version,
+                client=self.name,
                 documents=documents,
             )
             return await process.writer.submit(operation.stream, made, context)

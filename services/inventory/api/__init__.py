@@ -9,6 +9,7 @@ from shared.terms.erasing_api import texts_router
 # One flat list, releases first: routes are tried in order, and draws are what comes by the thousand.
 _PARTS = (
     releases.router,
+    releases.bulk_router,
     draws.router,
     lots.router,
     products.router,

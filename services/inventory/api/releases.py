@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.inventory.api.draws import DrawnView, view_drawn
-from services.inventory.api.fields import READERS, LotField, ProductField, ReleasePath, draws_for, limited_to
+from services.inventory.api.fields import READERS, LotField, ProductField, ReleaseField, ReleasePath, draws_for, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of, version_of
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.draws import MAX_PARCELS, DrawStock
@@ -18,12 +18,14 @@ from services.inventory.domain.state import SUSPENSION
 from services.inventory.events import DrawId, LotId, ReleaseId
 from services.inventory.tables import AwardedLoanRow, HoldRow, ReleaseRow, ReleaseStatus
 from shared.http.auth import Caller, allow
+from shared.http.bulk import Alone, BulkBody, BulkView, Keyed, bulk
 from shared.http.fields import Body, PositiveGrams, ReasonBody
-from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
+from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads, etag, same_fields
 from shared.http.problems import Problem
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
+bulk_router = APIRouter(prefix="/v1/draws", tags=["draws"])
 
 
 class DrawBody(Body):
@@ -32,6 +34,10 @@ class DrawBody(Body):
     mass_g: PositiveGrams
     lots: Annotated[tuple[LotField, ...], Field(max_length=MAX_PARCELS)] = ()
     assign_rights: StrictBool = False  # take firm rights for what lots do not cover
+
+
+class DrawItem(Keyed, DrawBody):
+    release: ReleaseField
 
 
 class UnitsView(BaseModel):
@@ -162,6 +168,21 @@ async def draw_stock(
             raise await _why_closed(reads, release, partner) from problem
         raise
     return view_drawn(accepted.facts)
+
+
+@bulk_router.post("/bulk")
+async def draw_in_bulk(
+    body: BulkBody[DrawItem],
+    caller: Annotated[Caller, allow("operator", "partner", on_duty=True)],
+    post: Posting,
+    reads: Reading,
+) -> BulkView[DrawnView]:
+    """Up to 500 draws, each as if it had been asked for alone. `atomic`: all of them or none, of one product."""
+
+    async def draw(item: DrawItem, own: Post) -> DrawnView:
+        return await draw_stock(item.release, item, caller, own, reads)
+
+    return await bulk(post, body, Alone(route="/v1/releases/{release}/draws", ids=("release",), handle=draw, view=DrawnView))
 
 
 async def _why_closed(reads: Reads, release: str, partner: str | None) -> Problem:

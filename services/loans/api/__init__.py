@@ -51,5 +51,6 @@ for _part in (
     laboratories,
 ):
     router.include_router(_part.router)
+router.include_router(loan_payments.bulk_router)
 router.include_router(proposals_router(laboratories.changed_since))
 router.include_router(texts_router())

@@ -38,6 +38,7 @@ type Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 type Element = Annotated[str, StringConstraints(pattern=r"^[A-Z][a-z]?$")]
 
 type PayeeName = Annotated[str, StringConstraints(pattern=f"^pye_{TYPEID}$")]
+type LoanField = Annotated[str, StringConstraints(pattern=f"^lon_{TYPEID}$")]
 type FactKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 type Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 

@@ -33,6 +33,7 @@ from services.allocation.events import CRITERIA, Criterion, Finding, RequestId, 
 from services.allocation.events.clocks import Milestone
 from services.allocation.tables.book import RequestRow, RequestStatus
 from shared.http.auth import Caller, allow
+from shared.http.bulk import Alone, BulkBody, BulkView, Keyed, bulk
 from shared.http.fields import Body, Day, LongText, PositiveGrams, ReasonBody, Text, WholeGrams
 from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads
 from shared.http.problems import Problem
@@ -71,6 +72,10 @@ class RequestBody(Body):
     statement: StatementBody = StatementBody()
     kind: Literal["sale", "loan"] = "sale"
     return_on: Day | None = None  # of a loan: the last day on which it comes back in kind
+
+
+class RequestItem(Keyed, RequestBody):
+    pass
 
 
 class FindingBody(Body):
@@ -203,6 +208,18 @@ async def submit_request(
         return_on=body.return_on,
         **await _whole(reads, event),
     )
+
+
+@router.post("/bulk")
+async def submit_in_bulk(
+    body: BulkBody[RequestItem], caller: Annotated[Caller, allow("partner")], post: Posting, reads: Reading
+) -> BulkView[RequestTaken]:
+    """Up to 500 requests, each as if it had been submitted alone. `atomic`: all of them or none, for one product."""
+
+    async def submit(item: RequestItem, own: Post) -> RequestTaken:
+        return await submit_request(item, caller, own, reads)
+
+    return await bulk(post, body, Alone(route="/v1/requests", handle=submit, view=RequestTaken))
 
 
 async def _whole(reads: Reads, request: RequestSubmitted | RequestRow) -> dict[str, Any]:

@@ -9,20 +9,22 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StringConstraints
 from sqlmodel import select
 
-from services.loans.api.fields import LoanPath, PaymentPath, PositiveMinor
+from services.loans.api.fields import LoanField, LoanPath, PaymentPath, PositiveMinor
 from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
 from services.loans.domain.controls import CONTROLS
 from services.loans.domain.loan.payments import ReconcilePayment, RecordPayment, RecordRecovery, ReversePayment
 from services.loans.events.loan import PaymentId, Prepays
 from services.loans.tables.loan import PaymentRow
+from shared.http.bulk import Alone, BulkBody, BulkView, Keyed, bulk
 from shared.http.fields import Body, Day, ReasonBody
-from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
+from shared.http.handlers import Page, Paging, Post, Posting, Reading, same_fields
 from shared.journal.record import Fact
 from shared.terms.acting_api import accounts_of_caller
 from shared.terms.countersigning_api import ProposalView, propose
 from shared.terms.dating import Dated
 
 router = APIRouter(prefix="/v1/loans", tags=["payments"])
+bulk_router = APIRouter(prefix="/v1/payments", tags=["payments"])
 
 type Reference = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,98}[!-~])?$")]
 
@@ -44,6 +46,10 @@ class PaymentBody(RecoveryBody):
     """`prepays`: what is paid beyond what is due is credit ("nothing"), or makes the instalments smaller, or fewer."""
 
     prepays: Prepays = "nothing"
+
+
+class PaymentItem(Keyed, PaymentBody):
+    loan: LoanField
 
 
 class ReconciliationBody(Body):
@@ -94,6 +100,16 @@ async def record_payment(loan: LoanPath, body: PaymentBody, caller: Operates, po
         on=post.today,
     )
     return _recorded((await post.submit(f"loan/{loan}", command)).facts[0])
+
+
+@bulk_router.post("/bulk")
+async def record_in_bulk(body: BulkBody[PaymentItem], caller: Operates, post: Posting) -> BulkView[PaymentRecordedView]:
+    """Up to 500 payments, as of a bank's statement, each as if it had been recorded alone. `atomic`: all of them or none, on one loan."""
+
+    async def record(item: PaymentItem, own: Post) -> PaymentRecordedView:
+        return await record_payment(item.loan, item, caller, own)
+
+    return await bulk(post, body, Alone(route="/v1/loans/{loan}/payments", ids=("loan",), handle=record, view=PaymentRecordedView))
 
 
 @router.post("/{loan}/payments/{payment}/reconcile")

@@ -1,0 +1,58 @@
+"""Writing: what a caller sent, as it is compared with what came before under its key, and what the writer refuses, as problems."""
+
+from codecs import BOM_UTF8
+from hashlib import sha256
+
+import msgspec
+
+from shared.http.problems import Problem
+from shared.journal.record import canonical
+from shared.journal.texts import COMMITMENT
+from shared.writer.commands import (
+    CommandFailed,
+    CommandTooLarge,
+    Context,
+    FingerprintMismatch,
+    Overloaded,
+    TooManyWaiting,
+    VersionMismatch,
+)
+
+KNOWN = (FingerprintMismatch, VersionMismatch, Overloaded, CommandFailed)  # of what the writer raises
+
+
+def problem_of(error: Exception, context: Context) -> Problem:
+    """One of the `KNOWN`, which a command with this context has met."""
+    match error:
+        case FingerprintMismatch():
+            return Problem(
+                "idempotency_key_reused", "the key was used with another body", field="header:idempotency-key", accepted="a new key"
+            )
+        case VersionMismatch():
+            return Problem(
+                "precondition_failed", f"it is at version {error.actual} now", field="header:if-match", accepted=f'"{error.actual}"'
+            )
+        case TooManyWaiting():
+            return Problem("too_many_waiting", str(error), headers={"Retry-After": "1"})
+        case Overloaded():
+            return Problem("overloaded", str(error), headers={"Retry-After": "1"})
+        case CommandTooLarge():
+            return Problem("event_too_large", str(error), accepted="shorter texts, or fewer items")
+        case _:
+            request = context.causation_id.removeprefix("request:")
+            return Problem("internal_error", f"the command failed and changed nothing; quote {request} when you report it")
+
+
+def input_of(body: bytes) -> bytes:
+    """The caller's input without its spacing and the order of its members."""
+    try:
+        return canonical(msgspec.json.decode(body.removeprefix(BOM_UTF8))) if body else b""
+    except msgspec.DecodeError:
+        return body  # another media type
+
+
+def fingerprint_of(found: bytes, field: str | None = None) -> bytes:
+    """Of an input. Raises Problem `commitment_typed`. `field`: where it stands in what was sent."""
+    if COMMITMENT.search(found.decode("latin-1")) is not None:  # it would be shown as the text that it belongs to
+        raise Problem("commitment_typed", "the body has a commitment in the place of a text", field=field, accepted="the text itself")
+    return sha256(found).digest()
