@@ -10,7 +10,16 @@ import msgspec
 
 from shared.journal.decider import Refused
 from shared.journal.protocol import Document
-from shared.writer.commands import Accepted, CommandFailed, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
+from shared.writer.commands import (
+    Accepted,
+    CommandFailed,
+    Context,
+    FingerprintMismatch,
+    ItemKeyReused,
+    Overloaded,
+    Unavailable,
+    VersionMismatch,
+)
 from tests.simulation.tables import AllocationTables, InventoryTables
 
 if TYPE_CHECKING:
@@ -41,6 +50,7 @@ class Client:
         self.name = name
         self.dice = world.chance.random
         self.asked = 0
+        self._sent = 0
 
     @property
     def inventory(self) -> InventoryTables:
@@ -135,7 +145,7 @@ class Client:
                 client=self.name,
                 documents=documents,
             )
-            return await process.writer.submit(operation.stream, made, context)
+            return await self._send(process, operation.stream, made, context)
 
         loop = asyncio.get_running_loop()
         task = process.spawn(handle(), f"request-{self.name}")
@@ -162,6 +172,25 @@ class Client:
         elif not isinstance(error, Overloaded | Unavailable | NotNow | VersionMismatch):
             self.world.fault(f"{self.name}: {operation.command} on {operation.stream} failed: {error!r}")
         return None
+
+    async def _send(self, process: "Running", stream: str, command: Any, context: Context) -> Answer:
+        """Alone, in a bulk, or in one that is all or nothing: where that is refused, the command itself was never decided."""
+        self._sent += 1
+        way = sha256(context.command_id + str(self._sent).encode()).digest()[0] % 6  # the dice fall as they did
+        key = msgspec.structs.replace(context, command_id=sha256(context.command_id + bytes([way])).digest(), documents=())
+        if way == 0:
+            [answer] = await process.writer.submit_all(stream, [(command, context)], msgspec.structs.replace(key, expected_version=None))
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+        if way == 1:
+            try:
+                done = await process.writer.submit_whole(stream, [(command, context)], key)
+            except ItemKeyReused as error:
+                raise FingerprintMismatch from error
+            if not isinstance(done, Refused):
+                return done[0]
+        return await process.writer.submit(stream, command, context)
 
     async def read(self, service: str, stream: str) -> Any:
         """The stream's state, as one of the service's processes has it; None if none gives it."""
