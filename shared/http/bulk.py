@@ -107,6 +107,8 @@ async def bulk[Item: Keyed, View](post: Post, body: BulkBody[Item], alone: Alone
         for task in tasks:
             task.cancel()
     items = [_refused(answer_of, post, each) if isinstance(each, Problem) else each for each in answers]
+    if done := [each.position for each in items if each.position is not None]:
+        post.response.headers["Reserve-Position"] = done[-1]
     return BulkView[alone.view](items=items)  # type: ignore[name-defined]
 
 

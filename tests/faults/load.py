@@ -82,7 +82,7 @@ class BulkDrawer(Drawer):
             keys = [self.key(first + number) for number in range(BULK_UNITS)]
             items = [{"idempotency_key": key, "release": self.release, "mass_g": UNIT_G} for key in keys]
             body = {"items": items, "atomic": bool(first // BULK_UNITS % 2)}
-            answer = await self._world.post(self._world.partner(self.partner), "/inventory/v1/draws/bulk", body, key=f"bulk of {keys[0]}")
+            answer = await self._world.post(self._world.partner(self.partner), "/inventory/v1/draws/bulk", body, key=f"bulk-of-{keys[0]}")
             self.longest_wait_s = max(self.longest_wait_s, time.monotonic() - asked)
             assert [item["status"] for item in answer.body["items"]] == [201] * BULK_UNITS, answer.body
             self.answers |= {key: item["body"] for key, item in zip(keys, answer.body["items"], strict=True)}

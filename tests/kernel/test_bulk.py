@@ -49,6 +49,7 @@ async def test_each_is_answered_in_order_as_it_would_be_alone(counter: Running) 
     items = answer.json()["items"]
     assert [item["body"] is None for item in items] == [item["position"] is None for item in items] == [False, False, True, True, False]
     assert items[0]["body"]["places"] == [items[0]["position"]]
+    assert answer.headers["reserve-position"] == items[4]["position"]
     problem = items[2]["problem"]
     assert (problem["code"], problem["field"], problem["accepted"]) == ("counter_too_little", "/items/2/amount", "at most 2")
     assert (items[3]["problem"]["code"], items[3]["problem"]["field"]) == ("forbidden", "/items/3")
