@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     client_secret: str = ""
     clock_file: Path | None = None  # holds the seconds by which this deployment's clock is shifted; refused in production
     shards: int = 4  # of each journal; never changed once written
-    queue_limit: int = 4096  # commands waiting a shard; beyond it a 503
+    queue_limit: int = 4096  # commands waiting a shard; beyond it a 503; a 429 to a client with more waiting than room is left
     batch_limit: int = 256  # commands a commit
     log_domain: str = "reserve.localhost"  # what a new log's origin begins with (C2SP tlog-checkpoint): a domain of the operator's
     ledger_public_key: str = ""  # the log's verifier key (C2SP signed-note), pinned; after it, with spaces, those of histories before
