@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from reserve.operate.edge import limits
 from reserve.operate.edge.answers import HTTPS_ONLY, SECURITY, local_replies, set_headers
+from reserve.operate.edge.endpoints import address, endpoint
 from reserve.operate.edge.routes import LIVE, READY, routes
 
 HEADER_WITHIN_S = 10  # from its first byte
@@ -42,6 +44,8 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     internal_port: int
     admin_socket: str
     upstreams: Mapping[str, str]
+    issuer: limits.Issuer
+    rates: limits.Rates
     https: bool = False
     quiet_s: float = QUIET_S
     request_s: float = REQUEST_WITHIN_S
@@ -58,7 +62,11 @@ def configuration(edge: Edge) -> Configuration:
                 _listener("edge", edge.host, edge.port, _public(edge, security)),
                 _listener("internal", edge.internal_host, edge.internal_port, _internal(edge)),
             ],
-            "clusters": [*(_cluster(name, url) for name, url in edge.upstreams.items()), _admin(edge.admin_socket)],
+            "clusters": [
+                *(_cluster(name, url) for name, url in edge.upstreams.items()),
+                _admin(edge.admin_socket),
+                limits.cluster(edge.issuer),
+            ],
         },
     }
 
@@ -70,7 +78,7 @@ def encoded(configuration: Configuration) -> bytes:
 def _listener(name: str, host: str, port: int, manager: Configuration) -> Configuration:
     return {
         "name": name,
-        "address": _address(host, port),
+        "address": address(host, port),
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
     }
@@ -79,7 +87,7 @@ def _listener(name: str, host: str, port: int, manager: Configuration) -> Config
 def _public(edge: Edge, security: dict[str, str]) -> Configuration:
     quiet = f"{edge.quiet_s}s"
     return {
-        **_manager("edge", [_ready(edge.upstreams), _lua("each", _script("edge.lua"))]),
+        **_manager("edge", [*limits.filters(edge.issuer, edge.rates), _ready(edge.upstreams), _lua("each", _script("edge.lua"))]),
         "request_timeout": f"{edge.request_s}s",
         "stream_idle_timeout": quiet,
         "stream_flush_timeout": quiet,
@@ -96,6 +104,7 @@ def _public(edge: Edge, security: dict[str, str]) -> Configuration:
         "route_config": {
             "name": "services",
             "virtual_hosts": [{"name": "reserve", "domains": ["*"], "routes": routes(edge.upstreams)}],
+            "request_headers_to_remove": [limits.KNOWN],
             "response_headers_to_add": set_headers(security, only_if_absent=True),
             "response_headers_to_remove": ["keep-alive"],
         },
@@ -169,7 +178,7 @@ def _cluster(name: str, url: str) -> Configuration:
     assert at.hostname is not None, url
     thresholds = {"max_connections": CONNECTIONS, "max_pending_requests": CALLERS, "max_requests": CALLERS, "max_retries": CONNECTIONS}
     return {
-        **_endpoint(name, _address(at.hostname, at.port or 80)),
+        **endpoint(name, address(at.hostname, at.port or 80)),
         "type": "STRICT_DNS",
         "connect_timeout": "2s",
         "circuit_breakers": {"thresholds": [thresholds]},
@@ -185,18 +194,7 @@ def _cluster(name: str, url: str) -> Configuration:
 
 
 def _admin(socket: str) -> Configuration:
-    return {**_endpoint("admin", {"pipe": {"path": socket}}), "type": "STATIC", "connect_timeout": "2s"}
-
-
-def _endpoint(name: str, address: Configuration) -> Configuration:
-    return {
-        "name": name,
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]},
-    }
-
-
-def _address(host: str, port: int) -> Configuration:
-    return {"socket_address": {"address": host, "port_value": port}}
+    return {**endpoint("admin", {"pipe": {"path": socket}}), "type": "STATIC", "connect_timeout": "2s"}
 
 
 def _overload() -> Configuration:
