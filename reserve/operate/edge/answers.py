@@ -39,6 +39,8 @@ def local_replies(security: dict[str, str]) -> dict[str, Any]:
         "mappers": [
             _mapper(Problem("route_not_found", "Nothing is served at this path"), security, _status(404)),
             _mapper(Problem("malformed_request", "The request's target or headers are not valid HTTP"), security, _status(400)),
+            _mapper(Problem("malformed_request", "CONNECT is not served here"), security, _status(403)),
+            _mapper(Problem("malformed_request", "That transfer coding is not taken here"), security, _status(501)),
             _mapper(Problem("malformed_request", "The connection would have to be another protocol's"), security, _status(426)),
             _mapper(Problem("request_timeout", "The request stopped coming"), security, _status(408)),
             _mapper(Problem("body_too_large", "The body is larger than any route takes"), security, _status(413)),
