@@ -30,7 +30,8 @@ HTTPS_ONLY = {"strict-transport-security": "max-age=31536000; includeSubDomains"
 _REQUEST_ID = "%REQ(x-request-id)%"
 # Envoy's response flags: who would have answered cannot be reached, or broke off before it began to answer.
 _UNREACHABLE = ["UH", "UF", "LR", "UR", "UC", "UO", "NR", "UPE", "URX", "NC"]
-_OVERLOADED = ["OM"]
+# But for what the edge answers by itself where it is not ready.
+_NOT_READY = {"header_filter": {"header": {"name": ":path", "string_match": {"prefix": "/readyz"}, "invert_match": True}}}
 
 
 def local_replies(security: dict[str, str]) -> dict[str, Any]:
@@ -51,8 +52,8 @@ def local_replies(security: dict[str, str]) -> dict[str, Any]:
             ),
             _mapper(Problem("headers_too_large", "The headers are more, or larger, than is taken here"), security, _status(431)),
             _mapper(Problem("upstream_timeout", "The service did not answer in time"), security, _status(504)),
-            _mapper(_later("edge_overloaded", "Too many requests are under way"), security, _status(503), _flags(_OVERLOADED)),
             _mapper(_later("service_unavailable", "The service cannot be reached"), security, _status(503), _flags(_UNREACHABLE)),
+            _mapper(_later("edge_overloaded", "Too many requests are under way"), security, _status(503), _NOT_READY),
         ]
     }
 

@@ -6,6 +6,7 @@ the token lets anyone in is for the services to say, which verify it again.
 | speaks for a partner or borrower | its client and person | `client_calls_per_s` |
 | another with a valid token: the Reserve's own people, auditors, services | its client and person | `official_calls_per_s` |
 | without a valid token | the address that it comes from | `stranger_calls_per_s` |
+| sends a large body, or one of a length that it does not say; reads a description of the API | the same, besides | none: 4 |
 | asks the issuer for a token, or logs in | that address, besides | `guesses_per_s` |
 """
 
@@ -15,15 +16,18 @@ from urllib.parse import urlsplit
 import msgspec
 
 from reserve.operate.edge.endpoints import address, endpoint
+from reserve.operate.edge.routes import BUFFERED_BYTES, spelled
 
 BURST_S = 10  # who has been quiet for so long may send as much at once
 COUNTED = 10_000  # buckets of each kind that are kept; the least used is forgotten first, and then full again
 KEYS_S = 60  # a key that the issuer has begun to sign with is known after this time
 LEEWAY_S = 60
+LARGE_PER_S = 4  # what holds a service's connection while it is slow, 60 s at most: one caller leaves most of them to others
 VERIFIED = 1000  # tokens a worker remembers as verified
 
 _FILTER = "type.googleapis.com/envoy.extensions.filters.http"
 KNOWN = "x-reserve-known"  # a header that only a verified token gives
+CODING = "x-reserve-coding"  # what the request's Transfer-Encoding was: Envoy takes it away before it counts
 _ISSUER_KEYS = "issuer_keys"
 
 type Configuration = dict[str, Any]
@@ -115,6 +119,8 @@ def _counting(rates: Rates) -> Configuration:
             _limit(rates.client, "borrower", "client_id", "sub"),
             _limit(rates.official, "client_id", "sub"),
             _limit(rates.stranger, "stranger", "remote_address"),
+            _limit(LARGE_PER_S, "large", "client_id", "sub"),
+            _limit(LARGE_PER_S, "large", "stranger", "remote_address"),
             _limit(rates.guesses, "credentials", "remote_address"),
         ],
     }
@@ -125,17 +131,28 @@ def _counted_by() -> list[Configuration]:
     """What each request is counted by. The routes to the issuer begin with these, as they were sent: in no other spelling."""
     client, subject = _claim("client_id"), _claim("sub")
     to_issuer = [_header(":method", exact="POST"), _header(":path", safe_regex={"regex": "/(?:identity|oauth)/.*"})]
+    stranger = _matched("stranger", [{"name": KNOWN, "present_match": True}], when=False)
+    large = [
+        _matched("large", [header])
+        for header in (
+            {"name": "content-length", "range_match": {"start": BUFFERED_BYTES + 1, "end": 1 << 62}},
+            {"name": CODING, "present_match": True},
+            _header(":path", safe_regex={"regex": f".*/{spelled('openapi')}.*"}),  # the one large answer for which nobody needs a token
+        )
+    ]
+    person, address = [client, subject], [stranger, {"remote_address": {}}]
     return [
-        {"actions": [client, subject]},
-        *({"actions": [_claim(party), client, subject]} for party in ("partner", "borrower")),
-        {"actions": [_matched("stranger", [{"name": KNOWN, "present_match": True}], when=False), {"remote_address": {}}]},
+        {"actions": person},
+        *({"actions": [each, *who]} for each in large for who in (person, address)),
+        *({"actions": [_claim(party), *person]} for party in ("partner", "borrower")),
+        {"actions": address},
         {"actions": [_matched("credentials", to_issuer), {"remote_address": {}}]},
     ]
 
 
 def _limit(per_s: int, *keys: str) -> Configuration:
     """One bucket for each combination of values; what is matched by a header has its name for its value."""
-    fixed = {"stranger", "credentials"}
+    fixed = {"stranger", "large", "credentials"}
     entries = [{"key": "header_match", "value": key} if key in fixed else {"key": key} for key in keys]
     return {"entries": entries, "token_bucket": _bucket(per_s)}
 

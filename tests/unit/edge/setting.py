@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey, KeySet
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
-from reserve.operate.edge.configuration import QUIET_S, REQUEST_WITHIN_S, Edge, configuration, encoded
+from reserve.operate.edge.configuration import HEAP_BYTES, QUIET_S, REQUEST_WITHIN_S, Edge, configuration, encoded
 from reserve.operate.edge.limits import Issuer, Rates
 from reserve.operate.edge.program import command
 from tests.waiting import HANGS_AFTER_S, until
@@ -131,7 +131,13 @@ class Setting:
 
 @contextlib.asynccontextmanager
 async def edge(
-    folder: Path, *, quiet_s: float = QUIET_S, request_s: float = REQUEST_WITHIN_S, rates: Rates = MANY, **upstreams: str
+    folder: Path,
+    *,
+    quiet_s: float = QUIET_S,
+    request_s: float = REQUEST_WITHIN_S,
+    rates: Rates = MANY,
+    heap_bytes: int = HEAP_BYTES,
+    **upstreams: str,
 ) -> AsyncIterator[Setting]:
     service = Service()
     async with serving(service.app, http="h11", timeout_keep_alive=round(HANGS_AFTER_S)) as service_url:
@@ -145,6 +151,7 @@ async def edge(
             upstreams={"inventory": service_url, "identity": service_url} | upstreams,
             issuer=Issuer(ISSUER, "reserve", f"{service_url}/.well-known/jwks.json"),
             rates=rates,
+            heap_bytes=heap_bytes,
             quiet_s=quiet_s,
             request_s=request_s,
         )
