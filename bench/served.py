@@ -23,6 +23,7 @@ from reserve.operate.deployment import Deployment
 from reserve.operate.endpoints import Endpoints
 from reserve.operate.serving import serving
 from services.registry import PROCESSES
+from shared.settings import Settings
 
 ONE_CLIENT_S = 5.0
 RECEIPTS, RECEIPTS_A_SECOND = 2_000, 200
@@ -37,7 +38,7 @@ async def served(options: Options) -> AsyncGenerator[Figure]:
     find_wrk()
     with tempfile.TemporaryDirectory(prefix="reserve-bench-", ignore_cleanup_errors=True) as folder:
         began = time.perf_counter()
-        deployment = Deployment(Path(folder))
+        deployment = Deployment(Path(folder), settings=Settings(client_calls_per_s=100_000))  # one client draws for all
         async with serving(deployment) as endpoints, Parties(endpoints) as parties:
             yield figure("cold_start", time.perf_counter() - began, "s", at_most=20)
             for each in _memory_at_rest(deployment):

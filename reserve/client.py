@@ -17,6 +17,8 @@ from shared.observe.waiting import SAY_EVERY_S, say
 from shared.tls import trusted
 
 TIMEOUT_S = 60.0
+LIMITED = 429
+LIMITED_S = 30.0  # a call that is refused for coming too soon is repeated for as long
 _PAUSE_S = 0.2  # between two tries of a call that got no answer
 
 
@@ -57,7 +59,7 @@ class ProblemAnswer(Exception):
 
 class Client:
     """Paths are the edge's: `/inventory/v1/lots`. `patience_s`: how long a call is repeated that got no answer, or a 503; where that
-    takes long, it is said.
+    takes long, it is said. One that came too soon after others (429) is repeated for half a minute in any case.
 
     A repeated POST has the same Idempotency-Key, so it is done once.
     """
@@ -106,9 +108,11 @@ class Client:
     async def content(self, path: str, **query: str | int | bool | None) -> bytes:
         """The answer's bytes, for who asks for very many and has no patience. Raises as `get` does."""
         params = {name: str(value) for name, value in query.items() if value is not None}
-        if self._patience_s or not self._many.possible:
+        status, content = LIMITED, b""
+        if not self._patience_s and self._many.possible:
+            status, content = await self._many.get(path, params, await self._tokens.authorization())
+        if status == LIMITED:
             return (await self.request("GET", path, query=params)).content
-        status, content = await self._many.get(path, params, await self._tokens.authorization())
         if status >= 400:
             raise ProblemAnswer(status, _problem(content))
         return content
@@ -144,7 +148,8 @@ class Client:
                 answer = await self._http.request(
                     method, f"{self.base_url}{path}", params=params, content=content, headers={**sent, **(headers or {})}
                 )
-                if answer.status_code not in (502, 503, 504) or time.monotonic() >= began + self._patience_s:
+                patience_s = max(self._patience_s, LIMITED_S) if answer.status_code == LIMITED else self._patience_s
+                if answer.status_code not in (LIMITED, 502, 503, 504) or time.monotonic() >= began + patience_s:
                     break
                 heard = f"{answer.status_code} {_problem(answer.content).get('detail', '')}"
             except (httpx.TransportError, TokenUnavailable) as error:

@@ -35,7 +35,7 @@ _OF: dict[Why, str] = {
         data_dir database_url database_owner_url database_password kafka_bootstrap_servers host port internal_port service_urls token_url
         client_id client_secret
     """,
-    Why.PACE: "queue_limit batch_limit",
+    Why.PACE: "queue_limit batch_limit client_calls_per_s official_calls_per_s stranger_calls_per_s guesses_per_s",
     Why.SHOWN: "log_level otlp_endpoint trace_ratio",
     Why.ESTIMATE: "lead_days lead_working sensitive_products sensitive_permit_days",
     Why.WHO_CALLS: "issuer audience jwks_url",

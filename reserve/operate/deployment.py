@@ -23,6 +23,7 @@ from shared.settings import Settings
 log = structlog.get_logger(__name__)
 
 WRITE_AGAIN_S = 5.0
+LIMITS = ("client_calls_per_s", "official_calls_per_s", "stranger_calls_per_s", "guesses_per_s")  # settings that the edge is told
 
 
 def serving(name: str, port: int) -> tuple[str, ...]:
@@ -112,6 +113,7 @@ class Deployment:
             "RESERVE_DATA_DIR": str(self.folder),
             "RESERVE_SERVICE_URLS": msgspec.json.encode(self.urls).decode(),
             "RESERVE_INTERNAL_PORT": str(self.internal_port),
+            **{f"RESERVE_{name}".upper(): str(getattr(self.owner_settings, name)) for name in LIMITS},
             "RESERVE_ISSUER": self.base_url,
             "RESERVE_JWKS_URL": f"{self.urls['identity']}/.well-known/jwks.json",
             "RESERVE_TOKEN_URL": f"{self.urls['identity']}/oauth/token",

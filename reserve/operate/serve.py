@@ -2,7 +2,9 @@
 
 import gc
 import os
+import signal
 import socket
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -80,4 +82,14 @@ def serve(name: str, port: int | None) -> None:
     gc.freeze()  # what is loaded by now stays: it need not be looked through again and again
     gc.enable()
     listening = socket.create_server((settings.host, config.port), backlog=config.backlog)
-    uvicorn.Server(config).run(sockets=[listening])
+    Server(config).run(sockets=[listening])
+
+
+class Server(uvicorn.Server):
+    """uvicorn's own waits for the application to have started before it heeds a signal, and that may wait for PostgreSQL."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.started:  # nothing was begun that would have to be finished
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)
+        super().handle_exit(sig, frame)

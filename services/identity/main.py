@@ -29,7 +29,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def serve_issuer(issuer: Issuer) -> FastAPI:
-    app = FastAPI(title="Reserve identity", version="1", responses=problems.RESPONSES)
+    app = FastAPI(title="Reserve identity", version="1", docs_url=None, redoc_url=None, responses=problems.RESPONSES)
     app.include_router(routes(issuer))
     problems.install(app)
     app.add_middleware(problems.BodyGuard)

@@ -33,6 +33,8 @@ LEEWAY_S = 60
 TOKEN_LIMIT_BYTES = 8192
 CACHED_TOKENS = 10_000
 REFETCH_S = 10.0  # an unknown key id asks the issuer again, but a flood of forged ones must not
+LONGEST_S = 24 * 3600  # the longest that a token may still last: a shift's has 12 h
+OUTSIDE = frozenset({"partner", "nominee", "borrower"})  # the roles of who speaks for someone outside
 RETRY_S = 1.0
 FETCH_TIMEOUT_S = 5.0
 
@@ -55,7 +57,8 @@ _READS = frozenset({"GET", "HEAD"})
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who a verified token speaks for. `partner`, `borrower` and `nominee` are None for the Reserve's own people and services.
+    """Who a verified token speaks for. `partner`, `borrower` and `nominee` are None for the Reserve's own people and services; who has
+    one of them has no role of the Reserve's own, whatever the issuer wrote.
 
     A nominee is one of its partner: its token names both.
     """
@@ -211,11 +214,17 @@ class TokenVerifier:
             raise _unauthorized("token_invalid", f"A claim of the token is not valid here: {error.description}") from None
         except (JoseError, ValueError, TypeError):  # a claim or header of a shape that joserfc does not expect
             raise _unauthorized("token_invalid", "The token or its signature is not valid") from None
+        if not known.exp <= self._now() + LONGEST_S + LEEWAY_S:
+            raise _unauthorized("token_invalid", f"The token lasts longer than {LONGEST_S // 3600} h")
+        parties = (known.partner, known.borrower, known.nominee)
+        if not all(text is None or text.isprintable() for text in (known.sub, known.client_id, known.scope, *parties, *known.roles)):
+            raise _unauthorized("token_invalid", "A claim of the token holds what is no text")  # PostgreSQL has no NUL, UTF-8 no half pair
+        roles = frozenset(known.roles)
         caller = Caller(
             subject=known.sub,
             client_id=known.client_id,
             partner=known.partner,
-            roles=frozenset(known.roles),
+            roles=roles if parties == (None, None, None) else roles & OUTSIDE,
             scopes=frozenset(known.scope.split()),
             borrower=known.borrower,
             nominee=known.nominee,
@@ -281,7 +290,10 @@ def allow(*roles: str, scope: str | None = None, on_duty: bool = False) -> Any:
     async def caller_allowed(request: Request, _: Annotated[object, Security(_BEARER)]) -> Caller:
         if (caller := request.scope.get(_CALLER)) is None:  # a request has one, whichever of its dependencies asks first
             verifier: TokenVerifier = request.app.state.verifier
-            caller = request.scope[_CALLER] = await verifier.caller(request.headers.get("authorization"))
+            given = request.headers.getlist("authorization")
+            if len(given) > 1:
+                raise _unauthorized("token_invalid", "There is more than one Authorization header")
+            caller = request.scope[_CALLER] = await verifier.caller(given[0] if given else None)
         if wanted and wanted.isdisjoint(caller.roles):
             raise _forbidden(f"This needs the role {' or '.join(sorted(wanted))}")
         if scope is not None and scope not in caller.scopes:

@@ -281,10 +281,10 @@ class Reads:
                 heads = await read_heads(connection)
             if shard not in heads or heads[shard].position < position:  # own tables are as new as the journal
                 raise Problem("position_unknown", "the journal does not go that far", field="query:at_least")
-        elif source in self.kernel.inbox.subscriptions:
+        elif source in self.kernel.inbox.subscriptions and shard < self.kernel.settings.shards:
             await self.kernel.reached(source, shard, position)
         else:
-            raise Problem("position_unknown", f"{self.kernel.service.name} takes nothing of {source}", field="query:at_least")
+            raise Problem("position_unknown", f"{self.kernel.service.name} takes nothing of {source}/{shard}", field="query:at_least")
 
 
 AtLeast = Annotated[str | None, Query(pattern=PLACE_PATTERN, description="a Reserve-Position that the answer must include")]

@@ -19,6 +19,7 @@ from shared.journal.decider import Reasons
 
 BODY_LIMIT_BYTES = 1 << 20
 IMPORT_LIMIT_BYTES = 10 << 20  # on the routes that are named for imports, which read the body themselves
+FAULTS_LISTED = 100  # of a body that has more; its `detail` says how many there are
 REQUEST_ID_HEADER = "x-request-id"
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -126,7 +127,11 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
                         "field": {"type": "string", "description": "JSON pointer into the body, or query:name, path:name, header:name"},
                         "accepted": {"type": "string", "description": "what would be accepted instead"},
                         "instance": {"type": "string", "format": "uri"},
-                        "errors": {"type": "array", "items": {"type": "object"}, "description": "each fault, where there are several"},
+                        "errors": {
+                            "type": "array",
+                            "items": {"type": "object"},
+                            "description": "each fault, where there are several",
+                        },
                     },
                 }
             }
@@ -159,9 +164,10 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    faults = [_fault(fault) for fault in error.errors()]
+    found = error.errors()
+    faults = [_fault(fault) for fault in found[:FAULTS_LISTED]]
     first = faults[0]
-    rest = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     problem = Problem("invalid_request", f"{first.detail}{rest}", field=first.field, accepted=first.accepted)
     listed: list[dict[str, object]] = [
         {name: value for name, value in msgspec.structs.asdict(fault).items() if value is not None} for fault in faults

@@ -72,6 +72,8 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
     app = FastAPI(
         title=f"Reserve {service.name}",
         version="1",
+        docs_url=None,  # pages of scripts from elsewhere, which our own answers forbid
+        redoc_url=None,
         lifespan=lifespan,
         responses=problems.RESPONSES,
         # Ours is in shared.observe.telemetry; to ask for FastAPI's costs as much.

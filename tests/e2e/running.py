@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from reserve.operate.deployment import LIMITS
 from reserve.operate.endpoints import Endpoints, read_endpoints
 from tests.waiting import HANGS_AFTER_S, until
 
@@ -79,7 +80,7 @@ async def started(
     """One that may not become ready by itself."""
     output = folder.with_name(f"{folder.name}.log")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RESERVE_", "DATABASE_", "KAFKA_"))}
-    environment |= servers or {}
+    environment |= {f"RESERVE_{name}".upper(): "10000" for name in LIMITS} | dict(servers or {})  # a test asks more than people do
     if clock_file is not None:
         environment["RESERVE_CLOCK_FILE"] = str(clock_file)
     with output.open("ab") as log:

@@ -276,13 +276,15 @@ BORROWERS_OWN = sorted(
 PAYEES = "/loans/v1/payees"
 RATES = "/loans/v1/reference-rates"  # what they were published at is no secret from who pays them; none is registered here
 PUBLISHED = {RATES: 200, f"{RATES}/{{rate}}": 404, f"{RATES}/{{rate}}/publications": 200, f"{RATES}/{{rate}}/compounded": 404}
-ANY_PARTNERS = {  # registers that none of them is private in: who they are, what is on hold, whose laboratories assay
+ANY_PARTNERS = {  # its own feed; and registers that none of them is private in: who they are, what is on hold, whose laboratories assay
+    "/ledger/v1/feed",
     "/allocation/v1/partners",
     "/inventory/v1/holds",
     "/loans/v1/laboratories",
     "/loans/v1/laboratories/{laboratory}",
 }
 ANYONES = {
+    "/allocation/v1/me",
     "/ledger/v1/checkpoint",
     "/ledger/v1/consistency/{old_size}/{size}",
     "/ledger/v1/histories",

@@ -117,7 +117,9 @@ async def test_a_read_waits_for_a_foreign_position_and_gives_up_in_time(pair: Pa
     monkeypatch.setattr("shared.http.handlers.AT_LEAST_PATIENCE_SECONDS", 0.3)
     async with pair.tally() as tally:
         answer = await tally.http.get("/v1/tallies/a", params={"at_least": f"{pair.source.name}/0/1"})
+        nowhere = await tally.http.get("/v1/tallies/a", params={"at_least": f"{pair.source.name}/9999/1"})
     assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (503, "position_not_reached", "1")
+    assert (nowhere.status_code, nowhere.json()["code"]) == (400, "position_unknown")
 
 
 async def test_two_processes_of_one_service_take_each_event_once(pair: Pair) -> None:

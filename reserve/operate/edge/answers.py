@@ -13,6 +13,7 @@ class OwnReason(Reasons):
     UPSTREAM_TIMEOUT = "upstream_timeout", 504, "The service did not answer in time"
     REQUEST_TIMEOUT = "request_timeout", 408, "The request did not arrive in time"
     HEADERS_TOO_LARGE = "headers_too_large", 431, "The request's headers are too large"
+    RATE_LIMITED = "rate_limited", 429, "More requests than are allowed in this time"
     OVERLOADED_EDGE = "edge_overloaded", 503, "Too many requests are under way"
 
 
@@ -29,7 +30,8 @@ HTTPS_ONLY = {"strict-transport-security": "max-age=31536000; includeSubDomains"
 _REQUEST_ID = "%REQ(x-request-id)%"
 # Envoy's response flags: who would have answered cannot be reached, or broke off before it began to answer.
 _UNREACHABLE = ["UH", "UF", "LR", "UR", "UC", "UO", "NR", "UPE", "URX", "NC"]
-_OVERLOADED = ["OM"]
+# But for what the edge answers by itself where it is not ready.
+_NOT_READY = {"header_filter": {"header": {"name": ":path", "string_match": {"prefix": "/readyz"}, "invert_match": True}}}
 
 
 def local_replies(security: dict[str, str]) -> dict[str, Any]:
@@ -38,13 +40,20 @@ def local_replies(security: dict[str, str]) -> dict[str, Any]:
         "mappers": [
             _mapper(Problem("route_not_found", "Nothing is served at this path"), security, _status(404)),
             _mapper(Problem("malformed_request", "The request's target or headers are not valid HTTP"), security, _status(400)),
+            _mapper(Problem("malformed_request", "CONNECT is not served here"), security, _status(403)),
+            _mapper(Problem("malformed_request", "That transfer coding is not taken here"), security, _status(501)),
             _mapper(Problem("malformed_request", "The connection would have to be another protocol's"), security, _status(426)),
             _mapper(Problem("request_timeout", "The request stopped coming"), security, _status(408)),
             _mapper(Problem("body_too_large", "The body is larger than any route takes"), security, _status(413)),
+            _mapper(
+                _later("rate_limited", "Wait, and send fewer: x-ratelimit-limit says how many, x-ratelimit-reset when"),
+                security,
+                _status(429),
+            ),
             _mapper(Problem("headers_too_large", "The headers are more, or larger, than is taken here"), security, _status(431)),
             _mapper(Problem("upstream_timeout", "The service did not answer in time"), security, _status(504)),
-            _mapper(_later("edge_overloaded", "Too many requests are under way"), security, _status(503), _flags(_OVERLOADED)),
             _mapper(_later("service_unavailable", "The service cannot be reached"), security, _status(503), _flags(_UNREACHABLE)),
+            _mapper(_later("edge_overloaded", "Too many requests are under way"), security, _status(503), _NOT_READY),
         ]
     }
 

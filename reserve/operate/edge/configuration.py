@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from reserve.operate.edge import limits
 from reserve.operate.edge.answers import HTTPS_ONLY, SECURITY, local_replies, set_headers
-from reserve.operate.edge.routes import LIVE, READY, routes
+from reserve.operate.edge.endpoints import address, endpoint
+from reserve.operate.edge.routes import BUFFER, BUFFERED_BYTES, LIVE, READY, routes
 
 HEADER_WITHIN_S = 10  # from its first byte
 REQUEST_WITHIN_S = 60  # the whole of it, be it sent a byte at a time
@@ -23,7 +25,8 @@ HEADERS_KIB, HEADERS = 32, 100
 CONNECTIONS = 512  # to each service
 CALLERS = 20_000  # connections of all callers
 BUFFER_BYTES = 64 << 10  # of a connection, each way: who does not read stops who writes
-HEAP_BYTES = 400 << 20  # more than this, and connections are no longer kept, then no longer taken
+HEAP_BYTES = 400 << 20  # near this, time-outs become shorter; then connections are no longer kept, then no longer taken
+SHORT_OF_MEMORY_S = 2  # the time-outs of a connection without a request, and of one whose pieces do not come, at their shortest
 
 _HERE = Path(__file__).parent
 _FILTER = "type.googleapis.com/envoy.extensions.filters.http"
@@ -34,7 +37,7 @@ type Configuration = dict[str, Any]
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
     """`upstreams`: {"inventory": "http://127.0.0.1:8101", ...}. `internal_port` is for whoever scrapes and probes from within: metrics.
-    `admin_socket`: a path that nobody else reaches. `quiet_s`, `request_s`: shorter in tests of time-outs."""
+    `admin_socket`: a path that nobody else reaches. `quiet_s`, `request_s`, `heap_bytes`: less in tests of what is short."""
 
     host: str
     port: int
@@ -42,9 +45,12 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     internal_port: int
     admin_socket: str
     upstreams: Mapping[str, str]
+    issuer: limits.Issuer
+    rates: limits.Rates
     https: bool = False
     quiet_s: float = QUIET_S
     request_s: float = REQUEST_WITHIN_S
+    heap_bytes: int = HEAP_BYTES
 
 
 def configuration(edge: Edge) -> Configuration:
@@ -52,13 +58,17 @@ def configuration(edge: Edge) -> Configuration:
     return {
         "admin": {"address": {"pipe": {"path": edge.admin_socket, "mode": 0o600}}},
         "layered_runtime": {"layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": _REGEX_SIZE}}]},
-        "overload_manager": _overload(),
+        "overload_manager": _overload(edge.heap_bytes),
         "static_resources": {
             "listeners": [
                 _listener("edge", edge.host, edge.port, _public(edge, security)),
                 _listener("internal", edge.internal_host, edge.internal_port, _internal(edge)),
             ],
-            "clusters": [*(_cluster(name, url) for name, url in edge.upstreams.items()), _admin(edge.admin_socket)],
+            "clusters": [
+                *(_cluster(name, url) for name, url in edge.upstreams.items()),
+                _admin(edge.admin_socket),
+                limits.cluster(edge.issuer),
+            ],
         },
     }
 
@@ -70,7 +80,7 @@ def encoded(configuration: Configuration) -> bytes:
 def _listener(name: str, host: str, port: int, manager: Configuration) -> Configuration:
     return {
         "name": name,
-        "address": _address(host, port),
+        "address": address(host, port),
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
     }
@@ -79,7 +89,9 @@ def _listener(name: str, host: str, port: int, manager: Configuration) -> Config
 def _public(edge: Edge, security: dict[str, str]) -> Configuration:
     quiet = f"{edge.quiet_s}s"
     return {
-        **_manager("edge", [_ready(edge.upstreams), _lua("each", _script("edge.lua"))]),
+        **_manager(
+            "edge", [*limits.filters(edge.issuer, edge.rates), _ready(edge.upstreams), _buffer(), _lua("each", _script("edge.lua"))]
+        ),
         "request_timeout": f"{edge.request_s}s",
         "stream_idle_timeout": quiet,
         "stream_flush_timeout": quiet,
@@ -96,6 +108,7 @@ def _public(edge: Edge, security: dict[str, str]) -> Configuration:
         "route_config": {
             "name": "services",
             "virtual_hosts": [{"name": "reserve", "domains": ["*"], "routes": routes(edge.upstreams)}],
+            "request_headers_to_remove": [limits.KNOWN, limits.CODING],
             "response_headers_to_add": set_headers(security, only_if_absent=True),
             "response_headers_to_remove": ["keep-alive"],
         },
@@ -144,6 +157,7 @@ def _before_all() -> list[Configuration]:
     kept = {
         "x-forwarded-for": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
         "x-reserve-connection": "%REQ(connection)%",
+        limits.CODING: "%REQ(transfer-encoding)%",
         "x-reserve-request-id": "%REQ(x-request-id)%",
         "x-forwarded-host": "%REQ(:authority)%",  # Envoy has refused what is no host
     }
@@ -154,6 +168,11 @@ def _ready(upstreams: Mapping[str, str]) -> Configuration:
     listed = ", ".join(f'"{name}"' for name in upstreams)
     asked = _lua("ready", f"local SERVICES = {{{listed}}}\n{_script('ready.lua')}")
     return {**asked, "disabled": True}  # but for the one route
+
+
+def _buffer() -> Configuration:
+    typed = {"@type": f"{_FILTER}.buffer.v3.Buffer", "max_request_bytes": BUFFERED_BYTES}
+    return {"name": BUFFER, "typed_config": typed, "disabled": True}  # but for the routes that say otherwise
 
 
 def _lua(name: str, script: str) -> Configuration:
@@ -169,7 +188,7 @@ def _cluster(name: str, url: str) -> Configuration:
     assert at.hostname is not None, url
     thresholds = {"max_connections": CONNECTIONS, "max_pending_requests": CALLERS, "max_requests": CALLERS, "max_retries": CONNECTIONS}
     return {
-        **_endpoint(name, _address(at.hostname, at.port or 80)),
+        **endpoint(name, address(at.hostname, at.port or 80)),
         "type": "STRICT_DNS",
         "connect_timeout": "2s",
         "circuit_breakers": {"thresholds": [thresholds]},
@@ -185,23 +204,12 @@ def _cluster(name: str, url: str) -> Configuration:
 
 
 def _admin(socket: str) -> Configuration:
-    return {**_endpoint("admin", {"pipe": {"path": socket}}), "type": "STATIC", "connect_timeout": "2s"}
+    return {**endpoint("admin", {"pipe": {"path": socket}}), "type": "STATIC", "connect_timeout": "2s"}
 
 
-def _endpoint(name: str, address: Configuration) -> Configuration:
-    return {
-        "name": name,
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]},
-    }
-
-
-def _address(host: str, port: int) -> Configuration:
-    return {"socket_address": {"address": host, "port_value": port}}
-
-
-def _overload() -> Configuration:
+def _overload(heap_bytes: int) -> Configuration:
     monitor = "type.googleapis.com/envoy.extensions.resource_monitors"
-    heap = {"@type": f"{monitor}.fixed_heap.v3.FixedHeapConfig", "max_heap_size_bytes": HEAP_BYTES}
+    heap = {"@type": f"{monitor}.fixed_heap.v3.FixedHeapConfig", "max_heap_size_bytes": heap_bytes}
     callers = {
         "@type": f"{monitor}.downstream_connections.v3.DownstreamConnectionsConfig",
         "max_active_downstream_connections": CALLERS,
@@ -211,11 +219,22 @@ def _overload() -> Configuration:
         trigger = {"name": "envoy.resource_monitors.fixed_heap", "threshold": {"value": of_heap}}
         return {"name": f"envoy.overload_actions.{name}", "triggers": [trigger]}
 
+    timers = ("HTTP_DOWNSTREAM_CONNECTION_IDLE", "HTTP_DOWNSTREAM_STREAM_IDLE")
+    sooner = {
+        "name": "envoy.overload_actions.reduce_timeouts",
+        "triggers": [
+            {"name": "envoy.resource_monitors.fixed_heap", "scaled": {"scaling_threshold": 0.6, "saturation_threshold": 0.85}},
+        ],
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.config.overload.v3.ScaleTimersOverloadActionConfig",
+            "timer_scale_factors": [{"timer": timer, "min_timeout": f"{SHORT_OF_MEMORY_S}s"} for timer in timers],
+        },
+    }
     return {
         "refresh_interval": "0.25s",
         "resource_monitors": [
             {"name": "envoy.resource_monitors.fixed_heap", "typed_config": heap},
             {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": callers},
         ],
-        "actions": [action("shrink_heap", 0.85), action("disable_http_keepalive", 0.9), action("stop_accepting_requests", 0.95)],
+        "actions": [sooner, action("shrink_heap", 0.85), action("disable_http_keepalive", 0.9), action("stop_accepting_requests", 0.95)],
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from reserve.operate.edge.configuration import Edge, configuration, encoded
+from reserve.operate.edge.limits import Issuer, Rates
 from shared.engines.private_files import private_folder, write_private
 from shared.settings import Settings
 
@@ -42,4 +43,11 @@ def edge_of(settings: Settings, port: int) -> Edge:
         internal_port=settings.internal_port,
         admin_socket="admin.sock",
         upstreams={name: url for name, url in settings.service_urls.items() if name != "edge"},
+        issuer=Issuer(settings.issuer, settings.audience, settings.jwks_url),
+        rates=Rates(
+            client=settings.client_calls_per_s,
+            official=settings.official_calls_per_s,
+            stranger=settings.stranger_calls_per_s,
+            guesses=settings.guesses_per_s,
+        ),
     )

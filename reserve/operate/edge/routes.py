@@ -27,24 +27,44 @@ READY = {  # the filter answers
         "ready": {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}, "disabled": False}
     },
 }
+BUFFER = "envoy.filters.http.buffer"
+BUFFERED_BYTES = 32 << 10  # a body of so much is kept until it is whole: nobody who is slow to send one holds a service's connection
+_BUFFERED = {
+    BUFFER: {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
+        "buffer": {"max_request_bytes": BUFFERED_BYTES},
+    }
+}
+_TWO_HOSTS = {"name": ":authority", "string_match": {"contains": ","}}  # as Envoy joins them
 _NOT_FOUND = {"direct_response": {"status": 404}}
 
 
 def routes(upstreams: Mapping[str, str]) -> list[dict[str, Any]]:
     """Envoy's, in order. Internal routes are not there in any spelling, nor is a path with dot segments or
     control characters."""
-    internal = "|".join(map(_spelled, _INTERNAL))
+    internal = "|".join(map(spelled, _INTERNAL))
     services = "|".join(upstreams)
     dotted = f"(?i)(?:.*{_SLASH})?{_DOT}{{1,2}}(?:{_SLASH}.*)?"
     control = "(?i).*%(?:0[1-9a-f]|1[0-9a-f]|7f).*"  # a router may take what is before it for the path; of a NUL the services say it
     hidden = f"(?i)/(?:{services}){_SLASH}+(?:{internal})(?:{_SLASH}.*)?"
-    return [
-        LIVE,
-        READY,
-        *({"name": "none", "match": {"safe_regex": {"regex": regex}}, **_NOT_FOUND} for regex in (dotted, control, hidden)),
+    to_services = [
         *(_to(name, url, {"prefix": f"/{name}/"}, f"/{name}") for name, url in upstreams.items()),
         *(_to(IDENTITY, upstreams[IDENTITY], {"path_separated_prefix": root}, "") for root in _IDENTITY_ROOTS if IDENTITY in upstreams),
     ]
+    return [
+        LIVE,
+        READY,
+        {"name": "none", "match": {"prefix": "/", "headers": [_TWO_HOSTS]}, "direct_response": {"status": 400}},
+        *({"name": "none", "match": {"safe_regex": {"regex": regex}}, **_NOT_FOUND} for regex in (dotted, control, hidden)),
+        *(_small(route) for route in to_services),
+        *to_services,
+    ]
+
+
+def _small(route: dict[str, Any]) -> dict[str, Any]:
+    """The same for a request whose body is announced, and small."""
+    announced = {"name": "content-length", "range_match": {"start": 1, "end": BUFFERED_BYTES + 1}}
+    return {**route, "match": {**route["match"], "headers": [announced]}, "typed_per_filter_config": _BUFFERED}
 
 
 def _to(service: str, url: str, match: dict[str, Any], prefix: str) -> dict[str, Any]:
@@ -59,6 +79,6 @@ def _to(service: str, url: str, match: dict[str, Any], prefix: str) -> dict[str,
     }
 
 
-def _spelled(word: str) -> str:
+def spelled(word: str) -> str:
     """RE2, of any case: the word, with any of its letters percent-encoded."""
     return "".join(f"(?:{letter}|%{ord(letter):02x}|%{ord(letter.upper()):02x})" for letter in word)

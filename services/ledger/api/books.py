@@ -16,6 +16,7 @@ from services.ledger.api.views import AccountView, BalanceView, EntryView, FlagV
 from services.ledger.log import Log
 from services.ledger.tables import BalanceRow, EntryRow, FlagRow, PostingRow
 from shared.http.auth import Caller, allow
+from shared.http.fields import Day
 from shared.http.handlers import Page, Paging
 from shared.http.problems import Problem
 from shared.process.kernel_api import Running
@@ -63,7 +64,7 @@ async def balances(
     caller: Annotated[Caller, allow(PARTNER, "operator", "auditor", "service")],
     kernel: Running,
     pages: Paging,
-    as_of: Annotated[date | None, Query(description="what counted for this day, and the days before")] = None,
+    as_of: Annotated[Day | None, Query(description="what counted for this day, and the days before")] = None,
     as_known_on: Annotated[
         str | None,
         Query(max_length=40, description="as known on this day (2026-01-20), or at this instant (2026-01-20T05:00:00Z)"),

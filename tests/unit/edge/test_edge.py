@@ -1,166 +1,16 @@
 """The edge between real servers on loopback: routing, streaming, header hygiene, and what happens when a service is not well."""
 
 import asyncio
-import contextlib
 import re
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
-from reserve.operate.edge.configuration import QUIET_S, REQUEST_WITHIN_S, Edge, configuration, encoded
-from reserve.operate.edge.program import command
-from tests.waiting import HANGS_AFTER_S, until
-
-
-@contextlib.asynccontextmanager
-async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
-    """A real uvicorn server on a free loopback port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, **options))
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()
-
-
-class Service:
-    """A service behind the edge: it tells what reached it, and streams when the test says so."""
-
-    def __init__(self) -> None:
-        self.forget()
-        self.app = FastAPI()
-        self.app.api_route("/v1/echo/{rest:path}", methods=["GET", "POST", "PUT", "DELETE"])(self.echo)
-        self.app.get("/v1/stream")(self.stream)
-        self.app.post("/v1/import")(self.take)
-        self.app.get("/v1/moved")(self.moved)
-        self.app.get("/v1/silent")(self.silent)
-        self.app.get("/v1/broken")(self.broken)
-        self.app.get("/metrics")(self.internal)
-        self.app.get("/readyz")(self.readyz)
-        self.app.get("/.well-known/jwks.json")(self.internal)
-
-    def forget(self) -> None:
-        self.next_chunk = asyncio.Event()
-        self.stream_cancelled = asyncio.Event()
-        self.first_piece = asyncio.Event()
-        self.healthy = True
-
-    async def echo(self, request: Request) -> Response:
-        content = {
-            "method": request.method,
-            "target": (request.scope["raw_path"] + b"?" + request.scope["query_string"]).decode("latin-1"),
-            "headers": [[name.decode(), value.decode("latin-1")] for name, value in request.scope["headers"]],
-            "body": (await request.body()).decode("latin-1"),
-        }
-        answer = JSONResponse(content)
-        for name, value in [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("keep-alive", "timeout=5"), ("x-gone", "1"), ("x-kept", "1")]:
-            answer.raw_headers.append((name.encode(), value.encode()))
-        answer.raw_headers.append((b"connection", b"x-gone"))
-        return answer
-
-    async def stream(self) -> Response:
-        async def chunks() -> AsyncIterator[bytes]:
-            try:
-                yield b"first"
-                await self.next_chunk.wait()
-                yield b"second"
-            finally:
-                self.stream_cancelled.set()
-
-        return StreamingResponse(chunks())
-
-    async def take(self, request: Request) -> Response:
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if chunk:
-                self.first_piece.set()
-        return JSONResponse({"size": size})
-
-    async def moved(self, request: Request) -> Response:
-        own = str(request.base_url)
-        return RedirectResponse(f"{own}v1/echo/there", headers={"link": f'<{own}v1/moved?cursor=2>; rel="next", <?cursor=3>; rel="last"'})
-
-    async def silent(self) -> Response:
-        await self.next_chunk.wait()
-        return PlainTextResponse("late")
-
-    async def broken(self) -> Response:
-        async def chunks() -> AsyncIterator[bytes]:
-            yield b"half"
-            raise ConnectionAbortedError("the service dies in the middle")
-
-        return StreamingResponse(chunks())
-
-    async def internal(self) -> Response:
-        return PlainTextResponse("internal")
-
-    async def readyz(self) -> Response:
-        return PlainTextResponse("ready", status_code=200 if self.healthy else 503)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-class Setting:
-    def __init__(self, service: Service, http: httpx.AsyncClient, url: str, internal: str) -> None:
-        self.service, self.http, self.url, self.internal = service, http, url, internal
-
-
-@contextlib.asynccontextmanager
-async def edge(folder: Path, *, quiet_s: float = QUIET_S, request_s: float = REQUEST_WITHIN_S, **upstreams: str) -> AsyncIterator[Setting]:
-    service = Service()
-    async with serving(service.app, http="h11", timeout_keep_alive=round(HANGS_AFTER_S)) as service_url:
-        port, internal = free_port(), free_port()
-        told = Edge(
-            host="127.0.0.1",
-            port=port,
-            internal_host="127.0.0.1",
-            internal_port=internal,
-            admin_socket=str(folder / "admin.sock"),
-            upstreams={"inventory": service_url, "identity": service_url} | upstreams,
-            quiet_s=quiet_s,
-            request_s=request_s,
-        )
-        async with running(told, folder), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HANGS_AFTER_S) as http:
-            yield Setting(service, http, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{internal}")
-            service.next_chunk.set()
-
-
-@contextlib.asynccontextmanager
-async def running(told: Edge, folder: Path) -> AsyncIterator[None]:
-    (file := folder / "edge.json").write_bytes(encoded(configuration(told)))
-    with (folder / "edge.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(*command(file, workers=1), stdout=log, stderr=log)
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{told.port}") as http:
-
-            async def answers() -> bool:
-                assert process.returncode is None, (folder / "edge.log").read_text()
-                with contextlib.suppress(httpx.TransportError):
-                    return (await http.get("/livez")).status_code == 200
-                return False
-
-            await until(answers)
-        yield
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+from tests.unit.edge.setting import Setting, edge, raw, received
+from tests.waiting import HANGS_AFTER_S
 
 
 @pytest.fixture(scope="module")
@@ -180,25 +30,6 @@ async def impatient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S
     """An edge that waits for half a second: for tests of time-outs alone."""
     async with edge(tmp_path_factory.mktemp("edge"), quiet_s=0.5, request_s=2) as setting:
         yield setting
-
-
-async def raw(url: str, request: bytes) -> bytes:
-    """What the edge answers to these bytes, up to the end of the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
-    writer.write(request)
-    await writer.drain()
-    try:
-        async with asyncio.timeout(HANGS_AFTER_S):
-            return await reader.read()
-    finally:
-        writer.close()
-
-
-def received(answer: httpx.Response) -> dict[str, list[str]]:
-    headers: dict[str, list[str]] = {}
-    for name, value in answer.json()["headers"]:
-        headers.setdefault(name, []).append(value)
-    return headers
 
 
 async def test_a_request_reaches_its_service_with_method_target_and_body_as_they_were(setting: Setting) -> None:
@@ -320,8 +151,8 @@ async def test_internal_routes_and_unknown_services_are_not_there(setting: Setti
 
 
 async def test_oauth_and_well_known_paths_belong_to_identity(setting: Setting) -> None:
-    assert (await setting.http.get("/.well-known/jwks.json")).text == "internal"
-    assert (await setting.http.get("/identity/.well-known/jwks.json")).text == "internal"
+    assert (await setting.http.get("/.well-known/jwks.json")).json()["keys"]
+    assert (await setting.http.get("/identity/.well-known/jwks.json")).json()["keys"]
 
 
 async def test_a_dead_service_is_unavailable_and_the_others_go_on(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The local issuer over HTTP: client credentials, authorization codes with PKCE, metadata, and its refusals."""
 
+import asyncio
 import base64
 import stat
 from collections.abc import AsyncIterator
@@ -30,6 +31,8 @@ AUTHORIZE = {
     "code_challenge": create_s256_code_challenge(VERIFIER),
     "code_challenge_method": "S256",
 }
+
+CREDENTIALS = {"grant_type": "client_credentials"}
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +135,21 @@ async def test_bad_client_credentials_are_refused_without_a_hint(http: httpx.Asy
     assert answer.status_code == 401
     assert answer.json() == {"error": "invalid_client", "error_description": "unknown client or wrong secret"}
     assert answer.headers["www-authenticate"].startswith("Basic")
+
+
+async def test_a_service_renews_its_token_while_sixty_guess(http: httpx.AsyncClient, clients: dict[str, LocalClient]) -> None:
+    """Who guesses comes through the edge, which says from where."""
+
+    async def guess(number: int) -> int:
+        headers = {"x-forwarded-for": "192.0.2.7"}
+        answer = await http.post("/oauth/token", auth=("inventory", f"guess-{number}"), data=CREDENTIALS, headers=headers)
+        return answer.status_code
+
+    guesses = [asyncio.create_task(guess(number)) for number in range(60)]
+    await asyncio.wait(guesses, return_when=asyncio.FIRST_COMPLETED)
+    assert (await token_of(http, clients["inventory"])).status_code == 200
+    assert sum(not task.done() for task in guesses) > 30
+    assert set(await asyncio.gather(*guesses)) == {401}
 
 
 async def test_malformed_token_requests_get_their_oauth_errors(http: httpx.AsyncClient, clients: dict[str, LocalClient]) -> None:

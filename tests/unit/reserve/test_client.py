@@ -98,6 +98,18 @@ async def test_without_patience_the_first_answer_counts() -> None:
     assert len(server.asked) == 1
 
 
+def limited(_: httpx.Request) -> httpx.Response:
+    return httpx.Response(429, json={"code": "rate_limited", "detail": "wait"}, headers={"retry-after": "1"})
+
+
+async def test_a_call_that_came_too_soon_is_repeated_without_any_patience() -> None:
+    server = Server(limited, ok({"lot": "lot_1"}))
+    async with server.client() as client:
+        assert await client.post("/inventory/v1/lots", {}) == {"lot": "lot_1"}
+    assert len({request.headers["idempotency-key"] for request in server.asked}) == 1
+    assert len(server.asked) == 2
+
+
 async def test_with_patience_a_post_is_repeated_under_the_same_key_until_it_is_answered() -> None:
     server = Server(unreachable, unavailable, ok({"lot": "lot_1"}))
     async with server.client(patience_s=HANGS_AFTER_S) as client:

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,6 +78,14 @@ def claims(**changed: object) -> dict[str, Any]:
 
 def signed(key: ECKey | OKPKey = KEY, alg: str = "ES256", typ: str = "at+jwt", **changed: object) -> str:
     return jwt.encode({"alg": alg, "typ": typ, "kid": key.kid}, claims(**changed), key, algorithms=[alg])
+
+
+def by_hand(header: Mapping[str, object] | None = None, **changed: object) -> str:
+    """As `signed`, of what no library would sign."""
+    whole = {"alg": "ES256", "typ": "at+jwt", "kid": KEY.kid} | (header or {})
+    message = b".".join(_segment(part) for part in (whole, claims() | changed))
+    signature = default_registry.get_alg("ES256").sign(message, KEY)
+    return (message + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
 
 
 class Edge:
@@ -177,6 +185,13 @@ FORGED: dict[str, Callable[[], str]] = {
     "not valid yet": lambda: signed(nbf=NOW + 61),
     "no expiry": lambda: signed(exp=None),
     "no subject": lambda: signed(sub=None),
+    "expiry is after all of us": lambda: signed(exp=1e30),
+    "expiry is never": lambda: signed(exp=float("inf")),
+    "a NUL in a claim": lambda: signed(partner="J\0P"),
+    "half of a surrogate pair in a claim": lambda: by_hand(sub="sub_\ud800"),
+    "a NUL in a role": lambda: signed(roles=["partner", "\0"]),
+    "a NUL in a scope": lambda: signed(scope="a\0b"),
+    "a line's end in the client": lambda: signed(client_id="partner-jp\r\nx-more: 1"),
     "expiry is no number": lambda: signed(exp="tomorrow"),
     "roles are no list": lambda: signed(roles="partner"),
     "partner is no text": lambda: signed(partner=7),
@@ -195,6 +210,23 @@ async def test_a_forged_or_foreign_token_is_invalid(edge: Edge, forge: Callable[
     assert (refused.value.status, refused.value.code) == (401, "token_invalid")
     assert 'error="invalid_token"' in refused.value.headers["www-authenticate"]
     assert token not in refused.value.detail
+
+
+@pytest.mark.parametrize("party", ["partner", "borrower", "nominee"])
+async def test_who_speaks_for_someone_outside_has_no_role_of_the_reserves_own(edge: Edge, party: str) -> None:
+    roles = ["operator", "auditor", "service", "administrator", "approver"]
+    token = signed(**{"roles": [*roles, party], "partner": None, party: "JP", "scope": "journal:read"})
+    assert (await edge.verifier.caller(f"Bearer {token}")).roles == {party}
+    assert (await edge.get("/ordinary", token, "POST")).status_code == (200 if party == "partner" else 403)
+    only = signed(**{"roles": roles, "partner": None, party: "JP"})
+    assert (await edge.get("/mine", only)).json()["code"] == "forbidden"
+
+
+async def test_two_tokens_at_once_are_none(edge: Edge) -> None:
+    two = [("authorization", f"Bearer {signed()}"), ("authorization", f"Bearer {signed(partner='US')}")]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(edge.app), base_url="http://service") as http:
+        answer = await http.get("/mine", headers=two)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_invalid")
 
 
 async def test_a_token_expires_a_minute_after_its_time_also_when_remembered(edge: Edge) -> None:
@@ -256,10 +288,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size
     body=st.dictionaries(st.sampled_from(sorted(claims())), JSON),
 )
 def test_no_header_or_claim_of_a_strange_shape_breaks_the_verifier(extra: dict[str, Any], body: dict[str, Any]) -> None:
-    header = {"alg": "ES256", "typ": "at+jwt", "kid": KEY.kid, **extra}
-    message = b".".join(_segment(part) for part in (header, claims() | body))
-    signature = default_registry.get_alg("ES256").sign(message, KEY)
-    token = (message + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
+    token = by_hand(extra, **body)
 
     async def verify() -> None:
         edge = Edge()

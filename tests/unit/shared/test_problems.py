@@ -1,6 +1,7 @@
 """Problem details: bad input, wrong routes and bugs as RFC 9457 documents, and what never gets past the edge."""
 
 import ast
+import json
 from collections.abc import AsyncIterator
 from itertools import chain
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import BaseModel, Field
 from services import registry
 from shared.http import problems
 from shared.http.fields import Day
-from shared.http.problems import BODY_LIMIT_BYTES, BodyGuard, EdgeReason, Problem
+from shared.http.problems import BODY_LIMIT_BYTES, FAULTS_LISTED, BodyGuard, EdgeReason, Problem
 from shared.journal.decider import Decider, Reasons, Refused
 
 
@@ -101,6 +102,17 @@ async def test_each_fault_is_listed_where_there_are_several(http: httpx.AsyncCli
     answer = (await http.post("/v1/orders", json={"lines": [{"a/b~c": 1}]})).json()
     assert answer["detail"].endswith("(and 1 more)")
     assert [fault["field"] for fault in answer["errors"]] == ["/lines/0/mass_g", "/lines/0/a~1b~0c"]
+
+
+async def test_a_body_of_very_many_faults_has_a_short_answer(http: httpx.AsyncClient) -> None:
+    """It is refused for all that it sends: what is listed of it is what a person would read."""
+    body = {"lines": [], "caps": {f"no key {number}": "x" for number in range(20_000)}}
+    assert 400_000 < len(json.dumps(body)) < BODY_LIMIT_BYTES
+    answer = await http.post("/v1/orders", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].endswith("(and 39999 more)")
+    assert len(answer.json()["errors"]) == FAULTS_LISTED
+    assert len(answer.content) < 32_000
 
 
 async def test_faults_in_the_query_and_headers_are_named_too(http: httpx.AsyncClient) -> None:

@@ -1,0 +1,176 @@
+"""Limits: how many requests a second are passed on, by who calls. The edge verifies a token's signature to count by its claims; whether
+the token lets anyone in is for the services to say, which verify it again.
+
+| who | counted by | setting |
+| --- | --- | --- |
+| speaks for a partner or borrower | its client and person | `client_calls_per_s` |
+| another with a valid token: the Reserve's own people, auditors, services | its client and person | `official_calls_per_s` |
+| without a valid token | the address that it comes from | `stranger_calls_per_s` |
+| sends a large body, or one of a length that it does not say; reads a description of the API | the same, besides | none: 4 |
+| asks the issuer for a token, or logs in | that address, besides | `guesses_per_s` |
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from reserve.operate.edge.endpoints import address, endpoint
+from reserve.operate.edge.routes import BUFFERED_BYTES, spelled
+
+BURST_S = 10  # who has been quiet for so long may send as much at once
+COUNTED = 10_000  # buckets of each kind that are kept; the least used is forgotten first, and then full again
+KEYS_S = 60  # a key that the issuer has begun to sign with is known after this time
+LEEWAY_S = 60
+LARGE_PER_S = 4  # what holds a service's connection while it is slow, 60 s at most: one caller leaves most of them to others
+VERIFIED = 1000  # tokens a worker remembers as verified
+
+_FILTER = "type.googleapis.com/envoy.extensions.filters.http"
+KNOWN = "x-reserve-known"  # a header that only a verified token gives
+CODING = "x-reserve-coding"  # what the request's Transfer-Encoding was: Envoy takes it away before it counts
+_ISSUER_KEYS = "issuer_keys"
+
+type Configuration = dict[str, Any]
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests a second, of each whom the kind is counted by."""
+
+    client: int
+    official: int
+    stranger: int
+    guesses: int
+
+
+class Issuer(msgspec.Struct, frozen=True):
+    """Whose tokens are counted by their claims: `iss`, `aud`, and where its keys are."""
+
+    name: str
+    audience: str
+    jwks_url: str
+
+
+def filters(issuer: Issuer, rates: Rates) -> list[Configuration]:
+    """Envoy's filters, before all others: verify, then count."""
+    return [_verifying(issuer), _counting(rates)]
+
+
+def cluster(issuer: Issuer) -> Configuration:
+    """Where the issuer's keys are fetched."""
+    at = urlsplit(issuer.jwks_url)
+    assert at.hostname is not None, issuer.jwks_url
+    https = at.scheme == "https"
+    asked = {
+        **endpoint(_ISSUER_KEYS, address(at.hostname, at.port or (443 if https else 80))),
+        "type": "STRICT_DNS",
+        "connect_timeout": "2s",
+    }
+    if not https:
+        return asked
+    tls = {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        "sni": at.hostname,
+        "auto_sni_san_validation": True,
+        "common_tls_context": {"validation_context": {"system_root_certs": {}}},
+    }
+    return {**asked, "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": tls}}
+
+
+def _verifying(issuer: Issuer) -> Configuration:
+    keys = {
+        "http_uri": {"uri": issuer.jwks_url, "cluster": _ISSUER_KEYS, "timeout": "5s"},
+        "cache_duration": f"{KEYS_S}s",
+        "async_fetch": {"fast_listener": True, "failed_refetch_duration": "1s"},
+    }
+    provider = {
+        "issuer": issuer.name,
+        "audiences": [issuer.audience],
+        "remote_jwks": keys,
+        "forward": True,
+        "require_expiration": True,
+        "clock_skew_seconds": LEEWAY_S,
+        "jwt_cache_config": {"jwt_cache_size": VERIFIED},
+        "payload_in_metadata": "claims",
+        "claim_to_headers": [{"header_name": KNOWN, "claim_name": "exp"}],  # a number: no text of a token becomes a header
+    }
+    any_or_none = {"requires_any": {"requirements": [{"provider_name": "issuer"}, {"allow_missing_or_failed": {}}]}}
+    typed = {
+        "@type": f"{_FILTER}.jwt_authn.v3.JwtAuthentication",
+        "providers": {"issuer": provider},
+        "rules": [{"match": {"prefix": "/"}, "requires": any_or_none}],
+    }
+    return {"name": "envoy.filters.http.jwt_authn", "typed_config": typed}
+
+
+def _counting(rates: Rates) -> Configuration:
+    always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+    typed = {
+        "@type": f"{_FILTER}.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "limits",
+        "filter_enabled": always,
+        "filter_enforced": always,
+        "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
+        "always_consume_default_token_bucket": False,
+        "token_bucket": _bucket(rates.official),  # of all whom nothing below fits
+        "max_dynamic_descriptors": COUNTED,
+        "rate_limits": _counted_by(),
+        "descriptors": [
+            _limit(rates.client, "partner", "client_id", "sub"),
+            _limit(rates.client, "borrower", "client_id", "sub"),
+            _limit(rates.official, "client_id", "sub"),
+            _limit(rates.stranger, "stranger", "remote_address"),
+            _limit(LARGE_PER_S, "large", "client_id", "sub"),
+            _limit(LARGE_PER_S, "large", "stranger", "remote_address"),
+            _limit(rates.guesses, "credentials", "remote_address"),
+        ],
+    }
+    return {"name": "envoy.filters.http.local_ratelimit", "typed_config": typed}
+
+
+def _counted_by() -> list[Configuration]:
+    """What each request is counted by. The routes to the issuer begin with these, as they were sent: in no other spelling."""
+    client, subject = _claim("client_id"), _claim("sub")
+    to_issuer = [_header(":method", exact="POST"), _header(":path", safe_regex={"regex": "/(?:identity|oauth)/.*"})]
+    stranger = _matched("stranger", [{"name": KNOWN, "present_match": True}], when=False)
+    large = [
+        _matched("large", [header])
+        for header in (
+            {"name": "content-length", "range_match": {"start": BUFFERED_BYTES + 1, "end": 1 << 62}},
+            {"name": CODING, "present_match": True},
+            _header(":path", safe_regex={"regex": f".*/{spelled('openapi')}.*"}),  # the one large answer for which nobody needs a token
+        )
+    ]
+    person, address = [client, subject], [stranger, {"remote_address": {}}]
+    return [
+        {"actions": person},
+        *({"actions": [each, *who]} for each in large for who in (person, address)),
+        *({"actions": [_claim(party), *person]} for party in ("partner", "borrower")),
+        {"actions": address},
+        {"actions": [_matched("credentials", to_issuer), {"remote_address": {}}]},
+    ]
+
+
+def _limit(per_s: int, *keys: str) -> Configuration:
+    """One bucket for each combination of values; what is matched by a header has its name for its value."""
+    fixed = {"stranger", "large", "credentials"}
+    entries = [{"key": "header_match", "value": key} if key in fixed else {"key": key} for key in keys]
+    return {"entries": entries, "token_bucket": _bucket(per_s)}
+
+
+def _bucket(per_s: int) -> Configuration:
+    return {"max_tokens": per_s * BURST_S, "tokens_per_fill": per_s, "fill_interval": "1s"}
+
+
+def _claim(name: str) -> Configuration:
+    path = [{"key": "claims"}, {"key": name}]
+    return {
+        "metadata": {"descriptor_key": name, "metadata_key": {"key": "envoy.filters.http.jwt_authn", "path": path}, "source": "DYNAMIC"}
+    }
+
+
+def _matched(kind: str, headers: list[Configuration], *, when: bool = True) -> Configuration:
+    return {"header_value_match": {"descriptor_value": kind, "expect_match": when, "headers": headers}}
+
+
+def _header(name: str, **match: Any) -> Configuration:
+    return {"name": name, "string_match": match}
