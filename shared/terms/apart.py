@@ -36,7 +36,7 @@ class Apart(Enum):
     )
     CONFIRMS_PARKING = "who confirms that a message stays parked", "who parked it", "parking_confirmed_by_same_person"
     RENEWS = (
-        "who stops again what was stopped and not confirmed",
+        "who stops again any of what was stopped and not confirmed",
         "who stopped it, for seven days",
         "hold_renewed_by_same_person",
         "suspension_renewed_by_same_person",

@@ -40,6 +40,7 @@ class Lot(msgspec.Struct, frozen=True, gc=False):
     in_specification: bool
     turn: Turn
     contents: dict[str, str]  # of the ruling assay: element -> share of the mass
+    lay_in: tuple[str, ...] = ()  # the depots that it was moved out of
 
 
 class Shelf(msgspec.Struct, frozen=True, gc=False):
@@ -157,12 +158,13 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     own: bool = True  # the Reserve's; not for an agreement that is suspended
     by: str | None = None  # who put it on, and nobody has confirmed it yet
     lapses_at: datetime | None = None  # None: it does not, without anybody's word
+    suspended_by: str | None = None  # who suspended the agreement that it follows from
+    suspended_to: datetime | None = None  # past it, a second person has confirmed that suspension, or it is about to be off
 
 
 class EndedHold(msgspec.Struct, frozen=True, gc=False):
     """That nobody had confirmed."""
 
-    by: str
     on: date
 
 
@@ -215,7 +217,7 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     holds: immutables.Map[HoldId, Hold] = immutables.Map()
     held: immutables.Map[str, HeldRound] = immutables.Map()  # by decision
     stops: immutables.Map[str, tuple[HoldId, ...]] = immutables.Map()  # stop key -> the holds on it
-    ended: immutables.Map[str, EndedHold] = immutables.Map()  # stop key -> the last that nobody had confirmed
+    ended: immutables.Map[tuple[str, str], EndedHold] = immutables.Map()  # (stop key, whose) -> the last that nobody had confirmed
     suspense: immutables.Map[DrawId, Suspense] = immutables.Map()
     moves: immutables.Map[MoveId, Move] = immutables.Map()
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature

@@ -18,7 +18,8 @@ def with_unsigned(state: Stockpile, event: Unsigned) -> Stockpile:
         case DifferenceSettled():
             return replace(state, suspense=state.suspense.delete(event.draw))
         case LotMoved():
-            lot = replace(state.lots[event.lot], depot=event.to_depot)
+            before = state.lots[event.lot]
+            lot = replace(before, depot=event.to_depot, lay_in=(*before.lay_in, event.from_depot))
             move = Move(event.lot, event.moved_by, event.ratify_by)
             return replace(state, lots=state.lots.set(event.lot, lot), moves=state.moves.set(event.move, move))
         case DrawMoved():
