@@ -57,11 +57,11 @@ class Protecting:
             case HoldPutOn(put_on_by=str() as by, lapses_at=datetime() as lapses_at):
                 what = event.scope if event.target is None else f"{event.scope}/{event.target}"
                 self._scopes_count_once = self._scopes_count_once or event.alone_since is not None
-                stop = _Stop(place, what, by, instant(record), lapses_at, goes_on=event.takes_on is not None)
-                self._stop(record, event.hold, stop, event.product)
+                put = _Stop(place, what, by, instant(record), lapses_at, goes_on=event.takes_on is not None)
+                self._stop(record, event.hold, put, event.product)
             case AgreementSuspended(suspended_by=str() as by, lapses_at=datetime() as lapses_at):
-                stop = _Stop(place, f"partner/{event.partner}", by, instant(record), lapses_at, agreement=event.agreement)
-                self._stop(record, event.hold, stop, f"agreement {event.agreement}", *event.products)
+                put = _Stop(place, f"partner/{event.partner}", by, instant(record), lapses_at, agreement=event.agreement)
+                self._stop(record, event.hold, put, f"agreement {event.agreement}", *event.products)
             case HoldConfirmed() | AgreementSuspensionConfirmed():
                 stop = self._standing.pop((record.stream, event.hold), None)
                 if stop is not None:

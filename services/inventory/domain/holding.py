@@ -36,10 +36,11 @@ def own_before(state: Stockpile, key: str, accounts: Collection[str], on: date) 
     for name in state.stops.get(key, ()):
         if state.holds[name].by in accounts:
             return f"{name} is theirs already"
-    for (other, by), ended in sorted(state.ended.items()):
-        if by in accounts and on < ended.on + timedelta(days=RENEWED_AFTER_DAYS) and overlap(state, key, other):
+    for other, each in sorted(state.ended.items()):
+        last = max((ended.on for ended in each if ended.by in accounts), default=None)
+        if last is not None and on < last + timedelta(days=RENEWED_AFTER_DAYS) and overlap(state, key, other):
             same = "" if other == key else f" on {other}, which stops some of the same,"
-            return f"theirs{same} ended on {ended.on}, and nobody had confirmed it"
+            return f"theirs{same} ended on {last}, and nobody had confirmed it"
     return None
 
 
@@ -90,10 +91,14 @@ def _lifted(state: Stockpile, event: HoldLifted) -> Stockpile:
     key = hold.stops
     others = tuple(each for each in state.stops[key] if each != event.hold)
     stops = state.stops.set(key, others) if others else state.stops.delete(key)
-    ended = state.ended
+    ended: EndedHold | None = None
     if event.authority is None and hold.by is not None:  # by itself, so nobody else has said a word of it
         last = hold.expires_on or date.max
-        ended = ended.set((key, hold.by), EndedHold(last if hold.lapses_at is None else min(last, hold.lapses_at.date())))
+        ended = EndedHold(hold.by, last if hold.lapses_at is None else min(last, hold.lapses_at.date()))
     elif hold.suspended_by is not None and hold.suspended_to is not None:  # one that was confirmed has stood for longer
-        ended = ended.set((key, hold.suspended_by), EndedHold(hold.suspended_to.date()))
-    return replace(state, holds=state.holds.delete(event.hold), stops=stops, ended=ended)
+        ended = EndedHold(hold.suspended_by, hold.suspended_to.date())
+    state = replace(state, holds=state.holds.delete(event.hold), stops=stops)
+    if ended is None:
+        return state
+    of_others = (each for each in state.ended.get(key, ()) if each.by != ended.by)
+    return replace(state, ended=state.ended.set(key, (*of_others, ended)))

@@ -113,8 +113,8 @@ def put_on_hold(command: PutOnHold, state: Stockpile) -> Sequence[Event] | Refus
     if command.scope == "lot" and LotId(command.target or "") not in state.lots:
         return Refused(Reason.LOT_NOT_FOUND, f"no lot {command.target} has anything left in this stockpile", "/target")
     if command.scope == "depot" and command.own_depots is not None and command.target not in command.own_depots:
-        own = ", ".join(sorted(command.own_depots))
-        return Refused(Reason.DEPOT_UNKNOWN, f"no goods were ever taken in to {command.target}", "/target", own)
+        depots = ", ".join(sorted(command.own_depots))
+        return Refused(Reason.DEPOT_UNKNOWN, f"no goods were ever taken in to {command.target}", "/target", depots)
     if command.expires_on is not None and command.expires_on < command.on:
         return Refused(Reason.DATE_IN_PAST, "the hold would have expired already", "/expires_on", f"{command.on} or later")
     key = stop_key(command.scope, command.target)

@@ -85,6 +85,7 @@ class Draw(msgspec.Struct, frozen=True, gc=False):
     mass_g: int  # nominal
     decision: str = ""  # that it was drawn under
     weighed_g: int | None = None
+    weighed_by: frozenset[str] = frozenset()  # who vouches for that; nobody: by an earlier build
     overtaken: frozenset[str] = frozenset()  # proposals of what it weighs that waited when it was weighed otherwise
 
 
@@ -165,6 +166,7 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
 class EndedHold(msgspec.Struct, frozen=True, gc=False):
     """That nobody had confirmed."""
 
+    by: str
     on: date
 
 
@@ -175,6 +177,16 @@ class Suspense(msgspec.Struct, frozen=True, gc=False):
     mass_g: int
     weighed_by: frozenset[str]  # both of them
     sign_by: date
+
+
+class Drift(msgspec.Struct, frozen=True, gc=False):
+    """What draws have weighed more than they were (below zero, less), together: of this block of draws, and of the block before."""
+
+    draws: int = 0  # in this block
+    out_g: int = 0
+    squares: int = 0  # of the grams that a scale may be wrong by, summed
+    before_out_g: int = 0
+    before_squares: int = 0
 
 
 class Move(msgspec.Struct, frozen=True, gc=False):
@@ -217,7 +229,8 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     holds: immutables.Map[HoldId, Hold] = immutables.Map()
     held: immutables.Map[str, HeldRound] = immutables.Map()  # by decision
     stops: immutables.Map[str, tuple[HoldId, ...]] = immutables.Map()  # stop key -> the holds on it
-    ended: immutables.Map[tuple[str, str], EndedHold] = immutables.Map()  # (stop key, whose) -> the last that nobody had confirmed
+    ended: immutables.Map[str, tuple[EndedHold, ...]] = immutables.Map()  # stop key -> each person's last that nobody had confirmed
+    drift: Drift = Drift()
     suspense: immutables.Map[DrawId, Suspense] = immutables.Map()
     moves: immutables.Map[MoveId, Move] = immutables.Map()
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
