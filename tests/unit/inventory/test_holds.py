@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 
+from services.allocation.events import AgreementSuspended
 from services.inventory.domain.holds import ConfirmHold, ExpireHold, FreePartner, HoldPartner, LapseHold, PutOnHold
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.stockpile import timers
 from services.inventory.events import AuthorityCited, HoldConfirmed, HoldId, HoldLifted, HoldPutOn, ReleaseExtended
+from services.inventory.reactions import react_to_allocation
 from shared.journal.decider import CancelTimer, Refused, Timer
 from tests.stories.given import Given
 from tests.stories.stockpile import TODAY, a_round, a_stockpile, award, draw, hold, lift, lot, move
+from tests.stories.stockpile_facts import fact
 
 ANN, BOB = "sub_ann", "sub_bob"
 AT = datetime(2026, 1, 6, 3, 0, 0, 250, tzinfo=UTC)
@@ -187,6 +190,16 @@ def test_who_suspended_a_partner_does_not_go_on_with_a_hold():
         off.when(stop(name="hld_2", days_later=3, **then)).refused(Reason.HOLD_RENEWED)
         assert off.when(stop(BOB, "hld_2", 3, **then)).events
     assert story.when(stop(name="hld_2", days_later=4)).events  # it stands past its end, so somebody has confirmed it
+
+
+def test_inventory_hears_who_suspended_an_agreement_and_until_when():
+    told: dict[str, Any] = {"agreement": "agr_1", "partner": "JP", "products": ("antimony-metal",), "hold": "hld_1", "reason": "a tip"}
+    suspended = fact(AgreementSuspended(**told, suspended_by=ANN, lapses_at=LAPSES_AT))
+    [reaction] = react_to_allocation(suspended, {})
+    assert isinstance(reaction.command, HoldPartner)
+    assert (reaction.command.suspended_by, reaction.command.suspended_to) == (ANN, LAPSES_AT)
+    [put] = two_depots().when(reaction.command).events
+    assert (put.suspended_by, put.suspended_to, put.put_on_by, put.lapses_at) == (ANN, LAPSES_AT, None, None)
 
 
 def test_no_hold_is_put_on_a_depot_that_is_none_of_the_reserves():
