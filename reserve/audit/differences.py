@@ -10,6 +10,7 @@ import msgspec
 from reserve.audit.approvers import Approvers, instant
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
+from reserve.audit.weighing import Weighing
 from services.inventory.events import DifferenceSettled, DrawWeighed, DrawWeighedAgain
 from shared.terms.apart import Apart
 from shared.terms.countersigning import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
@@ -34,9 +35,11 @@ class Differences:
         self._open: dict[tuple[str, str], _Open] = {}  # (stream, draw) ->
         self._thirds_sign = False  # however a suspense ends, as an event has shown
         self._last = ""  # when the last event was recorded
+        self._weighing = Weighing(findings, approvers)
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         self._last = max(self._last, record.recorded_at)
+        self._weighing.see(place, record, event)
         match event:
             case CommandProposed() if event.command.get("type") == "WeighDraw":
                 weighed = self._weighed.setdefault((record.stream, event.command["draw"]), [])

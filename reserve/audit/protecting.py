@@ -1,10 +1,10 @@
 """Protecting: who stops something does so for 72 hours. A second person confirms it, or it is off in time; and nobody renews their own.
 
-Of what says who did it, and until when: what an earlier build stopped stood by itself.
+Neither by the same stop, nor by another that stops any of the same goods: a hold of another scope, or the suspension of an agreement in
+place of a hold. Of what says who did it, and until when: what an earlier build stopped stood by itself.
 """
 
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from reserve.audit.approvers import Approvers, instant
 from reserve.audit.bars import Bars
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
+from reserve.audit.stops import Stops
 from services.allocation.events import AgreementResumed, AgreementSuspended, AgreementSuspensionConfirmed
 from services.inventory.events import HoldConfirmed, HoldLifted, HoldPutOn
 from shared.terms.apart import Apart
@@ -23,13 +24,15 @@ _RENEWED_AFTER = timedelta(days=6)  # a week, less the hours by which days and i
 
 class _Stop(msgspec.Struct):
     place: str
-    what: str  # "partner/JP", "agreement agr_..."
+    what: str  # "partner/JP", "all"
     by: str
     at: datetime
     lapses_at: datetime
     ended_at: datetime | None = None
     second: str | None = None  # who confirmed it, or what it was lifted under
+    agreement: str | None = None  # that is suspended; None: it is a hold
     goes_on: bool = False  # as the hold on a depot that a lot was moved out of
+    before: list[tuple["_Stop", bool]] = []  # what had stopped any of the same; whether the rule about other scopes was in force
 
 
 class Protecting:
@@ -37,21 +40,28 @@ class Protecting:
         self._findings = findings
         self._approvers = approvers
         self._standing: dict[tuple[str, str], _Stop] = {}  # (stream, hold) ->
-        self._all: dict[tuple[str, str], list[_Stop]] = {}  # (stream, what) ->
+        self._all: list[_Stop] = []
+        self._recent: dict[str, list[_Stop]] = {}  # product, or an agreement -> what has not ended long ago
+        self._stops = Stops()
+        self._scopes_count_once = False  # the rule is in force, as an event has shown
         self._last = ""  # when the last event was recorded
         self._bars = Bars(findings, approvers)
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         self._last = max(self._last, record.recorded_at)
         self._bars.see(place, record, event)
+        self._stops.see(event)
         if isinstance(event, HoldPutOn) and event.takes_on is not None:
             self._go_on(place, event, self._standing.get((record.stream, event.takes_on)))
         match event:
             case HoldPutOn(put_on_by=str() as by, lapses_at=datetime() as lapses_at):
                 what = event.scope if event.target is None else f"{event.scope}/{event.target}"
-                self._stop(record, event.hold, _Stop(place, what, by, instant(record), lapses_at, goes_on=event.takes_on is not None))
+                self._scopes_count_once = self._scopes_count_once or event.alone_since is not None
+                put = _Stop(place, what, by, instant(record), lapses_at, goes_on=event.takes_on is not None)
+                self._stop(record, event.hold, put, event.product)
             case AgreementSuspended(suspended_by=str() as by, lapses_at=datetime() as lapses_at):
-                self._stop(record, event.hold, _Stop(place, f"agreement {event.agreement}", by, instant(record), lapses_at))
+                put = _Stop(place, f"partner/{event.partner}", by, instant(record), lapses_at, agreement=event.agreement)
+                self._stop(record, event.hold, put, f"agreement {event.agreement}", *event.products)
             case HoldConfirmed() | AgreementSuspensionConfirmed():
                 stop = self._standing.pop((record.stream, event.hold), None)
                 if stop is not None:
@@ -71,24 +81,36 @@ class Protecting:
             overdue = datetime.fromisoformat(self._last) > stop.lapses_at + _LATE
             what = f"{stop.what} is stopped by one person for longer than to {stop.lapses_at}"
             self._findings.look(Check.CONTROL, not overdue, stop.place, what)
-        for stops in self._all.values():
-            for before, after in pairwise(stops):
-                self._renewed(before, after)
+        for after in self._all:
+            for before, in_force in after.before:
+                self._renewed(before, after, in_force)
 
     def _go_on(self, place: str, event: HoldPutOn, before: _Stop | None) -> None:
         due = (None, None) if before is None else (before.by, before.lapses_at)
         what = f"{event.hold} is {event.put_on_by}'s, to {event.lapses_at}: {event.takes_on}, which it goes on from, is not"
         self._findings.look(Check.CONTROL, (event.put_on_by, event.lapses_at) == due, place, what)
 
-    def _stop(self, record: Recorded, hold: str, stop: _Stop) -> None:
+    def _stop(self, record: Recorded, hold: str, stop: _Stop, *where: str) -> None:
+        """`where`: of these products, or agreements."""
         self._standing[record.stream, hold] = stop
-        self._all.setdefault((record.stream, stop.what), []).append(stop)
+        self._all.append(stop)
+        for name in where:
+            recent = [each for each in self._recent.get(name, ()) if each.ended_at is None or stop.at < each.ended_at + _RENEWED_AFTER]
+            self._recent[name] = [*recent, stop]
+            for each in recent:
+                if self._stops.overlap(name, each.what, stop.what) and all(each is not before for before, _ in stop.before):
+                    the_same = (each.agreement, each.what) == (stop.agreement, stop.what)
+                    stop.before.append((each, the_same or self._scopes_count_once))
 
     def _compare(self, place: str, record: Recorded, stop: _Stop, confirmed_by: str) -> None:
         self._approvers.apart(Check.CONTROL, Apart.CONFIRMS, place, confirmed_by, (stop.by,), instant(record))
 
-    def _renewed(self, before: _Stop, after: _Stop) -> None:
+    def _renewed(self, before: _Stop, after: _Stop, in_force: bool) -> None:
         same = self._approvers.same(after.by, (before.by,), after.at)
-        soon = before.ended_at is None or after.at < before.ended_at + _RENEWED_AFTER
-        alone = same and before.second is None and soon and not after.goes_on
-        self._findings.look(Check.CONTROL, not alone, after.place, f"{after.by} renewed {after.what}: {Apart.RENEWS}")
+        alone = same and before.second is None and not after.goes_on and after.lapses_at > before.lapses_at
+        if alone:
+            self._findings.under_rule(
+                Check.CONTROL, in_force, after.place, f"{after.by} renewed {before.what} as {after.what}: {Apart.RENEWS}"
+            )
+        else:
+            self._findings.looked(Check.CONTROL, 1)

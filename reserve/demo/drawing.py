@@ -66,9 +66,10 @@ async def dispatch(stage: Stage) -> None:
     stage.screen.refused(
         "Dispatching it to a warehouse that its request does not name", await refusal_of(operator.post(f"{path}/dispatch", elsewhere))
     )
-    weighed = await operator.post(f"{path}/weighing", {"weighed_g": drawn["mass_g"] - WEIGHED_LESS_G})
+    weighed = await stage.parties.operator.post(f"{path}/weighing", {"weighed_g": drawn["mass_g"] - WEIGHED_LESS_G})
     stage.screen.say(
-        f"Weighed: {mass(weighed['weighed_g'])}, {mass(-weighed['difference_g'])} less than nominal; the books show the difference."
+        f"Weighed by another than dispatches it: {mass(weighed['weighed_g'])}, {mass(-weighed['difference_g'])} less than nominal; "
+        "the books show the difference."
     )
     gone = await operator.post(f"{path}/dispatch", carriage)
     gates = ", ".join(gate["gate"].replace("_", " ") for gate in gone["gates"])

@@ -101,7 +101,14 @@ def _suspend(event: AgreementSuspended | AgreementResumed, product: str) -> Reac
     hold = HoldId(event.hold)
     if isinstance(event, AgreementResumed):
         return Reaction(f"stockpile/{product}", FreePartner(hold=hold, reason=TypedText("the agreement is resumed")))
-    command = HoldPartner(hold=hold, partner=event.partner, agreement=event.agreement, reason=TypedText("the agreement is suspended"))
+    command = HoldPartner(
+        hold=hold,
+        partner=event.partner,
+        agreement=event.agreement,
+        reason=TypedText("the agreement is suspended"),
+        suspended_by=event.suspended_by,
+        suspended_to=event.lapses_at,
+    )
     return Reaction(f"stockpile/{product}", command)
 
 

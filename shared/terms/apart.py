@@ -36,7 +36,7 @@ class Apart(Enum):
     )
     CONFIRMS_PARKING = "who confirms that a message stays parked", "who parked it", "parking_confirmed_by_same_person"
     RENEWS = (
-        "who stops again what was stopped and not confirmed",
+        "who stops again any of what was stopped and not confirmed",
         "who stopped it, for seven days",
         "hold_renewed_by_same_person",
         "suspension_renewed_by_same_person",
@@ -52,6 +52,7 @@ class Apart(Enum):
         "bar_renewed_by_same_person",
     )
     WEIGHS_AGAIN = "who weighs underweight goods again", "who weighed them first", "weighed_by_same_person"
+    DISPATCHES = "who dispatches goods", "who alone has weighed them", "dispatched_by_weigher"
     SETTLES = "who signs for what underweight goods lack", "both who weighed them; who proposed it", "difference_signed_by_weigher"
     RATIFIES_MOVE = "who ratifies a move between depots", "who moved it", "move_ratified_by_same_person"
     ANSWERS = (

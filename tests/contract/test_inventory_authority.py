@@ -50,7 +50,7 @@ async def test_stock_is_opened_and_a_hold_lifted_by_two_people_of_whom_the_signe
 
         put = await operator.post(
             "/v1/holds",
-            json={"scope": "depot", "target": "Port Selby", "reason": "heat", "authority": "keeper"},
+            json={"scope": "depot", "target": "Fremantle", "reason": "heat", "authority": "keeper"},
             headers={"Idempotency-Key": "h"},
         )
         assert put.is_success, put.text

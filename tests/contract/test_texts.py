@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,19 @@ from shared.terms.countersigning import CommandPaper
 from tests.contract.allocation_stage import PRODUCT, Reserve
 from tests.kernel.stage import until
 from tests.stories.log import LOG_KEY
+from tests.stories.stockpile import lot
 
 PAGE = ROOT / "docs" / "erasing.md"
 SAID = "Jane Q. Doe of 4 Harbour Street saw it"
 OTHER = "Jane's brother wrote in"
 
 
+DEPOTS = [f"Depot {number}" for number in range(24)]  # a lot lies in each
+ANOTHER_DEPOT = cycle(DEPOTS)  # since nobody renews a hold of their own
+
+
 def body(reason: str, **more: str) -> dict[str, str]:
-    return {"scope": "depot", "target": f"Depot {secrets.token_hex(4)}", "authority": "the keeper", "reason": reason} | more
+    return {"scope": "depot", "target": next(ANOTHER_DEPOT), "authority": "the keeper", "reason": reason} | more
 
 
 class Callers:
@@ -88,6 +94,14 @@ async def callers(reserve: Reserve) -> AsyncIterator[Callers]:
     await until(lambda: reserve.inventory.kernel.pool.fetchval(known, reserve.subject("approver-1")))
     instrument = reserve.registrar.instruments[reserve.subject("approver-1")]
     await until(lambda: reserve.inventory.kernel.pool.fetchval("SELECT true FROM authorities WHERE id = $1", instrument))
+    lie_in = "SELECT count(DISTINCT depot) FROM lots WHERE depot = ANY($1)"
+    if not await reserve.inventory.kernel.pool.fetchval(lie_in, DEPOTS):
+        await reserve.happen(*(lot(f"lot_in_{depot}", units=1, depot=depot) for depot in DEPOTS))
+
+    async def taken_in() -> bool:
+        return bool(await reserve.inventory.kernel.pool.fetchval(lie_in, DEPOTS) == len(DEPOTS))
+
+    await until(taken_in)
     async with (
         reserve.stage.client(url, "operator-1") as operator,
         reserve.stage.client(url, "approver-1") as approver,

@@ -179,6 +179,15 @@ UNKNOWN = [
         body={"scope": "partner", "target": "XX", **WHY},
     ),
     Bad(
+        "a hold on no depot",
+        "operator-1",
+        "/inventory/v1/holds",
+        422,
+        "depot_not_of_reserve",
+        "/target",
+        body={"scope": "depot", "target": "Atlantis", **WHY},
+    ),
+    Bad(
         "protected stock of no product",
         "operator-1",
         "/inventory/v1/products/unobtainium/protected-stock",

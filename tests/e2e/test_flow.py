@@ -216,6 +216,7 @@ async def test_a_partner_on_hold_is_told_and_until_when_and_nothing_of_anothers(
 
 async def test_a_hold_on_a_depot_is_proposed_to_be_lifted_once_and_lifted_from_every_product_by_one_signature(world: World) -> None:
     products = [await world.registered_product() for _ in range(2)]
+    await world.taken_in(products[0], 1, depot="Kwinana")
     hold = await world.held("depot", "Kwinana")
     proposed = await world.post(world.operator, f"/inventory/v1/holds/{hold}/lift", {"reason": "cleared"})
     rows = await world.rows(world.operator, "/inventory/v1/proposals", status="proposed")

@@ -20,7 +20,7 @@ async def test_underweight_goods_leave_as_two_have_weighed_them_and_a_third_sign
     async with world.on_duty("operator-1") as first, world.on_duty("operator-2") as second:
         with pytest.raises(ProblemAnswer, match="first_weighing_missing"):
             await world.post(second, weighing, light)
-        waits = await world.weighed(draw, light["weighed_g"])
+        waits = await world.post(world.operator, f"/inventory/v1/draws/{draw}/weighing", light)
         with pytest.raises(ProblemAnswer, match="weighed_by_same_person"):
             await world.post(first, weighing, light)
         with pytest.raises(ProblemAnswer, match="not_on_call"):

@@ -57,6 +57,7 @@ class World:
         self.clients = clients
         self.operator = clients["operator-1"]
         self.payer = clients["operator-2"]  # of advances: another than has asked for them
+        self.weigher = clients["operator-2"]  # of draws: another than dispatches them
         self.auditor = clients["auditor-1"]
         self.admin = clients["admin-1"]
         self.keys = {client_id: Ed25519PrivateKey.generate() for client_id in ("approver-1", "approver-2")}
@@ -397,7 +398,7 @@ class World:
         return await until(text)
 
     async def weighed(self, draw: str, weighed_g: int) -> Answer:
-        return await self.post(self.operator, f"/inventory/v1/draws/{draw}/weighing", {"weighed_g": weighed_g})
+        return await self.post(self.weigher, f"/inventory/v1/draws/{draw}/weighing", {"weighed_g": weighed_g})
 
     def on_duty(self, client_id: str) -> Client:
         """With a token of a shift. To be entered."""
@@ -406,7 +407,7 @@ class World:
     async def weighed_again(self, draw: str, weighed_g: int) -> Answer:
         """By a second person on call, after the first has found so little."""
         await self.weighed(draw, weighed_g)
-        async with self.on_duty("operator-2") as second:
+        async with self.on_duty("operator-1") as second:
             return await self.post(second, f"/inventory/v1/draws/{draw}/second-weighing", {"weighed_g": weighed_g})
 
     async def dispatched(self, draw: str, consignee: str = CONSIGNEE) -> Answer:

@@ -141,6 +141,9 @@ async def test_two_people_reach_dispatch_without_an_issuer_and_a_third_ratifies(
         [release] = [row["release"] for row in releases if row["round"] == round]
         draw = (await night.does("operator-1", f"/inventory/v1/releases/{release}/draws", {"mass_g": 2 * UNIT_G}))["draw"]
         await night.does("operator-1", f"/inventory/v1/draws/{draw}/weighing", {"weighed_g": 2 * UNIT_G})
+        with pytest.raises(ProblemAnswer, match=r"receipt_missing|dispatched_by_weigher"):
+            await night.does("operator-1", f"/inventory/v1/draws/{draw}/dispatch", DISPATCH)
+        await night.does("approver-1", f"/inventory/v1/draws/{draw}/weighing", {"weighed_g": 2 * UNIT_G})
 
         async def dispatched() -> bool:
             """Once inventory knows of a checkpoint that covers the draw."""

@@ -364,13 +364,14 @@ async def send_out(client: Client, until_s: float) -> None:
                 continue
             if not row.weighed and client.dice.random() < 0.8:
                 weighed_g = row.mass_g + client.dice.randrange(-5, 6)
-                await client.do("inventory", stream, WeighDraw(draw=draw, weighed_g=weighed_g))  # type: ignore[arg-type]
+                await client.do("inventory", stream, WeighDraw(draw=draw, weighed_g=weighed_g, by="weigher"))  # type: ignore[arg-type]
             if client.dice.random() < 0.1:
                 await in_stock(client, row.product, ReturnDraw(draw=draw, reason="not needed"))  # type: ignore[arg-type]
             else:
                 await dispatch(client, draw, row, stream)
 
 
+BY = frozenset({"dispatcher"})
 CONSIGNEE = tuple(GateEvidence(gate=gate, evidence="looked up elsewhere", by="allocation") for gate in (CONSIGNEE_NAMED, CONSIGNEE_CLEARED))
 
 
@@ -385,7 +386,7 @@ async def dispatch(client: Client, draw: Any, row: DrawRow, stream: str) -> None
     async def send(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
         covered, size = client.inventory.covered.get(row.shard, (0, 0))
         gates = (GateEvidence(gate=LEDGER_RECEIPT, evidence=f"of {size}", by="log"),) if covered >= row.position else ()
-        return DispatchDraw(draw=draw, carrier="a ship", consignee="a consignee", gates=(*gates, *CONSIGNEE), on=on), ()
+        return DispatchDraw(draw=draw, carrier="a ship", consignee="a consignee", gates=(*gates, *CONSIGNEE), accounts=BY, on=on), ()
 
     await client.do("inventory", stream, send)
 

@@ -120,8 +120,8 @@ def draw(name: str = "drw_1", release: str = "rel_a", units: int = 2, **changes:
     return DrawStock(**(told | changes))
 
 
-def weigh(name: str = "drw_1", weighed_g: int = 2 * UNIT_G) -> WeighDraw:
-    return WeighDraw(draw=DrawId(name), weighed_g=weighed_g)
+def weigh(name: str = "drw_1", weighed_g: int = 2 * UNIT_G, by: str | None = None) -> WeighDraw:
+    return WeighDraw(draw=DrawId(name), weighed_g=weighed_g, by=by)
 
 
 def dispatch(
@@ -129,10 +129,10 @@ def dispatch(
     *,
     gates: tuple[GateEvidence, ...] = GATES,
     by: str = "sub_depot",
-    consignees: tuple[str, ...] = (),
-    on: date = TODAY,
+    **changes: Any,
 ) -> DispatchDraw:
-    return DispatchDraw(draw=DrawId(name), carrier="Linfox", consignee="Sojitz", gates=gates, consignees=consignees, by=by, on=on)
+    told: dict[str, Any] = {"carrier": "Linfox", "consignee": "Sojitz", "gates": gates, "by": by, "accounts": frozenset({by}), "on": TODAY}
+    return DispatchDraw(draw=DrawId(name), **(told | changes))
 
 
 def move(**changes: Any) -> MoveLot:

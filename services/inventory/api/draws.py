@@ -32,6 +32,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading, etag
 from shared.journal.places import Histories
 from shared.journal.record import Fact
 from shared.proofs.checkpoint import TreeHead
+from shared.terms.acting_api import accounts_of_caller
 from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
 from shared.terms.dating import Dated
 
@@ -219,13 +220,13 @@ async def show_draw(
 async def weigh_draw(
     draw: DrawPath,
     body: WeighingBody,
-    caller: Annotated[Caller, allow("operator", on_duty=True)],
+    caller: Annotated[Caller, allow("operator", "approver", on_duty=True)],
     post: Posting,
     reads: Reading,
 ) -> WeighingView | ProposalView:
-    """What the goods weighed. Weighing again corrects it, until they leave. What is further from the draw than a scale is wrong is
-    proposed, and another person signs it."""
-    command = WeighDraw(draw=DrawId(draw), weighed_g=body.weighed_g)
+    """What the goods weighed. Weighing again corrects it, until they leave; another person dispatches them. What is further from the draw
+    than a scale is wrong is proposed, and another person signs it: by itself, or together with the draws before it."""
+    command = WeighDraw(draw=DrawId(draw), weighed_g=body.weighed_g, by=caller.subject)
     done = await done_or_proposed(post, CONTROLS, await stockpile_of(reads, "draw", draw), command)
     if isinstance(done, ProposalView):
         return done
@@ -241,7 +242,8 @@ async def dispatch_draw(
     post: Posting,
     reads: Reading,
 ) -> DispatchView:
-    """The goods leave with a carrier, for a consignee of the request or of an approved change, by its name to the letter.
+    """The goods leave with a carrier, for a consignee of the request or of an approved change, by its name to the letter. Who alone has
+    weighed them does not dispatch them.
 
     The gates: the ledger's receipt (a checkpoint that covers the draw), and a consignee that no screening list in force has.
     """
@@ -259,6 +261,7 @@ async def dispatch_draw(
         gates=gates,
         consignees=tuple(consignees),
         by=caller.subject,
+        accounts=await accounts_of_caller(reads, caller),
         on=post.today,
     )
     accepted = await post.submit(stream_of(row.product), command)

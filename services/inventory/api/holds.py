@@ -9,9 +9,10 @@ from pydantic import BaseModel
 from sqlmodel import and_, col, or_, select
 
 from services.inventory.api.fields import READERS, HoldPath, ProductField, limited_to
-from services.inventory.api.lookups import not_found, require_partner, stockpile_of, stream_of
+from services.inventory.api.lookups import not_found, own_depots, require_partner, stockpile_of, stream_of
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.holds import ConfirmHold, LiftHold, PutOnHold
+from services.inventory.domain.reasons import Reason
 from services.inventory.events import HoldId, HoldScope
 from services.inventory.tables import HoldRow, ProductRow, ReleaseRow
 from shared.http.auth import Caller, allow
@@ -66,7 +67,9 @@ async def put_on_hold(
 ) -> HoldChange:
     """By one person at once, for 72 hours: longer, if a second one confirms it.
 
-    Each stockpile takes it for itself: should the request fail midway, the same key goes on where it stopped.
+    Nobody renews their own, under whatever scope: it is off with the first of theirs that stops any of the same, and once that one is off,
+    put on no stockpile that it was on. Each stockpile takes it for itself: should the request fail midway, the same key goes on where it
+    stopped.
     """
     hold = post.new_id("hld")
     command = PutOnHold(
@@ -80,15 +83,33 @@ async def put_on_hold(
         at=post.now,
         by=caller.subject,
         accounts=await accounts_of_caller(reads, caller),
+        own_depots=await _own_depots(body, reads),
     )
-    products = []
+    products: list[str] = []
+    renewed = None
     for stream in await _streams(body, reads):
-        accepted = await post.submit(stream, command, part=stream)
+        try:
+            accepted = await post.submit(stream, command, part=stream)
+        except Problem as problem:
+            if problem.code != Reason.HOLD_RENEWED:
+                raise
+            renewed = problem  # of this stockpile alone
+            continue
         products += [fact.event.product for fact in accepted.facts]
         if accepted.facts:  # in all of them, the words have the salts that were drawn for the first
             put_on = accepted.facts[0].event
             command = replace(command, reason=put_on.reason, authority=put_on.authority)
+    if renewed is not None and not products:
+        raise renewed
     return HoldChange(hold=hold, products=products)
+
+
+async def _own_depots(body: HoldBody, reads: Reads) -> tuple[str, ...] | None:
+    """Looked up for a hold on a depot alone."""
+    if body.scope != "depot":
+        return None
+    async with reads.session() as session:
+        return tuple(await own_depots(session))
 
 
 async def _streams(body: HoldBody, reads: Reads) -> list[str]:

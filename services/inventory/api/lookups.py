@@ -6,7 +6,7 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.inventory.tables import DrawRow, LotRow, PartnerRow, ProductRow, ReleaseRow, RightRow
+from services.inventory.tables import DrawRow, LotRow, MoveRow, PartnerRow, ProductRow, ReleaseRow, RightRow
 from shared.http.handlers import Reads
 from shared.http.problems import Problem
 from shared.process.service import Kernel, Part
@@ -56,6 +56,12 @@ async def stockpile_of(reads: Reads, kind: str, identifier: str, field: str | No
 async def version_of(session: AsyncSession, product: str) -> int:
     """Of the product's stockpile: the ETag of whatever is in it."""
     return (await session.exec(select(ProductRow.version).where(ProductRow.product == product))).one()
+
+
+async def own_depots(session: AsyncSession) -> list[str]:
+    """All that goods were ever taken in to: a lot stands in one of them, or was moved out of it."""
+    now, before = await session.exec(select(LotRow.depot).distinct()), await session.exec(select(MoveRow.from_depot).distinct())
+    return sorted({*now.all(), *before.all()})
 
 
 async def require_partner(reads: Reads, partner: str) -> None:

@@ -7,13 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from sqlmodel import select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.inventory.api.fields import READERS, LotField, Name
-from services.inventory.api.lookups import not_found, stockpile_of, stream_of
+from services.inventory.api.lookups import not_found, own_depots, stockpile_of, stream_of
 from services.inventory.domain.moves import MoveLot, RatifyMove
 from services.inventory.events import DrawMoved, LotId, LotMoved, MoveCause, MoveId, MoveRatified
-from services.inventory.tables import LotRow, MoveRow, MoveStatus
+from services.inventory.tables import MoveRow, MoveStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
@@ -66,7 +65,7 @@ async def move_lot(body: MoveBody, caller: Annotated[Caller, allow("operator", o
     """By one person at once, all of the lot that is still here, drawn goods with it."""
     stream = await stockpile_of(reads, "lot", body.lot, "/lot")
     async with reads.session() as session:
-        depots = await _own_depots(session)
+        depots = await own_depots(session)
     command = MoveLot(
         move=MoveId(post.new_id("mov")),
         lot=LotId(body.lot),
@@ -104,9 +103,3 @@ async def list_moves(
     caller: Annotated[Caller, allow(*READERS)], pages: Paging, status: Annotated[MoveStatus | None, Query()] = None
 ) -> Page[MoveView]:
     return await pages.of(select(MoveRow), MoveRow.move, same_fields(MoveView), only={MoveRow.status: status})
-
-
-async def _own_depots(session: AsyncSession) -> list[str]:
-    """All that goods were ever taken in to: a lot stands in one of them, or was moved out of it."""
-    now, before = await session.exec(select(LotRow.depot).distinct()), await session.exec(select(MoveRow.from_depot).distinct())
-    return sorted({*now.all(), *before.all()})

@@ -149,7 +149,7 @@ async def draw_stock(
     post: Posting,
     reads: Reading,
 ) -> DrawnView:
-    """Take stock, in part or whole: goods from lots, or an assignment of rights."""
+    """Take stock, in part or whole: goods from lots, or an assignment of rights. Rights in place of goods a partner takes itself."""
     partner = draws_for(caller)
     command = DrawStock(
         draw=DrawId(post.new_id("drw")),

@@ -1,6 +1,6 @@
 """Consignees: the gates by which goods leave only for one that was named for them, and that the screening lists in force have cleared."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 from services.inventory.domain.reasons import Reason, Refusal
@@ -15,8 +15,10 @@ _IS_CLEARED = Shown(kind=CONSIGNEE_CLEARED)
 _ANOTHER = "another that its partner asks for, once an approver has approved it (POST /allocation/v1/consignee-changes)"
 
 
-def fault_of_consignee(name: str, named: Sequence[str], gates: Sequence[GateEvidence], by: str, on: date) -> Refusal | None:
-    """Why the goods do not go there. `named`: to whom they may go; `by`: who dispatches."""
+def fault_of_consignee(
+    name: str, named: Sequence[str], gates: Sequence[GateEvidence], accounts: Collection[str], on: date
+) -> Refusal | None:
+    """Why the goods do not go there. `named`: to whom they may go; `accounts`: of who dispatches."""
     evidence = evidence_of(gates)
     if evaluate(_IS_NAMED, evidence, on).status != "met":
         detail = f"neither the request nor an approved change names {name}"
@@ -28,7 +30,7 @@ def fault_of_consignee(name: str, named: Sequence[str], gates: Sequence[GateEvid
             "/consignee",
             "the same once it is looked up in them and its hits are cleared, or another consignee",
         )
-    if any(gate.gate == CONSIGNEE_NAMED and gate.by == by for gate in gates):
+    if by := next((gate.by for gate in gates if gate.gate == CONSIGNEE_NAMED and gate.by in accounts), None):
         return Refused(Reason.OWN_CONSIGNEE, f"{by} has approved {name}", accepted="another operator")
     return None
 

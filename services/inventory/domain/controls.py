@@ -11,7 +11,7 @@ from services.inventory.domain.deliveries import (
     PostponeDelivery,
     SubstituteDelivery,
 )
-from services.inventory.domain.differences import WEIGHING_TOLERANCE, MissDifference, SettleDifference, WeighAgain
+from services.inventory.domain.differences import MissDifference, SettleDifference, WeighAgain
 from services.inventory.domain.dispatch import CorrectDispatch, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import (
@@ -33,6 +33,7 @@ from services.inventory.domain.programme import AgreeProgramme, CloseTranches
 from services.inventory.domain.releases import CancelRelease, LapseRelease, ReleaseRound, TakeBackDecision, TakeBackRelease
 from services.inventory.domain.rights import AddRight, ExerciseRight, MatureRight, TerminateRight
 from services.inventory.domain.state import Stockpile, owed_under
+from services.inventory.domain.weighing import counts, goes_to_one_side
 from services.inventory.events import AuthorityCited, CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn, ProductId
 from shared.terms.authority import Action, Cited, interest_in
 from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents
@@ -42,12 +43,15 @@ from shared.terms.reach import ReportReach
 def within_tolerance(command: WeighDraw, state: Stockpile) -> bool:
     """Whether the goods weigh what was drawn, as far as a scale can tell. What is no draw's is for the decision to refuse."""
     draw = state.draws.get(command.draw)
-    return draw is None or abs(command.weighed_g - draw.mass_g) <= draw.mass_g * WEIGHING_TOLERANCE
+    return draw is None or counts(draw.mass_g, command.weighed_g)
 
 
 def _weighs_otherwise(command: WeighDraw, state: Stockpile) -> bool:
-    """Than was drawn, or than two people have found."""
-    return command.draw in state.suspense or not within_tolerance(command, state)
+    """Than was drawn, by itself or together with the draws before, or than two people have found."""
+    if command.draw in state.suspense or not within_tolerance(command, state):
+        return True
+    draw = state.draws.get(command.draw)
+    return draw is not None and goes_to_one_side(state.drift, draw.mass_g, draw.weighed_g, command.weighed_g) is not None
 
 
 def _lowers(command: SetProtectedStock, state: Stockpile) -> bool:

@@ -3,13 +3,13 @@ signs what became of it."""
 
 from collections.abc import Sequence
 from datetime import date
-from fractions import Fraction
 from typing import Literal
 
 import msgspec
 
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Draw, Stockpile, day_after, proposed_for
+from services.inventory.domain.weighing import TOLERANCE
 from services.inventory.events import (
     AwardForwarded,
     CommandWithdrawn,
@@ -24,7 +24,6 @@ from shared.journal.decider import CancelTimer, Refused, Timer
 from shared.journal.texts import TypedText
 from shared.terms.authority import Capacity
 
-WEIGHING_TOLERANCE = Fraction(1, 200)  # of a draw's mass: what scales and contracts allow for
 SIGNED_WITHIN_DAYS = 2  # business days
 CALENDAR = "AU-NSW"  # of these
 
@@ -73,7 +72,7 @@ def weigh_again(command: WeighAgain, state: Stockpile) -> Sequence[Event] | Refu
         return Refused(Reason.DRAW_NOT_FOUND, f"no draw {command.draw} is waiting here")
     if not command.weighed_g > 0:
         return Refused(Reason.QUANTITY_INVALID, "goods weigh at least one gram", "/weighed_g")
-    tolerance_g = draw.mass_g * WEIGHING_TOLERANCE
+    tolerance_g = draw.mass_g * TOLERANCE
     if command.weighed_g >= draw.mass_g - tolerance_g:
         detail = f"the draw is {draw.mass_g} g, and a scale may be {int(tolerance_g)} g wrong"
         return Refused(Reason.NOT_UNDERWEIGHT, detail, "/weighed_g", "an ordinary weighing, which another person signs if it is too much")

@@ -11,6 +11,7 @@ from services.inventory.domain.differences import overtaken, settled
 from services.inventory.domain.loans import taken_back
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Draw, Stockpile, held_round, stopping_lot, stopping_partner, until_when
+from services.inventory.domain.weighing import counts, goes_to_one_side
 from services.inventory.events import (
     AwardForwarded,
     DispatchCorrected,
@@ -37,11 +38,12 @@ WITNESSED_SHOWN = Shown(kind=WITNESSED_RECEIPT)
 
 
 class WeighDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What the goods weighed. Weighing again corrects it, until they leave. `capacity`: of who signs it, where somebody must; `signed`: its
-    proposal."""
+    """What the goods weighed. Weighing again corrects it, until they leave. `by`: who has weighed them; `capacity`: of who signs it, where
+    somebody must; `signed`: its proposal."""
 
     draw: DrawId
     weighed_g: int
+    by: str | None = None
     capacity: Capacity | None = None
     signed: str | None = None
 
@@ -53,6 +55,7 @@ class DispatchDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     gates: tuple[GateEvidence, ...]  # the gates that are met, and by what
     consignees: tuple[str, ...] = ()  # that the goods may go to
     by: str = ""  # who dispatches
+    accounts: frozenset[str] = frozenset()  # of theirs, `by` among them
     on: date
 
 
@@ -96,6 +99,8 @@ def weigh_draw(command: WeighDraw, state: Stockpile) -> Sequence[Event] | Refusa
     if isinstance(closes, Refused):
         return closes
     before_g = draw.mass_g if draw.weighed_g is None else draw.weighed_g
+    within = counts(draw.mass_g, command.weighed_g)
+    together_g = goes_to_one_side(state.drift, draw.mass_g, draw.weighed_g, command.weighed_g) if within else None
     return [
         *closes,
         DrawWeighed(
@@ -106,6 +111,8 @@ def weigh_draw(command: WeighDraw, state: Stockpile) -> Sequence[Event] | Refusa
             mass_g=draw.mass_g,
             weighed_g=command.weighed_g,
             difference_g=command.weighed_g - before_g,
+            weighed_by=command.by,
+            together_g=together_g,
         ),
         _forwarded(state.product, command.draw, draw, "weighed"),
         *overtaken(state, command.draw, command.signed),
@@ -126,10 +133,15 @@ def dispatch_draw(command: DispatchDraw, state: Stockpile) -> Sequence[Event] | 
         return Refused(Reason.RECEIPT_MISSING, "no signed checkpoint of the ledger covers this draw yet")
     if state.receipt_grade == "witnessed" and evaluate(WITNESSED_SHOWN, evidence_of(command.gates), command.on).status != "met":
         return Refused(Reason.RECEIPT_UNWITNESSED, "no checkpoint that enough witnesses have cosigned covers this draw yet")
-    if (fault := fault_of_consignee(command.consignee, command.consignees, command.gates, command.by, command.on)) is not None:
+    if (
+        fault := fault_of_consignee(command.consignee, command.consignees, command.gates, command.accounts | {command.by}, command.on)
+    ) is not None:
         return fault
     if draw.weighed_g is None:
         return Refused(Reason.NOT_WEIGHED, "the goods must be weighed before they leave")
+    if draw.weighed_by and draw.weighed_by <= command.accounts:
+        wanted = "another person, or the same once another has weighed them"
+        return Refused(Reason.DISPATCHED_BY_WEIGHER, f"{command.by} has weighed them, and nobody else", accepted=wanted)
     return [
         DrawDispatched(
             product=state.product,

@@ -21,7 +21,7 @@ class DrawStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Take `mass_g` under a release. `partner`: who asks (None: an operator). `on`: today.
 
     First-expiring then oldest lots, unless `lots` names them; of a release that is pinned to lots, those. What lots do not cover is met
-    from firm rights if `assign_rights`.
+    from firm rights if `assign_rights`: its partner alone takes a claim for goods.
     """
 
     draw: DrawId
@@ -64,6 +64,9 @@ def draw_stock(command: DrawStock, state: Stockpile) -> Sequence[Event] | Refusa
         return Refused(Reason.TOO_MANY_LOTS, f"the draw takes {len(parcels)} lots", "/mass_g", f"at most {MAX_PARCELS} lots a draw")
     if missing and (loan is not None or not command.assign_rights):
         return _loan_of_goods() if command.assign_rights else _short(command, state, release, missing)
+    if missing and command.partner is None:
+        detail = f"{mass_of(missing)} g of goods would become a claim on a project"
+        return Refused(Reason.RIGHTS_NOT_ASKED, detail, "/assign_rights", f"false, or a draw by {release.partner} itself")
     drawn: list[Event] = []
     remaining_g = release.mass_g
     if parcels:

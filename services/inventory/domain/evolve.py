@@ -14,6 +14,7 @@ from services.inventory.domain.state import (
     AwardedLoan,
     Consignment,
     Draw,
+    Drift,
     HeldRound,
     LentDraw,
     Lot,
@@ -24,6 +25,7 @@ from services.inventory.domain.state import (
     proposed_for,
 )
 from services.inventory.domain.unsigned import with_unsigned
+from services.inventory.domain.weighing import weighed
 from services.inventory.events import (
     AssayRecorded,
     AssignmentClosed,
@@ -199,8 +201,11 @@ def _drawn(state: Stockpile, event: StockDrawn) -> Stockpile:
 
 def _weighed(state: Stockpile, event: DrawWeighed) -> Stockpile:
     overtaken = frozenset(name for name, _ in proposed_for(state, event.draw, "WeighDraw"))
-    draw = replace(state.draws[event.draw], weighed_g=event.weighed_g, overtaken=overtaken)
-    return replace(state, draws=state.draws.set(event.draw, draw))
+    before = state.draws[event.draw]
+    by = frozenset() if event.weighed_by is None else frozenset({event.weighed_by})
+    draw = replace(before, weighed_g=event.weighed_g, weighed_by=by, overtaken=overtaken)
+    drift = Drift() if event.together_g is not None else weighed(state.drift, draw.mass_g, before.weighed_g, event.weighed_g)
+    return replace(state, draws=state.draws.set(event.draw, draw), drift=drift)  # what was signed for is summed no more
 
 
 def _dispatched(state: Stockpile, event: DrawDispatched) -> Stockpile:

@@ -7,7 +7,7 @@ import msgspec
 
 from services.inventory.domain.authority import lifted
 from services.inventory.domain.extending import extended
-from services.inventory.domain.holding import own_before
+from services.inventory.domain.holding import ends_with, own_before
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import SUSPENSION, Stockpile, day_after, stop_key
 from services.inventory.events import Event, HoldConfirmed, HoldId, HoldLifted, HoldPutOn, HoldScope, LotId, RoundFreed, RoundHeld
@@ -23,7 +23,8 @@ class PutOnHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Stop releases, draws and dispatch of what `scope` covers, until lifted or through the day `expires_on`.
 
     A hold that spans products (`partner`, `depot`, `all`) is put on each product's stockpile under the same id. `accounts`: of the person
-    who puts it on, as looked up; who is nobody's puts on one that does not lapse.
+    who puts it on, as looked up; who is nobody's puts on one that does not lapse. `own_depots`: those that signed intakes have brought
+    goods into, as looked up for a hold on a depot; None: by a caller that names none.
     """
 
     hold: HoldId
@@ -36,6 +37,7 @@ class PutOnHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     at: datetime | None = None
     by: str | None = None
     accounts: frozenset[str] = frozenset()
+    own_depots: tuple[str, ...] | None = None
 
 
 class ConfirmHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -91,6 +93,8 @@ class HoldPartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     partner: str
     agreement: str
     reason: TypedText
+    suspended_by: str | None = None
+    suspended_to: datetime | None = None
 
 
 class FreePartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -108,11 +112,18 @@ def put_on_hold(command: PutOnHold, state: Stockpile) -> Sequence[Event] | Refus
         return Refused(Reason.TARGET_MISMATCH, f"a hold of scope {command.scope} has {wanted}", "/target")
     if command.scope == "lot" and LotId(command.target or "") not in state.lots:
         return Refused(Reason.LOT_NOT_FOUND, f"no lot {command.target} has anything left in this stockpile", "/target")
+    if command.scope == "depot" and command.own_depots is not None and command.target not in command.own_depots:
+        depots = ", ".join(sorted(command.own_depots))
+        return Refused(Reason.DEPOT_UNKNOWN, f"no goods were ever taken in to {command.target}", "/target", depots)
     if command.expires_on is not None and command.expires_on < command.on:
         return Refused(Reason.DATE_IN_PAST, "the hold would have expired already", "/expires_on", f"{command.on} or later")
-    if (own := own_before(state, stop_key(command.scope, command.target), command.accounts, command.on)) is not None:
+    key = stop_key(command.scope, command.target)
+    if (own := own_before(state, key, command.accounts, command.on)) is not None:
         wanted = f"another person's hold or confirmation, or the same {RENEWED_AFTER_DAYS} days after theirs has ended"
         return Refused(Reason.HOLD_RENEWED, own, accepted=wanted)
+    lapses = None if command.by is None or command.at is None else lapses_at(command.at)
+    if lapses is not None and command.at is not None:
+        lapses = min(lapses, ends_with(state, key, command.accounts, command.at) or lapses)
     return [
         HoldPutOn(
             product=product,
@@ -124,7 +135,8 @@ def put_on_hold(command: PutOnHold, state: Stockpile) -> Sequence[Event] | Refus
             expires_on=command.expires_on,
             put_on_on=command.on,
             put_on_by=command.by,
-            lapses_at=None if command.by is None or command.at is None else lapses_at(command.at),
+            lapses_at=lapses,
+            alone_since=None if lapses is None else lapses - LAPSES_AFTER,
         )
     ]
 
@@ -169,6 +181,8 @@ def hold_partner(command: HoldPartner, state: Stockpile) -> Sequence[Event]:
             reason=command.reason,
             authority=TypedText(f"{SUSPENSION}{command.agreement}"),
             expires_on=None,
+            suspended_by=command.suspended_by,
+            suspended_to=command.suspended_to,
         )
     ]
 
@@ -211,7 +225,8 @@ def hold_timers(event: HoldPutOn | HoldConfirmed | HoldLifted) -> Sequence[Timer
                 due = day_after(event.expires_on)
                 timers.append(Timer(expires, due, ExpireHold(hold=event.hold, on=due)))
             if event.lapses_at is not None and event.put_on_on is not None:
-                ends = LapseHold(hold=event.hold, on=event.put_on_on + LAPSES_AFTER)
+                last = min(event.put_on_on + LAPSES_AFTER, day_after(event.lapses_at.date()))  # sooner, with another of the same person's
+                ends = LapseHold(hold=event.hold, on=last)
                 timers.append(Timer.at_instant(lapses, event.lapses_at, ends))
             return timers
         case HoldConfirmed():

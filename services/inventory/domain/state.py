@@ -40,6 +40,7 @@ class Lot(msgspec.Struct, frozen=True, gc=False):
     in_specification: bool
     turn: Turn
     contents: dict[str, str]  # of the ruling assay: element -> share of the mass
+    lay_in: tuple[str, ...] = ()  # the depots that it was moved out of
 
 
 class Shelf(msgspec.Struct, frozen=True, gc=False):
@@ -84,6 +85,7 @@ class Draw(msgspec.Struct, frozen=True, gc=False):
     mass_g: int  # nominal
     decision: str = ""  # that it was drawn under
     weighed_g: int | None = None
+    weighed_by: frozenset[str] = frozenset()  # who vouches for that; nobody: by an earlier build
     overtaken: frozenset[str] = frozenset()  # proposals of what it weighs that waited when it was weighed otherwise
 
 
@@ -157,6 +159,8 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     own: bool = True  # the Reserve's; not for an agreement that is suspended
     by: str | None = None  # who put it on, and nobody has confirmed it yet
     lapses_at: datetime | None = None  # None: it does not, without anybody's word
+    suspended_by: str | None = None  # who suspended the agreement that it follows from
+    suspended_to: datetime | None = None  # past it, a second person has confirmed that suspension, or it is about to be off
 
 
 class EndedHold(msgspec.Struct, frozen=True, gc=False):
@@ -173,6 +177,16 @@ class Suspense(msgspec.Struct, frozen=True, gc=False):
     mass_g: int
     weighed_by: frozenset[str]  # both of them
     sign_by: date
+
+
+class Drift(msgspec.Struct, frozen=True, gc=False):
+    """What draws have weighed more than they were (below zero, less), together: of this block of draws, and of the block before."""
+
+    draws: int = 0  # in this block
+    out_g: int = 0
+    squares: int = 0  # of the grams that a scale may be wrong by, summed
+    before_out_g: int = 0
+    before_squares: int = 0
 
 
 class Move(msgspec.Struct, frozen=True, gc=False):
@@ -215,7 +229,8 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     holds: immutables.Map[HoldId, Hold] = immutables.Map()
     held: immutables.Map[str, HeldRound] = immutables.Map()  # by decision
     stops: immutables.Map[str, tuple[HoldId, ...]] = immutables.Map()  # stop key -> the holds on it
-    ended: immutables.Map[str, EndedHold] = immutables.Map()  # stop key -> the last that nobody had confirmed
+    ended: immutables.Map[str, tuple[EndedHold, ...]] = immutables.Map()  # stop key -> each person's last that nobody had confirmed
+    drift: Drift = Drift()
     suspense: immutables.Map[DrawId, Suspense] = immutables.Map()
     moves: immutables.Map[MoveId, Move] = immutables.Map()
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature

@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from services.inventory.domain.state import Move, Stockpile, Suspense
+from services.inventory.domain.weighing import weighed
 from services.inventory.events import DifferenceSettled, DrawMoved, DrawWeighedAgain, LotMoved, MoveRatificationMissed, MoveRatified
 
 type Unsigned = DrawWeighedAgain | DifferenceSettled | LotMoved | DrawMoved | MoveRatified | MoveRatificationMissed
@@ -11,14 +12,16 @@ type Unsigned = DrawWeighedAgain | DifferenceSettled | LotMoved | DrawMoved | Mo
 def with_unsigned(state: Stockpile, event: Unsigned) -> Stockpile:
     match event:
         case DrawWeighedAgain():
-            draw = replace(state.draws[event.draw], weighed_g=event.weighed_g)
-            weighed_by = frozenset({event.first_by, event.weighed_by})
+            before, weighed_by = state.draws[event.draw], frozenset({event.first_by, event.weighed_by})
+            draw = replace(before, weighed_g=event.weighed_g, weighed_by=weighed_by)
+            drift = weighed(state.drift, draw.mass_g, before.weighed_g, event.weighed_g)
             lacks = Suspense(event.partner, event.mass_g - event.weighed_g, weighed_by, event.sign_by)
-            return replace(state, draws=state.draws.set(event.draw, draw), suspense=state.suspense.set(event.draw, lacks))
+            return replace(state, draws=state.draws.set(event.draw, draw), suspense=state.suspense.set(event.draw, lacks), drift=drift)
         case DifferenceSettled():
             return replace(state, suspense=state.suspense.delete(event.draw))
         case LotMoved():
-            lot = replace(state.lots[event.lot], depot=event.to_depot)
+            lot = state.lots[event.lot]
+            lot = replace(lot, depot=event.to_depot, lay_in=(*lot.lay_in, event.from_depot))
             move = Move(event.lot, event.moved_by, event.ratify_by)
             return replace(state, lots=state.lots.set(event.lot, lot), moves=state.moves.set(event.move, move))
         case DrawMoved():

@@ -31,13 +31,17 @@ class StockDrawn(StockpileEvent, frozen=True, kw_only=True, tag="inventory.stock
     remaining_g: Grams  # of the release
 
 
-class DrawWeighed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_weighed.v1"):
+class DrawWeighed(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.draw_weighed.v1"):
     draw: DrawId
     partner: str
     parcels: tuple[Parcel, ...]
     mass_g: Grams
     weighed_g: Grams
     difference_g: SignedGrams  # weighed, less what the books held before: the nominal mass or an earlier weighing
+    weighed_by: str | None = None  # None: by a build in which who had weighed goods could dispatch them alone
+    together_g: SignedGrams | None = (
+        None  # what the last draws of the product are out by, this one among them, if another person had to sign
+    )
 
 
 class DrawDispatched(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_dispatched.v1"):

@@ -20,6 +20,9 @@ class HoldPutOn(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, t
     put_on_by: str | None = None  # None: it follows from something else, or by an earlier build
     lapses_at: datetime | None = None  # unless a second person confirms it; None: it stands by itself
     takes_on: HoldId | None = None  # the hold on the depot that the lot was moved out of, which goes on as this one
+    alone_since: datetime | None = None  # when the same person first stopped any of it, which nobody has confirmed yet; None: earlier build
+    suspended_by: str | None = None  # who suspended the agreement that it follows from; None: nobody, or by an earlier build
+    suspended_to: datetime | None = None  # when that suspension lapses, unless a second person confirms it
 
 
 class HoldConfirmed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.hold_confirmed.v1"):

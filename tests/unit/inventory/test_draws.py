@@ -178,6 +178,7 @@ def test_a_draw_over_both_takes_lots_first():
 def test_rights_stand_in_for_missing_lots_only_when_asked():
     story = a_stockpile(lot("lot_1", 1), lot("lot_2", 4), right(units=4), FIVE_TO_JAPAN, hold("lot", "lot_2"))
     story.when(draw(units=3)).refused(Reason.ON_HOLD)
+    story.when(draw(units=3, assign_rights=True, partner=None)).refused(Reason.RIGHTS_NOT_ASKED, "/assign_rights")
     story = story.when(draw(units=3, assign_rights=True))
     drawn, assigned = story.events
     assert lots_of(drawn) == {"lot_1": 1}

@@ -11,6 +11,7 @@ from services.allocation import events as allocation
 from services.inventory import events as inventory
 from shared.journal.record import canonical
 from shared.terms.acting import Approval
+from shared.terms.apart import Apart
 from shared.terms.approval import approve
 from shared.terms.authority import Cited
 from shared.terms.countersigning import CommandPaper
@@ -96,8 +97,10 @@ async def test_what_one_person_did_after_two_were_asked_is_found(tmp_path: Path)
 async def test_what_one_person_did_in_an_older_build_is_listed_and_fails_nothing(tmp_path: Path):
     report = await audited(tmp_path, covered({**told(), "lose": stock(LOSS, DAY_AFTER)}))
     [control] = [result for result in report.checks if result.check == "control"]
-    assert report.ok and len(control.listed) >= 4  # the product, its lot, its right, and the loss
-    assert {each.what for each in control.listed} == {"one person did this (before its rule was in force)"}
+    assert report.ok and len(control.listed) >= 5  # the product, its lot, its right, the loss, and the dispatch
+    dispatched = f"sub_operator is {Apart.DISPATCHES.than}: {Apart.DISPATCHES}"
+    listed = {f"{what} (before its rule was in force)" for what in ("one person did this", dispatched)}
+    assert {each.what for each in control.listed} == listed
 
 
 WROTE_OFF = inventory.AssignmentDelivered(

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from reserve.audit.approvers import Approvers
 from reserve.audit.evidence import Recorded
 from reserve.audit.protecting import Protecting
@@ -27,6 +29,44 @@ class History:
         lapses = None if by is None else lapses_at(at)
         return self._see(f"stop {hold}", hours, inventory.HoldPutOn(**told, expires_on=None, put_on_by=by, lapses_at=lapses))
 
+    def stops_what(self, hours: int, what: str, *, hold: Any, by: str = "ann", to: int | None = None, marked: bool = True) -> "History":
+        """`to`: when it lapses, if it is not 72 hours later. `marked`: by a build in which scopes count once."""
+        scope, _, target = what.partition("/")
+        lapses = lapses_at(NOON + timedelta(hours=hours)) if to is None else NOON + timedelta(hours=to)
+        told: dict[str, Any] = {"product": PRODUCT, "hold": hold, "scope": scope, "target": target or None, "reason": "", "authority": ""}
+        since = lapses - timedelta(hours=72) if marked else None
+        put = inventory.HoldPutOn(**told, expires_on=None, put_on_by=by, lapses_at=lapses, alone_since=since)
+        return self._see(f"stop {hold}", hours, put)
+
+    def lies(self, lot: Any, depot: str, moved_to: str | None = None) -> "History":
+        assay: Any = None
+        told: dict[str, Any] = {"product": PRODUCT, "lot": lot, "units": 2}
+        more: dict[str, Any] = {
+            "nominal_unit_g": 1,
+            "mass_g": 2,
+            "status": "available",
+            "serials": (),
+            "origin": "",
+            "expires_on": None,
+            "right": None,
+        }
+        taken = inventory.LotTakenIn(**told, **more, depot=depot, custody_model="segregated", assay=assay)
+        story = self._see("", 0, taken)
+        if moved_to is None:
+            return story
+        moves: dict[str, Any] = {"move": "mov_1", "from_depot": depot, "to_depot": moved_to, "mass_g": 2, "cause": "fire", "moved_by": "x"}
+        return story._see("", 0, inventory.LotMoved(**told, **moves, ratify_by=NOON))
+
+    def released(self, partner: str, *lots: Any) -> "History":
+        """Two units, of these lots if any are named."""
+        release: Any = f"rel_{partner}"
+        told: dict[str, Any] = {"round": "", "decision": "", "award": "", "request": "", "rights_g": 0, "mass_g": 2}
+        units = (inventory.UnitCount(nominal_unit_g=1, units=2),)
+        given: dict[str, Any] = {"product": PRODUCT, "release": release, "partner": partner}
+        story = self._see("", 0, inventory.StockReleased(**given, **told, units=units, expires_on=NOON.date()))
+        pins = tuple(inventory.PinnedUnits(lot=lot, nominal_unit_g=1, units=1) for lot in lots)
+        return story._see("", 0, inventory.StockPinned(**given, lots=pins)) if lots else story
+
     def goes_on(self, hours: int, until: int | None, by: str | None = "ann") -> "History":
         """With a lot that is moved out of what `hld_1` stops."""
         told: dict[str, Any] = {"product": PRODUCT, "scope": "lot", "target": "lot_1", "reason": "", "authority": "move mov_1"}
@@ -40,13 +80,18 @@ class History:
     def off(self, hours: int, hold: Any = "hld_1", authority: str | None = None) -> "History":
         return self._see("off", hours, inventory.HoldLifted(product=PRODUCT, hold=hold, reason="", authority=authority))
 
-    def suspends(self, hours: int, by: Any) -> "History":
-        told: dict[str, Any] = {"agreement": "agr_1", "partner": "JP", "products": (), "hold": "hld_1", "reason": "", "suspended_by": by}
+    def suspends(self, hours: int, by: Any, *products: str, agreement: str = "agr_1") -> "History":
+        told: dict[str, Any] = {"agreement": agreement, "partner": "JP", "hold": "hld_1", "reason": "", "suspended_by": by}
+        told |= {"products": products}
         return self._see("suspend", hours, allocation.AgreementSuspended(**told, lapses_at=lapses_at(NOON + timedelta(hours=hours))))
 
     def confirms_suspension(self, hours: int, by: Any) -> "History":
         told: dict[str, Any] = {"agreement": "agr_1", "partner": "JP", "hold": "hld_1", "confirmed_by": by}
         return self._see("confirm", hours, allocation.AgreementSuspensionConfirmed(**told))
+
+    def resumed(self, hours: int) -> "History":
+        told: dict[str, Any] = {"agreement": "agr_1", "partner": "JP", "products": (), "hold": "hld_1", "reason": ""}
+        return self._see("resumed", hours, allocation.AgreementResumed(**told))
 
     def _see(self, place: str, hours: int, event: Any) -> "History":
         at = NOON + timedelta(hours=hours)
@@ -61,6 +106,10 @@ class History:
         self._protecting.finish()
         [result] = [each for each in self.findings.results() if each.check == Check.CONTROL.name.lower()]
         return [each.place for each in result.failures]
+
+    def listed(self) -> list[str]:
+        [result] = [each for each in self.findings.results() if each.check == Check.CONTROL.name.lower()]
+        return [each.place for each in result.listed]
 
 
 def test_what_nobody_confirms_is_off_in_time():
@@ -102,3 +151,54 @@ def test_what_goes_on_with_a_lot_that_is_moved_lapses_as_it_would_have_in_its_de
     confirmed = History().stops(0).confirms(1, "bob")
     assert confirmed.goes_on(60, None, None).found(1000) == []
     assert History().stops(0).goes_on(1, 72).goes_on(2, 72).off(72).off(72, "hld_2").found(73) == []
+
+
+def estate() -> History:
+    """Lot 1 in Fremantle, lot 2 brought from there to Kwinana, lot 3 in Perth. Japan may have any, the United States lot 3."""
+    goods = History().lies("lot_1", "Fremantle").lies("lot_2", "Fremantle", "Kwinana").lies("lot_3", "Perth")
+    return goods.released("JP").released("US", "lot_3")
+
+
+SAME = [
+    ("partner/JP", "all"),
+    ("product", "lot/lot_1"),
+    ("partner/JP", "depot/Fremantle"),
+    ("depot/Fremantle", "lot/lot_2"),
+    ("depot/Fremantle", "depot/Kwinana"),
+    ("lot/lot_3", "partner/US"),
+]
+OTHER = [("partner/JP", "partner/US"), ("lot/lot_1", "lot/lot_2"), ("depot/Perth", "depot/Kwinana"), ("partner/US", "lot/lot_1")]
+
+
+@pytest.mark.parametrize(("one", "other"), [*SAME, *((other, one) for one, other in SAME)])
+def test_another_scope_that_stops_any_of_the_same_renews_it(one: str, other: str):
+    told = estate().stops_what(0, one, hold="hld_1").off(72)
+    assert told.stops_what(80, other, hold="hld_2").found(81) == ["stop hld_2"]
+    assert estate().stops_what(0, one, hold="hld_1").off(72).stops_what(80, other, hold="hld_2", by="bob").found(81) == []
+    assert estate().stops_what(0, one, hold="hld_1").off(72).stops_what(72 + 7 * 24, other, hold="hld_2").found(73) == []
+    with_it = estate().stops_what(0, one, hold="hld_1").stops_what(10, other, hold="hld_2", to=72)
+    assert with_it.off(72).off(72, "hld_2").found(81) == []
+    assert estate().stops_what(0, one, hold="hld_1").stops_what(10, other, hold="hld_2").off(72).off(82, "hld_2").found(83) == [
+        "stop hld_2"
+    ]
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER)
+def test_what_stops_nothing_of_the_same_renews_nothing(one: str, other: str):
+    assert estate().stops_what(0, one, hold="hld_1").off(72).stops_what(80, other, hold="hld_2").found(81) == []
+
+
+def test_what_an_earlier_build_let_pass_is_listed():
+    told = estate().stops_what(0, "partner/JP", hold="hld_1", marked=False).off(72).stops_what(80, "all", hold="hld_2", marked=False)
+    assert told.found(81) == [] and told.listed() == ["stop hld_2"]
+    told = estate().stops_what(0, "all", hold="hld_1", marked=False).off(72).stops_what(80, "all", hold="hld_2", marked=False)
+    assert told.found(81) == ["stop hld_2"]
+
+
+def test_a_hold_goes_on_with_no_suspension_of_the_same_person_nor_the_other_way_round():
+    assert History().suspends(0, "ann", PRODUCT).resumed(72).stops_what(80, "partner/JP", hold="hld_2").found(81) == ["stop hld_2"]
+    assert History().suspends(0, "ann", PRODUCT).resumed(72).stops_what(80, "partner/US", hold="hld_2").found(81) == []
+    assert History().suspends(0, "ann", "tin").resumed(72).stops_what(80, "partner/JP", hold="hld_2").found(81) == []
+    assert History().stops_what(0, "all", hold="hld_9").off(72, "hld_9").suspends(80, "ann", PRODUCT).found(81) == ["suspend"]
+    twice = History().stops_what(0, "lot/lot_9", hold="hld_9").off(72, "hld_9").suspends(0, "ann", PRODUCT).resumed(72)
+    assert twice.suspends(80, "ann", PRODUCT, agreement="agr_2").found(81) == ["suspend"]
