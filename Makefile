@@ -60,6 +60,7 @@ check: setup ## style, types, who may import whom, and that each command says wh
 	@$(VENV)/bin/lint-imports
 	@$(RUN) reserve.controls > /dev/null
 	@$(RUN) reserve.free_text > /dev/null
+	@$(RUN) reserve.statements > /dev/null
 	@$(RUN) reserve.settings > /dev/null
 
 bench: setup ## how fast it is: a line of JSON a figure, then the targets that were missed; ONLY=name for one bench

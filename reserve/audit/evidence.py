@@ -56,8 +56,16 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     shard: int
     position: int
+    type: str
+    stream: str
+    partner: str | None
+    effective_on: str
+    recorded_at: datetime
+    correlation_id: str
     salt: str
     event_hash: str
+    chain_hash: str
+    hashed: str  # the JSON that the event hash covers
     postings: tuple[PostedLine, ...]
 
     @property

@@ -5,7 +5,7 @@ checked by it. What is audited is the cut that the last checkpoint covers; the s
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from reserve.audit import hashes
 from reserve.audit.anchors import Anchor, Anchors
@@ -17,11 +17,12 @@ from reserve.audit.checkpoints import Checkpoints
 from reserve.audit.consignees import Consignees
 from reserve.audit.control import Control
 from reserve.audit.dating import Dating
-from reserve.audit.decisions import faults_of
+from reserve.audit.deciding import decide_again
 from reserve.audit.deliveries import Deliveries
 from reserve.audit.differences import Differences
 from reserve.audit.emergencies import Emergencies
 from reserve.audit.endorsements import Endorsements
+from reserve.audit.entries import faults_of
 from reserve.audit.evidence import SOURCES, Evidence, LedgerEntry, Recorded
 from reserve.audit.facilities import Facilities
 from reserve.audit.given_back import GivenBack
@@ -42,12 +43,10 @@ from reserve.audit.policies import Policies
 from reserve.audit.protecting import Protecting
 from reserve.audit.quorum import Quorums
 from reserve.audit.release_orders import ReleaseOrders
-from reserve.audit.release_orders import faults_of as faults_of_pins
 from reserve.audit.report import Check, Findings, Report
 from reserve.audit.rounds import Rounds
 from reserve.audit.screening import Screening
 from reserve.audit.stock import Stock
-from reserve.audit.tender_decisions import faults_of as faults_of_tender
 from reserve.audit.tenders import Tenders
 from reserve.audit.texts import Texts
 from reserve.audit.uses import Uses
@@ -102,7 +101,8 @@ async def audit(
 class _Line:
     """A shard of a source's journal, read as far as the next record."""
 
-    def __init__(self, service: str, shard: int, pages: AsyncIterator[Sequence[Recorded]]) -> None:
+    def __init__(self, service: str, shard: int, pages: AsyncIterator[Sequence[Recorded]], journal: Journal) -> None:
+        self._journal = journal
         self.service = service
         self.shard = shard
         self.name = f"{service}/{shard}"
@@ -111,7 +111,8 @@ class _Line:
         self._records = _each(pages)
 
     async def advance(self) -> None:
-        self.next = await anext(self._records, None)
+        record = await anext(self._records, None)
+        self.next = None if record is None else self._journal.readable(self.shard, record)
         self.leaf = b"" if self.next is None else hashes.leaf_of(self.next.place(self.service), self.next)
 
 
@@ -177,7 +178,7 @@ class _Walk:
         for service in SOURCES:
             for shard, head in sorted((await self._evidence.heads(service)).items()):
                 self.heads[f"{service}/{shard}"] = head
-                line = _Line(service, shard, self._evidence.journal(service, shard))
+                line = _Line(service, shard, self._evidence.journal(service, shard), self._journals[service])
                 self._lines[line.name] = line
                 await self._advance(line)
         self._entry = await anext(self._entries, None)
@@ -217,7 +218,11 @@ class _Walk:
             *(self._release_orders, self._texts, self._parked, self._laboratories),
         )
         for part in parts:
-            part.finish()
+            try:
+                part.finish()
+            except Exception as error:  # noqa: BLE001  as above
+                what = f"{type(part).__name__.lower()} cannot be settled: {error!r}"
+                self._findings.look(Check.SHAPES, False, "the end of the history", what)
         for name in self._lines:
             place, what = self._forks.get(name, (name, ""))
             self._findings.look(Check.FORKS, not what, place, what)
@@ -242,24 +247,7 @@ class _Walk:
                 await self._pass(line, None)
 
     async def check_decisions(self) -> None:
-        for round in self.rounds.to_check:
-            published = await self._evidence.document("allocation", round.certified.decision)
-            file = await self._evidence.document("allocation", round.proposed.file)
-            named = round.certified.release_order
-            order = None if named is None else await self._evidence.document("allocation", named)
-            faults = list(faults_of(round, published, file, order))
-            self._findings.look(Check.DECISIONS, not faults, round.place, "; ".join(faults))
-        self.rounds.to_check.clear()
-        for tender in self.tenders.to_check:
-            names = (tender.certified.decision, tender.proposed.file, tender.certified.release_order)
-            documents = [await self._evidence.document("allocation", name) for name in names]
-            faults = list(faults_of_tender(tender, *documents))
-            self._findings.look(Check.DECISIONS, not faults, tender.place, "; ".join(faults))
-        self.tenders.to_check.clear()
-        for released in self._release_orders.to_check:
-            faults = list(faults_of_pins(released, await self._evidence.document("allocation", released.order)))
-            self._findings.look(Check.RELEASES, not faults, released.place, "; ".join(faults))
-        self._release_orders.to_check.clear()
+        await decide_again(self._evidence, self._findings, self.rounds, self.tenders, self._release_orders)
 
     async def _take_leaf(self, index: int, leaf: bytes) -> None:
         entry = await self._entry_of(index)
@@ -317,8 +305,8 @@ class _Walk:
         if fault is None:
             self._checkpoints.witnesses.take_leaf(self.tree.size, line.service, record)
         if entry is not None:
-            same = (entry.place, entry.event_hash) == (place, record.event_hash)
-            self._findings.look(Check.ENTRIES, same, f"leaf {entry.leaf_index}", f"the entry is of {entry.place}, and the leaf of {place}")
+            faults = list(faults_of(entry, line.service, record))
+            self._findings.look(Check.ENTRIES, not faults, f"leaf {entry.leaf_index}", "; ".join(faults))
         await self._pass(line, entry)
 
     async def _pass(self, line: _Line, entry: LedgerEntry | None) -> None:
@@ -329,41 +317,49 @@ class _Walk:
         self.events += 1
         event = self._journals[line.service].follow(line.shard, record)
         await self._advance(line)
-        if event is not None:
-            self.books.post(place, event, entry)
-            self._stock.see(place, record.effective_on, event)
-            self._held.see(place, record.effective_on, event)
-            self._owed.see(place, record.effective_on, event)
-            self._performance.see(place, record.effective_on, event)
-            self.approvers.see(place, record, event)
-            self._endorsements.see(place, record, event)
-            self.rounds.see(place, record, event)
-            self._quorums.see(place, record, event)
-            self._uses.see(line.service, place, record, event)
-            self._protecting.see(place, record, event)
-            self._parked.see(line.service, place, record, event)
-            self._differences.see(place, record, event)
-            self._moves.see(place, record, event)
-            self._persons.see(place, record, event)
-            self._given_back.see(place, record, event)
-            self._interests.see(place, record, event)
-            self.authority.see(line.service, place, record, event)
-            self._control.see(line.service, place, record, event)
-            self._dating.see(line.service, place, record, event)
-            self._checkpoints.witnesses.reach.see(line.service, place, record, event)
-            self._emergencies.see(place, record, event)
-            self._screening.see(place, record, event)
-            self.consignees.see(place, record, event)
-            self.policies.see(place, record, event)
-            self.facilities.see(place, event)
-            self._loans.see(place, record, event)
-            self.deliveries.see(place, event)
-            self._holdings.see(place, record, event)
-            self._material.see(place, record, event)
-            self._laboratories.see(place, record, event)
-            self.tenders.see(place, record, event)
-            self._release_orders.see(place, record, event)
-            self._texts.see(line.service, place, record, event)
+        if event is None:
+            return
+        try:
+            self._look_at(line.service, place, record, event, entry)
+        except Exception as error:  # noqa: BLE001  what was changed may be anything, and no check is made for all of that
+            self._findings.look(Check.SHAPES, False, place, f"cannot be followed by the checks of its meaning: {error!r}")
+
+    def _look_at(self, service: str, place: str, record: Recorded, event: Any, entry: LedgerEntry | None) -> None:
+        """What the event means."""
+        self.books.post(place, event, entry)
+        self._stock.see(place, record.effective_on, event)
+        self._held.see(place, record.effective_on, event)
+        self._owed.see(place, record.effective_on, event)
+        self._performance.see(place, record.effective_on, event)
+        self.approvers.see(place, record, event)
+        self._endorsements.see(place, record, event)
+        self.rounds.see(place, record, event)
+        self._quorums.see(place, record, event)
+        self._uses.see(service, place, record, event)
+        self._protecting.see(place, record, event)
+        self._parked.see(service, place, record, event)
+        self._differences.see(place, record, event)
+        self._moves.see(place, record, event)
+        self._persons.see(place, record, event)
+        self._given_back.see(place, record, event)
+        self._interests.see(place, record, event)
+        self.authority.see(service, place, record, event)
+        self._control.see(service, place, record, event)
+        self._dating.see(service, place, record, event)
+        self._checkpoints.witnesses.reach.see(service, place, record, event)
+        self._emergencies.see(place, record, event)
+        self._screening.see(place, record, event)
+        self.consignees.see(place, record, event)
+        self.policies.see(place, record, event)
+        self.facilities.see(place, event)
+        self._loans.see(place, record, event)
+        self.deliveries.see(place, event)
+        self._holdings.see(place, record, event)
+        self._material.see(place, record, event)
+        self._laboratories.see(place, record, event)
+        self.tenders.see(place, record, event)
+        self._release_orders.see(place, record, event)
+        self._texts.see(service, place, record, event)
 
     async def _advance(self, line: _Line) -> None:
         self._by_leaf.pop(line.leaf, None)

@@ -3,6 +3,7 @@
 After a fault a line goes on from what it was shown, so that one fault is one failure.
 """
 
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -21,12 +22,15 @@ from shared.journal.codec import Codec, UnknownType
 from shared.journal.places import Histories
 from shared.journal.record import partner_of
 
-_codecs = {
+CODECS = {
     "inventory": Codec(inventory.Event, INVENTORY_UPCASTERS),
     "allocation": Codec(allocation.Event, UPCASTERS),
     "loans": Codec(loans.Event, LOANS_UPCASTERS),
     "ledger": Codec(ledger.Event),
 }
+
+
+_NO_TIME = "1970-01-01T00:00:00.000000Z"  # of a first record whose own is none
 
 
 class Journal:
@@ -43,6 +47,18 @@ class Journal:
     def end(self, shard: int) -> int:
         """The position that has been read up to."""
         return self._ends.get(shard, (0, "", ""))[0]
+
+    def readable(self, shard: int, record: Recorded) -> Recorded:
+        """The next record of a shard, as all else can read it: in the place of a time that is none, that of the record before."""
+        fine_time, fine_day = is_time(record.recorded_at), is_day(record.effective_on)
+        if fine_time and fine_day:
+            return record
+        place = record.place(self.service)
+        for name, fine in (("recorded_at", fine_time), ("effective_on", fine_day)):
+            said = getattr(record, name)
+            self._findings.look(Check.SHAPES, fine, place, f"{name} is {said!r}, which is no {'time' if name == 'recorded_at' else 'day'}")
+        recorded_at = record.recorded_at if fine_time else self._ends.get(shard, (0, "", ""))[2] or _NO_TIME
+        return msgspec.structs.replace(record, recorded_at=recorded_at, effective_on=record.effective_on if fine_day else recorded_at[:10])
 
     def follow(self, shard: int, record: Recorded) -> Any:
         """The event, or None if it does not read as one."""
@@ -89,7 +105,7 @@ class Journal:
         """What the event says, or None."""
         look = self._findings.look
         try:
-            event = _codecs[self.service].decode(record.type, record.data)
+            event = CODECS[self.service].decode(record.type, record.data)
         except (UnknownType, KeyError, msgspec.DecodeError) as error:
             look(Check.SHAPES, False, place, f"{record.type}: {error}")
             return None
@@ -97,6 +113,21 @@ class Journal:
         fine = record.partner in whose and hashes.canonical(msgspec.json.decode(record.data)) == record.data
         look(Check.SHAPES, fine, place, "is of another partner than its record, or not in canonical JSON")
         return event
+
+
+def is_time(text: str) -> bool:
+    """Whether it is one as journals write it: "2026-01-06T00:00:00.000000Z"."""
+    try:
+        return len(text) == len(_NO_TIME) and text[-1] == "Z" and datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def is_day(text: str) -> bool:
+    try:
+        return len(text) == len("2026-01-06") and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _covers(record: Recorded) -> bool:

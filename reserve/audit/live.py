@@ -105,7 +105,12 @@ class LiveEvidence:
     async def _leaves(self, size: int, history: int | None) -> AsyncIterator[Sequence[bytes]]:
         for start in range(0, size, _BUNDLE):
             width = min(_BUNDLE, size - start)
-            bundle = await self._get(f"{_log_at(history)}/tile/entries/{_tile_path(start // _BUNDLE, width)}")
+            try:
+                bundle = await self._get(f"{_log_at(history)}/tile/entries/{_tile_path(start // _BUNDLE, width)}")
+            except ProblemAnswer as problem:
+                if problem.code == "tile_not_found":
+                    return  # the log ends before what was signed of it, which is for who reads it to say
+                raise
             yield _unbundled(bundle)
 
     async def _pages[T](self, path: str, kind: type[T], service: str = LEDGER) -> AsyncIterator[Sequence[T]]:

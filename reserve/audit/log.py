@@ -11,7 +11,7 @@ from reserve.audit.evidence import LEDGER, Evidence
 from reserve.audit.hashes import Tree
 from reserve.audit.journals import Journal
 from reserve.audit.logs import Logs
-from reserve.audit.report import Check, Findings, Report
+from reserve.audit.report import OVER_HTTP, Check, Findings, Report
 from services.ledger.events import CheckpointSigned, CheckpointWitnessed
 
 
@@ -21,8 +21,9 @@ async def read_ledger(evidence: Evidence, findings: Findings, checkpoints: Check
     events = 0
     for shard in sorted(await evidence.heads(LEDGER)):
         async for page in evidence.journal(LEDGER, shard):
-            for record in page:
+            for said in page:
                 events += 1
+                record = journal.readable(shard, said)
                 event = journal.follow(shard, record)
                 if isinstance(event, CheckpointSigned):
                     checkpoints.see(record, event)
@@ -40,7 +41,7 @@ class Walked(msgspec.Struct, frozen=True):
 
 
 async def report_on(
-    evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, walked: Walked, checks: Collection[Check] = Check
+    evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, walked: Walked, checks: Collection[Check] = OVER_HTTP
 ) -> Report:
     """`checks`: that were made. `walked`: to the end of the log that goes on."""
     cut, tree, witnesses = checkpoints.cut, walked.tree, checkpoints.witnesses

@@ -57,7 +57,14 @@ class Check(StrEnum):
     ANCHORS = "what was seen of this log before still stands in it"
     APPROVALS = "approvers other than the proposer signed it"
     CONTROL = "nothing that moves value was done by one person"
+    READ_TABLES = "every table that is read is what the events make anew"
+    KEPT_TABLES = "what services keep beside their events is what these give"
+    TILES = "every tile of the log is its leaves'"
     TEXTS = "what people typed is what events hold commitments to, and what was erased is gone"
+
+
+IN_THE_DATABASE = (Check.READ_TABLES, Check.KEPT_TABLES, Check.TILES)  # by who has it, and the folder: nobody else is shown all of that
+OVER_HTTP = tuple(check for check in Check if check not in IN_THE_DATABASE)
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -96,6 +103,12 @@ class Report(msgspec.Struct, frozen=True):
     fork: ForkProof | None = None
     witnessed: int = 0  # leaves that the pinned witnesses vouch for; what comes after them, only the log's key says
     witnessed_at: datetime | None = None  # when they last did
+
+
+def joined(report: Report, found: "Findings", checks: Collection[Check]) -> Report:
+    """The report, with what else was looked at in the same run."""
+    ok = report.ok and not any(found.failed[check] for check in checks)
+    return msgspec.structs.replace(report, ok=ok, anchored=ok and report.anchored, checks=report.checks + found.results(checks))
 
 
 class Findings:

@@ -65,7 +65,8 @@ async def follow(evidence: Evidence, shard: Shard) -> AsyncIterator[Page | Follo
     findings = Findings()
     journal = Journal(shard.service, findings, shard.histories)
     events = 0
-    async for records in evidence.journal(shard.service, shard.number):
+    async for page in evidence.journal(shard.service, shard.number):
+        records = [journal.readable(shard.number, record) for record in page]
         covered = next((index for index, record in enumerate(records) if record.position > shard.upto), len(records))
         if covered:
             yield _page(journal, shard, records[:covered])

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import asyncpg
 import msgspec
 from rich.console import Console
 from rich.markup import escape
@@ -15,14 +16,16 @@ from reserve.audit.anchors import Anchor
 from reserve.audit.history import audit
 from reserve.audit.integrity import audit_integrity
 from reserve.audit.live import UNANSWERED, LiveEvidence
-from reserve.audit.report import Check, Report
+from reserve.audit.report import IN_THE_DATABASE, Check, Findings, Report, joined
 from reserve.audit.shards import Processes, ShardFailed
 from reserve.commands.audit_state import keep, kept
 from reserve.commands.caller import caller_at
+from reserve.commands.database import owner_url
 from reserve.commands.failure import fail, why
 from reserve.commands.forks import write_fork
 from reserve.commands.receipt import log_keys, witness_policy
 from reserve.commands.token import client_of
+from reserve.operate.served import look_at_served
 from services.ledger.receipt import ReceiptInvalid, verify_receipt
 from shared.proofs.policy import WitnessPolicy
 from shared.proofs.signed_note import VerifierKey
@@ -64,9 +67,20 @@ async def _verify(asked: Asked, pinned: Sequence[VerifierKey], anchors: Sequence
         async with _evidence(asked) as evidence:
             if asked.integrity:
                 return await audit_integrity(evidence, partial(Processes, partial(_evidence, asked)), pinned, anchors, policies)
-            return await audit(evidence, pinned, anchors, policies)
+            report = await audit(evidence, pinned, anchors, policies)
+        return await _with_served(report, asked.folder) if asked.url is None else report
     except (*UNANSWERED, ShardFailed) as error:
         fail(f"the audit could not be finished: {why(error)}")
+
+
+async def _with_served(report: Report, folder: Path) -> Report:
+    """With what is looked at in the database and the folder, which whoever runs the deployment has."""
+    findings = Findings()
+    try:
+        await look_at_served(findings, owner_url(folder), folder)
+    except (OSError, asyncpg.PostgresConnectionError) as error:
+        fail(f"the audit could not be finished: the database does not answer: {why(error)}")
+    return joined(report, findings, IN_THE_DATABASE)
 
 
 @asynccontextmanager
@@ -110,6 +124,8 @@ def show(report: Report, seconds: float) -> None:
             console.print(f"[red]{result.check}[/] and {result.failed - len(result.failures):,} more")
         for each in result.listed:
             console.print(f"[dim]{result.check}:[/] {escape(each.place)}: {escape(each.what)}", soft_wrap=True)
+    if not any(result.check == Check.READ_TABLES.name.lower() for result in report.checks):
+        console.print("tables and tiles were not compared with the events: that needs the database and the folder (--live)")
     if not any(result.check == Check.SUMS.name.lower() for result in report.checks):
         console.print("only the integrity was looked at: nothing is said of what the events mean, or of the ledger's books")
     verdict = "[green]all of it holds[/]" if report.ok else "[bold red]it does not hold[/]"

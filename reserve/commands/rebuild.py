@@ -11,16 +11,18 @@ from rich.table import Column, Table
 
 from reserve.commands.database import journaled, owner_url
 from reserve.commands.failure import CHECK_FAILED, fail, why
+from reserve.operate.served import said_of
 from services.registry import service
-from shared.process.rebuild import Compared, Disturbed, rebuild_and_compare, rebuild_and_swap
-from shared.process.service import Service
+from shared.process.rebuild import Compared, Disturbed, JournalShort, rebuild_and_compare, rebuild_and_swap
 
 
 def compare(name: str, folder: Path) -> list[Compared]:
     """The database is the one of DATABASE_OWNER_URL, or the folder's own."""
-    found = _rebuildable(name)
+    found = service(journaled(name))
     try:
         compared = asyncio.run(rebuild_and_compare(found, owner_url(folder)))
+    except JournalShort as error:
+        fail(f"{name} cannot be made anew: {error}", CHECK_FAILED)
     except (OSError, asyncpg.PostgresError) as error:
         fail(f"the database does not answer: {why(error)}", CHECK_FAILED)
     # SQLAlchemy's names are a kind of str that msgspec does not write.
@@ -29,20 +31,15 @@ def compare(name: str, folder: Path) -> list[Compared]:
 
 def swap(name: str, folder: Path) -> dict[str, int]:
     """Rows by table, once the rebuilt tables are the live ones."""
-    found = _rebuildable(name)
+    found = service(journaled(name))
     try:
         return asyncio.run(rebuild_and_swap(found, owner_url(folder)))
     except Disturbed as error:
         fail(f"nothing was swapped: {error}; repeat it", CHECK_FAILED)
+    except JournalShort as error:
+        fail(f"nothing was swapped: {error}", CHECK_FAILED)
     except (OSError, asyncpg.PostgresError) as error:
         fail(f"the database does not answer: {why(error)}", CHECK_FAILED)
-
-
-def _rebuildable(name: str) -> Service:
-    found = service(journaled(name))
-    if {table.name for table in found.read_tables} <= set(found.kept):
-        fail(f"SERVICE: {name} keeps all of its tables: its journal could not make them anew")
-    return found
 
 
 def show(name: str, compared: list[Compared]) -> None:
@@ -52,6 +49,6 @@ def show(name: str, compared: list[Compared]) -> None:
     console = Console()
     console.print(table)
     for each in compared:
-        for kind, rows in (("live", each.only_live), ("rebuilt", each.only_rebuilt)):
-            for row in rows:
-                console.print(f"[red]{each.table}[/] only {kind}: {escape(row)}", soft_wrap=True)
+        for found in each.differences:
+            where = found.key if found.column is None else f"{found.key}, {found.column}"
+            console.print(f"[red]{name}.{each.table}[/] {escape(where)} {escape(said_of(found))}", soft_wrap=True)

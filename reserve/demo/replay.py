@@ -34,7 +34,7 @@ async def replay(deployment: Deployment, screen: Screen) -> Replayed:
     for name, tables in replayed.tables.items():
         for each in tables:
             if not each.equal:
-                screen.wrong(f"{name}.{each.table} differs: only live {each.only_live}, only rebuilt {each.only_rebuilt}")
+                screen.wrong(f"{name}.{each.table} differs: {each.differences}")
     return replayed
 
 

@@ -7,6 +7,7 @@ from services.inventory.events.upcasts import UPCASTERS as INVENTORY_UPCASTERS
 from services.ledger.api import router
 from services.ledger.domain.controls import CONTROLS
 from services.ledger.domain.log import DECIDER
+from services.ledger.entered import entered
 from services.ledger.events import Event
 from services.ledger.log import Log, keep_log
 from services.ledger.news import News, tell_news
@@ -14,7 +15,7 @@ from services.ledger.order import take_again
 from services.ledger.problems import ApiReason
 from services.ledger.projections import project, take
 from services.ledger.publishing.publisher import Publisher, keep_published
-from services.ledger.tables import APPEND_ONLY, KEPT, metadata
+from services.ledger.tables import APPEND_ONLY, FIRST_ROWS, KEPT, metadata
 from services.ledger.watch import watch_log
 from services.loans import events as loans
 from services.loans.events.upcasts import UPCASTERS as LOANS_UPCASTERS
@@ -52,5 +53,7 @@ SERVICE = Service(
     tasks=(keep_log, tell_news, keep_published, watch_log),
     append_only=APPEND_ONLY,
     kept=KEPT,
+    first_rows=FIRST_ROWS,
+    order=entered,
     before_taking=take_again,
 )

@@ -24,6 +24,8 @@ _ENTRY_COLUMNS = (
     *("type", "stream", "partner", "effective_on", "recorded_at", "correlation_id"),
 )
 _POSTING_COLUMNS = ("leaf_index", "line", "balance", "side", "asset", "account", "amount_g", "status", "effective_on", "recorded_at")
+_NEXT_LEAF = """
+    SELECT size, array(SELECT begins FROM logs WHERE begins >= size) AS begins FROM log_head WHERE id = 0 FOR UPDATE OF log_head"""
 _CHECKPOINT = """
     INSERT INTO checkpoints (size, root, note, covers, signed_at)
     SELECT size + coalesce(begins, 0), root, note, covers, signed_at
@@ -66,12 +68,25 @@ project = InWaves(_checkpoints)
 
 async def take(connection: Connection, facts: Sequence[Fact]) -> None:
     """Other services' events, each source's in order: appended to the log, and posted. Runs in the inbox's cursor transaction."""
-    size = await connection.fetchval("SELECT size FROM log_head WHERE id = 0 FOR UPDATE")
-    entries = [PlacedFact(index, fact, postings(fact.event)) for index, fact in enumerate(facts, start=size)]
+    row = await connection.fetchrow(_NEXT_LEAF)
+    assert row is not None, "the log has a head"
+    size, begins = row["size"], set(row["begins"])
+    entries = []
+    for fact in facts:
+        size = _after_commitments(size, begins)
+        entries.append(PlacedFact(size, fact, postings(fact.event)))
+        size += 1
     await _append(connection, entries)
     await _post(connection, entries)
     await _keep_documents(connection, facts)
-    await connection.execute("UPDATE log_head SET size = $1 WHERE id = 0", size + len(entries))
+    await connection.execute("UPDATE log_head SET size = $1 WHERE id = 0", _after_commitments(size, begins))
+
+
+def _after_commitments(size: int, begins: set[int]) -> int:
+    """The next number that is an entry's: the first of a later history's log is its commitment's. Only a rebuild comes by one."""
+    while size in begins:
+        size += 1
+    return size
 
 
 async def _append(connection: Connection, entries: Sequence[PlacedFact]) -> None:

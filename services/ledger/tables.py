@@ -9,8 +9,8 @@ from sqlmodel import Field, SQLModel
 from shared.journal.columns import json, whole
 
 APPEND_ONLY = ("entries", "postings", "checkpoints", "witnessed", "logs")
-# What other services' events fed, in an order that is nowhere else: no journal rebuilds it. The audit recomputes postings and balances.
-KEPT = ("log_head", "entries", "postings", "balances", "flags", "checkpoints", "witnessed", "logs")
+KEPT = ("logs",)  # written by a restore of everything; the log's own leaves say it
+FIRST_ROWS = ("INSERT INTO log_head VALUES (0, 0)",)
 
 
 class Table(SQLModel, registry=registry()):

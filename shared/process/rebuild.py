@@ -5,9 +5,11 @@ leaves nothing. Journals are read by a second connection, a page ahead, and inde
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from itertools import batched
+from itertools import batched, groupby
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -16,44 +18,60 @@ from shared.delivery.inbox import Subscription
 from shared.journal.connection import Connection, Project
 from shared.journal.postgres import read_heads, read_records
 from shared.journal.record import Fact, Record
-from shared.process.service import Service
+from shared.process.service import Order, Service
 
 BATCH = 5_000  # events: the more, the more changes of one row become one
 SLICE = 500  # events that are decoded at once, while PostgreSQL writes what was decoded before
 FEW = 1_000  # so many events behind, others are made to wait for the rest
 PLAN = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}  # statistics of the twins are missing
-SAMPLE = 5  # rows of a table that are shown when they differ
+SHOWN = 20  # rows of a table that are shown when they differ
+PLAN_TO_COMPARE = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
 
 type Decode = Callable[[Sequence[Record]], list[Fact]]
 type Turn = Callable[[int], int]  # of a shard: the lowest is read first
+type ShardOf = tuple[str, int]  # the source, and its shard
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A column of a row that is not what the events give; of a row that is only in one of the two, there is no column."""
+
+    key: str  # the values of its primary key: "lot_1", "3, 17"
+    column: str | None
+    live: str | None  # the value, or the row, as JSON; None: there is no such row
+    rebuilt: str | None
 
 
 class Compared(msgspec.Struct, frozen=True):
-    """A table and its rebuilt twin. Rows are as PostgreSQL writes them: `(1,"a b",)`."""
+    """A table and its rebuilt twin. `differences`: those of its first rows that differ."""
 
     table: str
     rows: int  # of the live table
-    only_live: tuple[str, ...]  # a few
-    only_rebuilt: tuple[str, ...]
+    differences: tuple[Difference, ...]
 
     @property
     def equal(self) -> bool:
-        return not self.only_live and not self.only_rebuilt
+        return not self.differences
 
 
 class Disturbed(Exception):
     """What was parked was un-parked meanwhile: rebuild again."""
 
 
+class JournalShort(Exception):
+    """A journal ends before what was taken from it: it was restored to the past, or somebody has changed how far it was taken."""
+
+
 async def rebuild_and_compare(service: Service, owner_url: str, turn: Turn = int) -> list[Compared]:
-    """Every read table of the service but those that it keeps, since no journal has what is in them. It must not matter whose `turn` it is.
+    """Every read table of the service but those that it keeps, since no journal has what is in them. It must not matter whose `turn` it is,
+    but where the service says in which order it has taken what others recorded.
 
     The transaction sees journals, cursors and live tables as of one moment, and is rolled back: the live system goes on meanwhile.
+    Raises JournalShort, and whatever events raise that are not what was recorded.
     """
     tables = _rebuilt_tables(service)
     if not tables:
-        return []  # what it keeps may not even start empty, as the ledger's log does not
+        return []
     async with _connected(service, owner_url) as connection, _connected(service, owner_url) as reader:
         transaction = connection.transaction(isolation="repeatable_read")
         await transaction.start()
@@ -61,6 +79,8 @@ async def rebuild_and_compare(service: Service, owner_url: str, turn: Turn = int
             await _read_as_of(reader, await connection.fetchval("SELECT pg_export_snapshot()"))
             await _make_empty(connection, service)
             await _Replay(connection, reader, service, turn).catch_up()
+            for setting in PLAN_TO_COMPARE:
+                await connection.execute(f"SET LOCAL {setting} = on")
             return [await _compare(connection, service.name, _beside(service), table) for table in tables]
         finally:
             await transaction.rollback()
@@ -124,12 +144,17 @@ async def _read_as_of(reader: Connection, snapshot: str) -> None:
 
 
 async def _make_empty(connection: Connection, service: Service) -> list[str]:
-    """Twins of all its read tables, the kept ones too: what is projected must find no live table to write to. Gives what makes the indexes
-    that they still lack."""
+    """Twins of all its read tables, the kept ones too, as they are: what is projected must find no live table to write to. Gives what makes
+    the indexes that they still lack."""
     beside = _beside(service)
     await connection.execute(f'CREATE SCHEMA "{beside}"')
     for table in service.read_tables:
         await connection.execute(f'CREATE TABLE "{beside}"."{table.name}" (LIKE "{service.name}"."{table.name}" INCLUDING ALL)')
+        if table.name in service.kept:
+            await connection.execute(f'INSERT INTO "{beside}"."{table.name}" SELECT * FROM "{service.name}"."{table.name}"')  # noqa: S608
+    await connection.execute(f'SET LOCAL search_path = "{beside}"')
+    for row in service.first_rows:
+        await connection.execute(row)
     indexes = await connection.fetch(
         """SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS made
            FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
@@ -150,7 +175,8 @@ class _Replay:
         self.service = service
         self.turn = turn
         self._decode = service.codec.decode
-        self._reached: dict[tuple[str, int], int] = {}
+        self._reached: dict[ShardOf, int] = {}
+        self._ordered = 0  # the number of what comes next, where there is an order
         self._parked: set[tuple[str, int, int]] = set()  # what was passed over
 
     async def catch_up(self) -> int:
@@ -161,6 +187,8 @@ class _Replay:
         heads = {shard: head.position for shard, head in (await read_heads(self.reader)).items()}
         for shard in sorted(heads, key=self.turn):
             taken += await self._feed(self.service.project, self.service.name, shard, heads[shard], self._own)
+        if self.service.order is not None:
+            return taken + await self._take_in_order(self.service.order)
         for subscription in self.service.subscriptions:
             if subscription.take is not None:
                 taken += await self._take(subscription, subscription.take)
@@ -186,6 +214,35 @@ class _Replay:
             return [subscription.decode(record) for record in records if (source, record.shard, record.position) not in parked]
 
         return sum([await self._feed(take, source, shard, cursors[shard], decode) for shard in sorted(cursors, key=self.turn)])
+
+    async def _take_in_order(self, order: Order) -> int:
+        """What it has taken of all its sources, one after the other as it did."""
+        by_source = {each.source: each for each in self.service.subscriptions if each.take is not None}
+        taken = 0
+        while True:
+            reached = {line: at for line, at in self._reached.items() if line[0] in by_source}
+            # By the connection that locks these tables in the end: another one would wait for it for ever.
+            await self.connection.execute(f'SET LOCAL search_path = "{self.service.name}"')
+            lines, self._ordered = await order(self.connection, self._ordered, reached, BATCH)
+            await self.connection.execute(f'SET LOCAL search_path = "{_beside(self.service)}"')
+            if not lines:
+                return taken
+            coming = {line: iter(await self._records(line, count)) for line, count in Counter(lines).items()}
+            for take, some in groupby(lines, lambda line: by_source[line[0]].take):
+                assert take is not None, "what has an order is taken"
+                await take(self.connection, [by_source[line[0]].decode(next(coming[line])) for line in some])
+            taken += len(lines)
+
+    async def _records(self, line: ShardOf, count: int) -> Sequence[Record]:
+        """The next ones of it."""
+        source, shard = line
+        await self._read_in(source)
+        after = self._reached.get(line, 0)
+        records = await read_records(self.reader, shard, after=after, limit=count)
+        if len(records) < count:
+            raise JournalShort(f"{source}/{shard} ends at {after + len(records)}, and {after + count} was taken from it")
+        self._reached[line] = after + count
+        return records
 
     async def _parked_now(self) -> set[tuple[str, int, int]]:
         await self._read_in(self.service.name)
@@ -213,7 +270,8 @@ class _Replay:
         if after >= last:
             return after, []
         records = await read_records(self.reader, shard, after=after, limit=min(BATCH, last - after))
-        assert records, f"{source}/{shard} ends at {after}, before what was taken from it"
+        if not records:
+            raise JournalShort(f"{source}/{shard} ends at {after}, and {last} was taken from it")
         facts: list[Fact] = []
         for some in batched(records, SLICE):
             facts += decode(some)
@@ -225,14 +283,41 @@ class _Replay:
 
 
 async def _compare(connection: Connection, live: str, beside: str, table: str) -> Compared:
-    async def only(here: str, there: str) -> tuple[str, ...]:
-        rows = await connection.fetch(
-            f'SELECT t::text AS row FROM "{here}"."{table}" t EXCEPT ALL SELECT t::text FROM "{there}"."{table}" t LIMIT {SAMPLE}'  # noqa: S608
-        )
-        return tuple(row["row"] for row in rows)
-
+    """Row by row, by the primary key; only where they differ, column by column."""
+    keys = await _primary_key(connection, live, table)
+    same = " AND ".join(f'a."{key}" = b."{key}"' for key in keys)
+    rows = await connection.fetch(
+        f'''SELECT to_jsonb(a)::text AS live, to_jsonb(b)::text AS rebuilt
+            FROM "{live}"."{table}" a FULL JOIN "{beside}"."{table}" b ON {same}
+            WHERE a::text IS DISTINCT FROM b::text LIMIT {SHOWN}'''  # noqa: S608
+    )
+    differences = [each for row in rows for each in _differences(keys, row["live"], row["rebuilt"])]
     count = await connection.fetchval(f'SELECT count(*) FROM "{live}"."{table}"')  # noqa: S608
-    return Compared(table, count, await only(live, beside), await only(beside, live))
+    return Compared(table, count, tuple(differences))
+
+
+def _differences(keys: Sequence[str], live: str | None, rebuilt: str | None) -> list[Difference]:
+    here: dict[str, Any] = {} if live is None else msgspec.json.decode(live)
+    there: dict[str, Any] = {} if rebuilt is None else msgspec.json.decode(rebuilt)
+    key = ", ".join(str((here or there)[each]) for each in keys)
+    if live is None or rebuilt is None:
+        return [Difference(key, None, live, rebuilt)]
+    # What JSON writes alike and PostgreSQL does not, such as the spaces in a column of JSON, is of the row as a whole.
+    columns = [Difference(key, name, _text(here[name]), _text(there[name])) for name in here if here[name] != there[name]]
+    return columns or [Difference(key, None, live, rebuilt)]
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+async def _primary_key(connection: Connection, schema: str, table: str) -> list[str]:
+    rows = await connection.fetch(
+        """SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
+           WHERE indrelid = $1::text::regclass AND indisprimary ORDER BY array_position(indkey::smallint[], attnum)""",
+        f'"{schema}"."{table}"',
+    )
+    return [row["attname"] for row in rows]
 
 
 async def _stop_the_world(connection: Connection, live: str, tables: Sequence[str]) -> None:
@@ -245,13 +330,14 @@ async def _stop_the_world(connection: Connection, live: str, tables: Sequence[st
 
 
 async def _swap(connection: Connection, service: Service, table: str) -> None:
-    """The twin gets the place, the privileges and the index names of the live table: migrations know these names."""
+    """The twin gets the place, the privileges, the triggers and the index names of the live table: migrations know these names."""
     live, beside = service.name, _beside(service)
     grants = await connection.fetch(
         """SELECT grantee::regrole::text AS role, string_agg(privilege_type, ', ') AS privileges
            FROM pg_class, aclexplode(relacl) WHERE oid = $1::text::regclass AND grantee <> relowner AND grantee <> 0 GROUP BY grantee""",
         f'"{live}"."{table}"',
     )
+    triggers = await _triggers(connection, live, table)
     names = list(zip(await _indexes(connection, live, table), await _indexes(connection, beside, table), strict=True))
     await connection.execute(f'ALTER TABLE "{live}"."{table}" SET SCHEMA "{_attic(service)}"')
     await connection.execute(f'ALTER TABLE "{beside}"."{table}" SET SCHEMA "{live}"')
@@ -259,6 +345,8 @@ async def _swap(connection: Connection, service: Service, table: str) -> None:
         await connection.execute(f'ALTER INDEX "{live}"."{twin}" RENAME TO "rebuilt_{number}"')
     for number, (name, _) in enumerate(names):
         await connection.execute(f'ALTER INDEX "{live}"."rebuilt_{number}" RENAME TO "{name}"')
+    for trigger in triggers:
+        await connection.execute(trigger)
     for grant in grants:
         await connection.execute(f'GRANT {grant["privileges"]} ON "{live}"."{table}" TO {grant["role"]}')
 
@@ -271,3 +359,12 @@ async def _indexes(connection: Connection, schema: str, table: str) -> list[str]
         f'"{schema}"."{table}"',
     )
     return [row["relname"] for row in rows]
+
+
+async def _triggers(connection: Connection, schema: str, table: str) -> list[str]:
+    """What makes them."""
+    rows = await connection.fetch(
+        "SELECT pg_get_triggerdef(oid) AS made FROM pg_trigger WHERE tgrelid = $1::text::regclass AND NOT tgisinternal",
+        f'"{schema}"."{table}"',
+    )
+    return [row["made"] for row in rows]

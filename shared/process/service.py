@@ -36,6 +36,11 @@ from shared.writer.writer import Writer
 ELSEWHERE_SECONDS = 0.1  # how often a reader looks for what another process's inbox has taken
 
 
+# (a connection that reads its schema, the number of what comes next, how far each line was taken, at most so many) -> the lines of the next
+# events in the order in which they were taken, and the number of what comes after them.
+type Order = Callable[[Connection, int, Mapping[tuple[str, int], int], int], Awaitable[tuple[list[tuple[str, int]], int]]]
+
+
 def no_documents(_event: Any) -> Sequence[str]:
     return ()
 
@@ -70,6 +75,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     imports: tuple[str, ...] = ()  # paths of routes whose bodies may be larger: they read them by `shared.http.handlers.import_body`
     append_only: tuple[str, ...] = ()  # tables of its own that are append-only by privilege
     kept: tuple[str, ...] = ()  # tables of its own that no journal can rebuild: left alone by a rebuild
+    first_rows: tuple[str, ...] = ()  # statements that write what its read tables hold before there is any event
+    order: Order | None = None  # in which it has taken what others recorded, where its read tables follow from that
     recorded_by: str | None = None  # the service that records all events of this one, and says how far at its `/v1/sources`
     documents: Callable[[Any], Sequence[str]] = no_documents  # those that an event of its own stands on, by SHA-256
     before_taking: Callable[["Kernel", InboxLead], Awaitable[None]] | None = None  # done whenever a process begins to lead the inbox

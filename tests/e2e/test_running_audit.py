@@ -8,14 +8,11 @@ from pathlib import Path
 import asyncpg
 
 from reserve.audit.anchors import Anchor
-from reserve.audit.history import audit
-from reserve.audit.live import LiveEvidence
 from reserve.audit.report import Report
 from reserve.commands.audit_state import read_notes
 from reserve.commands.failure import SEEN_BY_NOBODY
 from shared.engines.engines import engines
-from shared.proofs.policy import parse_policy
-from shared.proofs.signed_note import parse_verifier_key
+from tests.e2e.auditing import a_dispatch, audited
 from tests.e2e.lending import something_of_each
 from tests.e2e.tendering import a_tender
 from tests.e2e.world import UNIT_G, World
@@ -25,25 +22,9 @@ from tests.waiting import until
 _REWRITE = "UPDATE events SET data = $3::json WHERE shard = $1 AND position = $2"
 
 
-async def audited(world: World, *anchors: Anchor) -> Report:
-    pinned = parse_verifier_key((world.running.folder / "keys" / "ledger.vkey").read_text().strip())
-    policy = parse_policy((world.running.folder / "keys" / "witnesses.policy").read_text())
-    return await audit(LiveEvidence(world.auditor), [pinned], anchors, [policy])
-
-
 def failed(report: Report) -> dict[str, list[str]]:
     """check -> places"""
     return {result.check: [failure.place for failure in result.failures] for result in report.checks if result.failed}
-
-
-async def a_dispatch(world: World) -> str:
-    """The place of a draw that went the whole way."""
-    _, _, release = await world.stocked_release("JP", 2)
-    drawn = await world.drawn("JP", release, UNIT_G)
-    await world.weighed(drawn["draw"], UNIT_G - 700)
-    await world.dispatched(drawn["draw"])
-    place: str = drawn["place"]
-    return place
 
 
 async def test_a_true_history_passes_and_every_check_has_looked_at_something(world: World) -> None:

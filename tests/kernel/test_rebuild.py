@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from shared.process.rebuild import rebuild_and_compare, rebuild_and_swap
+from shared.process.rebuild import Difference, rebuild_and_compare, rebuild_and_swap
 from shared.process.service import Service
 from tests.kernel.counter import counter_service
 from tests.kernel.parking import park
@@ -51,7 +51,24 @@ async def test_a_row_that_was_changed_or_added_behind_the_journals_back_is_shown
             [seen] = [each for each in await rebuild_and_compare(tallying, stage.database_url) if each.table == "seen"]
         finally:
             await sql.execute("DELETE FROM seen WHERE place = 'elsewhere/0/1'")
-    assert (seen.equal, seen.only_live, seen.only_rebuilt) == (False, ("(elsewhere/0/1,counter.added.v1)",), ())
+    [found] = seen.differences
+    assert (seen.equal, found.key, found.column, found.rebuilt) == (False, "elsewhere/0/1", None, None)
+    assert found.live is not None and "counter.added.v1" in found.live
+
+
+async def test_a_column_that_was_changed_is_named_with_what_it_says_and_what_the_events_give(
+    recorded: tuple[Service, Service], stage: Stage
+) -> None:
+    counting, _ = recorded
+    async with stage.sql(counting.name) as sql:
+        true = await sql.fetchval("SELECT total FROM counters WHERE id = 'a'")
+        await sql.execute("UPDATE counters SET total = 1000000 WHERE id = 'a'")
+        try:
+            compared = await rebuild_and_compare(counting, stage.database_url)
+        finally:
+            await sql.execute("UPDATE counters SET total = $1 WHERE id = 'a'", true)
+    [counters] = [each for each in compared if not each.equal]
+    assert (counters.table, counters.differences) == ("counters", (Difference("a", "total", "1000000", str(true)),))
 
 
 async def test_a_service_that_keeps_all_its_tables_has_nothing_to_compare(recorded: tuple[Service, Service], stage: Stage) -> None:

@@ -5,7 +5,7 @@ A request of JP and one of US, a round, two releases, a draw that is dispatched 
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from copy import deepcopy
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
 from functools import partial
 from hashlib import sha256
@@ -486,7 +486,7 @@ class Told:
         if step.event is None:
             self.sign(name)
             return
-        record, salt = self._record(step.service, step)
+        record, salt, hashed = self._record(step.service, step)
         self.places[name] = place = record.place(step.service)
         lines = self._posts(step.event)
         post(self.accounts, lines)
@@ -498,8 +498,16 @@ class Told:
                 source=step.service,
                 shard=step.shard,
                 position=record.position,
+                type=record.type,
+                stream=record.stream,
+                partner=record.partner,
+                effective_on=record.effective_on,
+                recorded_at=datetime.fromisoformat(record.recorded_at),
+                correlation_id=record.correlation_id,
                 salt=record.salt,
                 event_hash=record.event_hash,
+                chain_hash=record.chain_hash,
+                hashed=hashed.decode(),
                 postings=tuple(PostedLine(str(line.side), line.asset, line.account, line.amount, str(line.status)) for line in lines),
             )
         )
@@ -513,7 +521,7 @@ class Told:
         )
         event = msgspec.structs.replace(event, **changes)
         self.signed.append(event)
-        record, _ = self._record("ledger", Step(event=event, stream=in_history("log/main", self.history)))
+        record, *_ = self._record("ledger", Step(event=event, stream=in_history("log/main", self.history)))
         self.places[name] = record.place("ledger")
 
     def witness(self, name: str, *witnesses: Cosigner, at: int = 1_790_000_000, **changes: Any) -> None:
@@ -523,7 +531,7 @@ class Told:
         note = last.note + Note("", tuple(each.cosign(checkpoint, at) for each in witnesses)).signature_lines
         event = CheckpointWitnessed(size=last.size, root=last.root, note=note, covers=last.covers)
         stream = in_history("log/main", self.history)
-        record, _ = self._record("ledger", Step(event=msgspec.structs.replace(event, **changes), stream=stream))
+        record, *_ = self._record("ledger", Step(event=msgspec.structs.replace(event, **changes), stream=stream))
         self.places[name] = record.place("ledger")
 
     def mark(self) -> dict[str, Any]:
@@ -586,7 +594,8 @@ class Told:
         assert of_all <= found and bool(of_all) == bool(found), "without what the events mean, the same is found"
         return report
 
-    def _record(self, service: str, step: Step) -> tuple[Recorded, bytes]:
+    def _record(self, service: str, step: Step) -> tuple[Recorded, bytes, bytes]:
+        """With its salt, and what its hash covers."""
         rows = self.journals[service, step.shard]
         version = self._streams[step.stream] = self._streams.get(step.stream, 0) + 1
         partner = getattr(step.event, "partner", None)
@@ -612,12 +621,13 @@ class Told:
         data = canonical_event(step.event)
         salt = sha256(f"{service}{step.shard}{len(rows)}".encode()).digest()[:16]
         sealed: Any = {"data": msgspec.Raw(data), "salt": salt, "event_hash": b"", "chain_hash": b""}
-        own = event_hash(salt, hashed_bytes(Record(**columns, **sealed)))
+        hashed = hashed_bytes(Record(**columns, **sealed))
+        own = event_hash(salt, hashed)
         previous = bytes.fromhex(rows[-1].chain_hash) if rows else GENESIS
         hashes: Any = {"salt": salt.hex(), "event_hash": own.hex(), "chain_hash": chain_hash(previous, own).hex()}
         record = Recorded(**columns, data=data, **hashes)
         rows.append(record)
-        return record, salt
+        return record, salt, hashed
 
     # As evidence
 

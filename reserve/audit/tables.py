@@ -1,0 +1,165 @@
+"""Tables: what a service keeps beside its events, held against them in its database: heads, streams, outcomes, cursors, documents, what is
+parked.
+
+Each statement works out what a table must hold, from the events alone, and not by the code that wrote it. It is made as the database's
+owner, by who runs the deployment. Tables that are read are made anew instead (`shared/process/rebuild.py`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from reserve.audit.evidence import LEDGER
+from reserve.audit.journals import CODECS
+from reserve.audit.report import Check, Findings
+from services.allocation import events as allocation
+from services.loans import events as loans
+from shared.journal.codec import UnknownType
+
+type Connection = asyncpg.Connection[asyncpg.Record]
+
+DOCUMENTS_OF: Mapping[str, Callable[[Any], Sequence[str]]] = {"allocation": allocation.documents_of, "loans": loans.documents_of}
+_NAMES = {"decision", "document", "file", "release_order", "report"}  # columns of events that may name one
+MOST_SHOWN = 100  # rows of a table
+
+
+class Derived(msgspec.Struct, frozen=True):
+    """A table that follows from events. `said`: a query for its rows, or those of its columns that do; `follows`: the same, as it must be.
+    `key`: the columns by which one is held against the other."""
+
+    table: str
+    key: tuple[str, ...]
+    said: str
+    follows: str
+
+
+_MOST = ", ".join(f"(SELECT max(shard) FROM {table})" for table in ("events", "heads", "relay_cursors"))  # noqa: S608
+_SHARDS = f"generate_series(0, greatest({_MOST}))"
+_LAST = "LEFT JOIN LATERAL (SELECT * FROM events WHERE events.shard = each.shard ORDER BY position DESC LIMIT 1) AS last ON true"
+_NOTHING = f"'\\x{bytes(32).hex()}'::bytea"
+
+HEADS = Derived(
+    "heads",
+    ("shard",),
+    "SELECT shard, position, chain_hash, recorded_at FROM heads",
+    f"""SELECT each.shard::smallint AS shard, coalesce(last.position, 0) AS position, coalesce(last.chain_hash, {_NOTHING}) AS chain_hash,
+        last.recorded_at FROM {_SHARDS} AS each (shard) {_LAST}""",  # noqa: S608
+)
+STREAMS = Derived(
+    "streams", ("stream",), "SELECT stream, shard FROM streams", "SELECT stream, min(shard) AS shard FROM events GROUP BY stream"
+)
+# Of a command that recorded nothing, nobody but the service knows what became of it.
+OUTCOMES = Derived(
+    "outcomes",
+    ("command_id",),
+    """SELECT command_id, shard, first_position, events, stream, version, refused::text FROM outcomes
+       WHERE first_position IS NOT NULL OR events <> 0 OR command_id IN (SELECT command_id FROM events)""",
+    """SELECT command_id, min(shard) AS shard, min(position) AS first_position, count(*)::integer AS events, min(stream) AS stream,
+       max(version) AS version, NULL::text AS refused FROM events GROUP BY command_id""",
+)
+RELAY_CURSORS = Derived(
+    "relay_cursors",
+    ("shard",),
+    "SELECT shard, position FROM relay_cursors",
+    f"""SELECT each.shard::smallint AS shard, least(greatest(relay_cursors.position, 0), coalesce(last.position, 0)) AS position
+        FROM {_SHARDS} AS each (shard) {_LAST} LEFT JOIN relay_cursors ON relay_cursors.shard = each.shard""",  # noqa: S608
+)
+DOCUMENTS = Derived(
+    "documents",
+    ("sha256",),
+    "SELECT sha256, sha256 AS content FROM documents",
+    "SELECT sha256, sha256(content) AS content FROM documents",
+)
+OWN = (HEADS, STREAMS, OUTCOMES, RELAY_CURSORS, DOCUMENTS)
+
+
+def cursors(service: str, source: str) -> Derived:
+    """How far a service has taken what a source recorded. The ledger has an entry of each event."""
+    line = f"source = '{source}'"
+    taken = "said.position"
+    if service == LEDGER:
+        taken = f"coalesce((SELECT max(position) FROM entries WHERE {line} AND entries.shard = said.shard), 0)"  # noqa: S608
+    return Derived(
+        "inbox_cursors",
+        ("source", "shard"),
+        f"SELECT source, shard, position, chain_hash FROM inbox_cursors WHERE {line}",  # noqa: S608
+        f"""SELECT said.source, said.shard, least({taken}, last.position) AS position, last.chain_hash FROM inbox_cursors AS said
+            LEFT JOIN LATERAL (
+                SELECT position, chain_hash FROM "{source}".events WHERE events.shard = said.shard AND events.position <= {taken}
+                UNION ALL SELECT 0, {_NOTHING} ORDER BY position DESC LIMIT 1) AS last ON true
+            WHERE {line} AND said.shard IN (SELECT shard FROM "{source}".heads)""",  # noqa: S608
+    )
+
+
+def parked(source: str) -> Derived:
+    """What is put aside is an event of its source."""
+    return Derived(
+        "parked",
+        ("source", "shard", "position"),
+        f"SELECT source, shard, position, stream FROM parked WHERE source = '{source}'",  # noqa: S608
+        f"""SELECT source, shard, position, events.stream FROM parked JOIN "{source}".events USING (shard, position)
+            WHERE source = '{source}'""",  # noqa: S608
+    )
+
+
+async def look_at_tables(connection: Connection, findings: Findings, sources: Mapping[str, Sequence[str]]) -> None:
+    """As of one moment. `sources`: of each service, those that it takes events of."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        for service, taken in sources.items():
+            await connection.execute(f'SET LOCAL search_path = "{service}"')
+            for derived in (*OWN, *(each for source in taken for each in (cursors(service, source), parked(source)))):
+                await _look(connection, findings, service, derived)
+            if service in DOCUMENTS_OF:
+                await _look_for_documents(connection, findings, service)
+
+
+async def _look_for_documents(connection: Connection, findings: Findings, service: str) -> None:
+    """Those that its events stand on are kept, by it and by the ledger, whose copy is what a service that has lost one gets back."""
+    documents_of = DOCUMENTS_OF[service]
+    codec, named = CODECS[service], dict[bytes, str]()
+    kinds = {kind.rpartition(".")[0] for kind, event in codec.classes.items() if not _NAMES.isdisjoint(event.__struct_fields__)}
+    query = "SELECT shard, position, type, data FROM events WHERE regexp_replace(type, '[.]v[0-9]+$', '') = ANY ($1)"
+    async for row in connection.cursor(query, sorted(kinds)):
+        place = f"{service}/{row['shard']}/{row['position']}"
+        try:
+            names = documents_of(codec.decode(row["type"], row["data"].encode()))
+            named |= {bytes.fromhex(name): named.get(bytes.fromhex(name), place) for name in names}
+        except (UnknownType, KeyError, ValueError) as error:
+            findings.look(Check.KEPT_TABLES, False, place, f"does not say which documents it stands on: {error}")
+    for keeper in (service, LEDGER):
+        kept = await connection.fetch(f'SELECT sha256 FROM "{keeper}".documents WHERE sha256 = ANY ($1)', list(named))  # noqa: S608
+        for name in named.keys() - {row["sha256"] for row in kept}:
+            what = f"has no such row, and {named[name]} stands on it"
+            findings.look(Check.KEPT_TABLES, False, f"{keeper}.documents {name.hex()}", what)
+        findings.looked(Check.KEPT_TABLES, len(kept))
+
+
+async def _look(connection: Connection, findings: Findings, service: str, derived: Derived) -> None:
+    same = " AND ".join(f"said.{each} = follows.{each}" for each in derived.key)
+    rows = await connection.fetch(
+        f"""SELECT to_jsonb(said)::text AS said, to_jsonb(follows)::text AS follows
+            FROM ({derived.said}) AS said FULL JOIN ({derived.follows}) AS follows ON {same}
+            WHERE said IS DISTINCT FROM follows LIMIT {MOST_SHOWN}"""  # noqa: S608
+    )
+    count = await connection.fetchval(f"SELECT count(*) FROM ({derived.said}) AS said")  # noqa: S608
+    findings.looked(Check.KEPT_TABLES, count)
+    for row in rows:
+        said, follows = _row(row["said"]), _row(row["follows"])
+        key = ", ".join(str((said or follows)[each]) for each in derived.key)
+        for column, what in _differences(said, follows):
+            findings.look(Check.KEPT_TABLES, False, f"{service}.{derived.table} {key}{column}", what)
+
+
+def _row(text: str | None) -> dict[str, Any]:
+    return {} if text is None else msgspec.json.decode(text)
+
+
+def _differences(said: dict[str, Any], follows: dict[str, Any]) -> list[tuple[str, str]]:
+    """(", column", what is wrong with it) of each; of a whole row, no column."""
+    if not said:
+        return [("", f"has no such row, and the events give {follows}")]
+    if not follows:
+        return [("", f"says {said}, and no event gives such a row")]
+    return [(f", {name}", f"says {said[name]}, and the events give {follows[name]}") for name in said if said[name] != follows[name]]
