@@ -12,6 +12,7 @@ import structlog
 
 from reserve.operate.endpoints import Endpoints
 from reserve.operate.migrate import ROOT, migrate, role_of
+from reserve.operate.production import refuse_in_production
 from services.identity.clients import seed
 from services.ledger.keys import pinned_keys, seed_key
 from services.registry import JOURNALED, PROCESSES
@@ -33,14 +34,15 @@ def serving(name: str, port: int) -> tuple[str, ...]:
 class Deployment:
     """`port` is the edge's; without one, a free one that is kept. `settings` names servers that exist already, if any.
 
-    `extra_environment` goes to every process, for instance to shift what a test needs.
+    `extra_environment` goes to every process, for instance to shift what a test needs. Raises `production.Refused`.
     """
 
     def __init__(
         self, folder: Path, port: int | None = None, settings: Settings | None = None, extra_environment: dict[str, str] | None = None
     ) -> None:
-        self.folder = private_folder(folder.absolute())
         given = settings or Settings()
+        refuse_in_production("up", given)
+        self.folder = private_folder(folder.absolute())
         ports = remembered_ports(self.folder, PROCESSES)
         if port is not None:
             ports["edge"] = port

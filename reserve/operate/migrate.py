@@ -19,6 +19,7 @@ from shared.journal.tables import APPEND_ONLY
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+PASSWORDS = r"[A-Za-z0-9_-]{16,}"
 
 
 async def migrate(settings: Settings, role_passwords: Mapping[str, str]) -> None:
@@ -38,10 +39,24 @@ async def migrate(settings: Settings, role_passwords: Mapping[str, str]) -> None
 
 
 async def prepare(settings: Settings) -> None:
-    """For a deployment without a supervisor: keys and local clients in the data folder, then `migrate`, one password for all roles."""
-    seed(settings.data_dir, JOURNALED)
+    """For a deployment without a supervisor: the log's keys and, but in production, local clients in the data folder, then `migrate`.
+
+    The command refuses what is not safe before it (`refuse_in_production`, `refuse_passwords`).
+    """
+    if settings.environment != "production":
+        seed(settings.data_dir, JOURNALED)
     seed_key(settings.data_dir, settings.log_domain)
-    await migrate(settings, dict.fromkeys(JOURNALED, settings.database_password))
+    await migrate(settings, settings.database_passwords)
+
+
+def refuse_passwords(passwords: Mapping[str, str]) -> None:
+    """A role's password is its own: who reads one service's is no other service. Raises ValueError."""
+    accepted = f"accepted: JSON with a password of its own for each of {', '.join(JOURNALED)}, of 16 letters, digits, - and _ or more"
+    bad = [name for name in JOURNALED if not re.fullmatch(PASSWORDS, passwords.get(name, ""))]
+    if bad:
+        raise ValueError(f"RESERVE_DATABASE_PASSWORDS has no password, or none of the right form, for {', '.join(bad)} ({accepted})")
+    if len({passwords[name] for name in JOURNALED}) < len(JOURNALED):
+        raise ValueError(f"RESERVE_DATABASE_PASSWORDS has one password for several roles ({accepted})")
 
 
 def upgrade(name: str, revision: str = "head", *, owner_url: str | None = None) -> None:
@@ -57,7 +72,7 @@ def role_of(name: str) -> str:
 
 async def grant(connection: Connection, name: str, password: str, own_append_only: Sequence[str] = ()) -> None:
     """The role may read and add everywhere in its schema; change and remove only outside the append-only tables."""
-    assert re.fullmatch(r"[A-Za-z0-9_-]{16,}", password), "a role's password is made of letters, digits, - and _"
+    assert re.fullmatch(PASSWORDS, password), "a role's password is made of letters, digits, - and _"
     role = role_of(name)
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
         await connection.execute(f'CREATE ROLE "{role}" LOGIN')
