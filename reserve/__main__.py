@@ -66,7 +66,7 @@ def migrate() -> None:
     settings = Settings()
     try:
         refuse_in_production("migrate", settings)
-        refuse_passwords(settings.database_passwords)
+        refuse_passwords(settings)
     except (Refused, ValueError) as refused:
         fail(str(refused))
     asyncio.run(prepare(settings))

@@ -33,7 +33,7 @@ class Why(StrEnum):
 _OF: dict[Why, str] = {
     Why.WHERE: """
         data_dir database_url database_owner_url database_passwords kafka_bootstrap_servers host port internal_port service_urls token_url
-        client_id client_secret tls_certificate tls_key
+        client_id client_secret tls_certificate tls_key kafka_user kafka_password kafka_mechanism kafka_tls kafka_passwords
     """,
     Why.PACE: "queue_limit batch_limit",
     Why.SHOWN: "log_level otlp_endpoint trace_ratio",

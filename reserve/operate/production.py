@@ -78,6 +78,7 @@ def _passwords(process: str, settings: Settings) -> Iterator[str]:
         if times > 1:
             names = " and ".join(name for name, each in found.items() if each == password)
             yield f"{names} have one password: set one for each."
+    yield from _nobody_in_kafka(process, settings)
     role = f"reserve_{process}"
     if process in JOURNALED and (user := urlsplit(settings.database_url).username) != role:
         yield f"DATABASE_URL logs in as {user}: set the address of {process}'s own role, {role}, with a password that no other role has."
@@ -85,14 +86,23 @@ def _passwords(process: str, settings: Settings) -> Iterator[str]:
         yield "DATABASE_OWNER_URL is for `reserve migrate` and the tools: leave it out where a service runs."
 
 
+def _nobody_in_kafka(process: str, settings: Settings) -> Iterator[str]:
+    if process not in (*JOURNALED, "migrate"):
+        return
+    if not (settings.kafka_user and settings.kafka_password):
+        yield "RESERVE_KAFKA_USER and RESERVE_KAFKA_PASSWORD are not set: set those of a user that writes to its own topic alone."
+    elif settings.kafka_mechanism == "PLAIN" and not settings.kafka_tls:
+        yield "RESERVE_KAFKA_MECHANISM is PLAIN, by which secrets are sent in the clear: set RESERVE_KAFKA_TLS to true, or SCRAM-SHA-256."
+
+
 def passwords(settings: Settings) -> dict[str, str]:
     """Those that the settings have, by the setting that has them."""
     urls = {"DATABASE_URL": settings.database_url, "DATABASE_OWNER_URL": settings.database_owner_url}
     found = {name: unquote(urlsplit(url).password or "") for name, url in urls.items() if url}
     found |= {f"RESERVE_DATABASE_PASSWORDS ({name})": password for name, password in settings.database_passwords.items()}
-    if settings.client_secret:
-        found["RESERVE_CLIENT_SECRET"] = settings.client_secret
-    return found
+    found |= {f"RESERVE_KAFKA_PASSWORDS ({name})": password for name, password in settings.kafka_passwords.items()}
+    found |= {"RESERVE_KAFKA_PASSWORD": settings.kafka_password, "RESERVE_CLIENT_SECRET": settings.client_secret}
+    return {name: password for name, password in found.items() if password or name == "DATABASE_URL"}
 
 
 def _drills(settings: Settings) -> Iterator[str]:

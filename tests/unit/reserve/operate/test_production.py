@@ -30,6 +30,8 @@ SOUND = {
     "RESERVE_CLIENT_SECRET": "a-long-secret-of-inventory",
     "RESERVE_SERVICE_URLS": '{"inventory": "http://inventory:8000", "ledger": "http://ledger:8000"}',
     "DATABASE_URL": "postgresql://reserve_inventory:w0Qm2Zt7Rk4Xb9Lp@postgres:5432/reserve",
+    "RESERVE_KAFKA_USER": "inventory",
+    "RESERVE_KAFKA_PASSWORD": "Xb9Lpw0Qm2Zt7Rk4",
 }
 OF_ANOTHER_USER = 10001
 LOCAL_ISSUER = r"local issuer.*set RESERVE_ISSUER, RESERVE_JWKS_URL and RESERVE_TOKEN_URL to those of your OpenID provider"
@@ -52,6 +54,8 @@ def found(process: str = "inventory", user_id: int = OF_ANOTHER_USER, **changed:
             "token_url": SOUND["RESERVE_TOKEN_URL"],
             "database_url": SOUND["DATABASE_URL"],
             "client_secret": SOUND["RESERVE_CLIENT_SECRET"],
+            "kafka_user": SOUND["RESERVE_KAFKA_USER"],
+            "kafka_password": SOUND["RESERVE_KAFKA_PASSWORD"],
             **changed,
         }
     )
@@ -150,6 +154,11 @@ def test_a_service_that_could_be_another_is_refused() -> None:
     assert owner.startswith("DATABASE_OWNER_URL is for `reserve migrate`")
     [other] = found(database_url="postgresql://reserve_ledger:0123456789abcdefgh@postgres/reserve")
     assert other.startswith("DATABASE_URL logs in as reserve_ledger")
+    [nobody] = found(kafka_user="")
+    assert nobody.startswith("RESERVE_KAFKA_USER and RESERVE_KAFKA_PASSWORD are not set")
+    [clear] = found(kafka_mechanism="PLAIN")
+    assert clear.startswith("RESERVE_KAFKA_MECHANISM is PLAIN, by which secrets are sent in the clear: set RESERVE_KAFKA_TLS")
+    assert found(kafka_mechanism="PLAIN", kafka_tls=True) == []
     [root] = found(user_id=0)
     assert root.startswith("It is started as root")
 
@@ -188,7 +197,7 @@ def test_the_images_command_is_production_and_has_a_user_of_its_own(tmp_path: Pa
 def test_compose_gives_each_role_a_password_that_has_no_default() -> None:
     environments = {name: each.get("environment", {}) for name, each in COMPOSE["services"].items()}
     variables = re.findall(r"\$\{([^}]*)\}", json.dumps(environments))
-    assert [each for each in variables if not re.fullmatch(r"[A-Z]+_PASSWORD:\?.+", each)] == []
+    assert [each for each in variables if not re.fullmatch(r"[A-Z_]+_PASSWORD:\?.+", each)] == []
     given = {
         f"{name}: {key}"
         for name, each in environments.items()
@@ -198,6 +207,8 @@ def test_compose_gives_each_role_a_password_that_has_no_default() -> None:
     assert given == set()
     named = {name: re.findall(r"\$\{([A-Z]+_PASSWORD)", OURS[name]["environment"]["DATABASE_URL"]) for name in JOURNALED}
     assert named == {name: [f"{name.upper()}_PASSWORD"] for name in JOURNALED}
+    named = {name: re.findall(r"\$\{([A-Z_]+)", OURS[name]["environment"]["RESERVE_KAFKA_PASSWORD"]) for name in JOURNALED}
+    assert named == {name: [f"{name.upper()}_KAFKA_PASSWORD"] for name in JOURNALED}
 
 
 def test_what_compose_is_for_trying_production_refuses(tmp_path: Path) -> None:
@@ -219,10 +230,12 @@ def test_each_password_that_the_settings_have_is_looked_at() -> None:
         database_owner_url="postgresql://a:second@x/r",
         database_passwords={"ledger": "third"},
         client_secret="fourth",
+        kafka_password="fifth",
+        kafka_passwords={"ledger": "sixth"},
     )
     assert len(passwords(settings)) == len(with_one)
 
 
 def _filled(value: str) -> str:
     """As compose does it: each variable is set to something of its own."""
-    return re.sub(r"\$\{([A-Z]+)_PASSWORD:\?[^}]*\}", lambda found: f"{found[1].lower()}-0123456789abcdef", value)
+    return re.sub(r"\$\{([A-Z_]+)_PASSWORD:\?[^}]*\}", lambda found: f"{found[1].lower()}-0123456789abcdef", value)
