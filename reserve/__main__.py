@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -347,6 +348,7 @@ def positions(heads: Mapping[str, "Head"]) -> dict[str, int]:
 
 
 def main() -> None:
+    os.umask(0o077)  # whatever a command writes, and each program that it starts, is for its user alone
     app()
 
 

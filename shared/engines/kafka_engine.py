@@ -148,8 +148,8 @@ class KafkaEngine:
 
     async def _answers(self) -> bool:
         """Whether a client finds a broker that the controller has let in."""
-        if not self.process.listens(self.port):
-            return False  # or a stranger does, who would be told the password
+        if not await self.alive() or not self.process.listens(self.port):
+            return False  # what answers may be a stranger, who would be told the password
         admin = AIOKafkaAdminClient(**self.login().options())
         try:
             await admin.start()
