@@ -113,7 +113,7 @@ class _Log:
 
     async def fill(self) -> None:
         """What the ledger has recorded: nothing else is in its tables."""
-        await migrate(self._deployment.owner_settings, self._deployment.passwords)
+        await migrate(self._deployment.owner_settings, self._deployment.passwords, self._deployment.kafka_passwords)
         connection = await asyncpg.connect(self._deployment.owner_settings.database_owner_url, server_settings={"search_path": "ledger"})
         try:
             await connection.copy_records_to_table("entries", records=[self._entry(index) for index in self._records])

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -46,17 +47,30 @@ def up(
 def serve(service: str, port: Annotated[int | None, typer.Option()] = None) -> None:
     """Runs one service; its settings come from the environment."""
     gc.disable()  # until it serves: what is imported stays, and need not be looked through
+    from reserve.commands.failure import fail
+    from reserve.operate.production import Refused
     from reserve.operate.serve import serve as run
 
-    run(service, port)
+    try:
+        run(service, port)
+    except Refused as refused:
+        fail(str(refused))
 
 
 @app.command()
 def migrate() -> None:
     """Brings the database of DATABASE_OWNER_URL and the topics up to this build, and makes the data folder's keys and clients."""
-    from reserve.operate.migrate import prepare
+    from reserve.commands.failure import fail
+    from reserve.operate.migrate import prepare, refuse_passwords
+    from reserve.operate.production import Refused, refuse_in_production
 
-    asyncio.run(prepare(Settings()))
+    settings = Settings()
+    try:
+        refuse_in_production("migrate", settings)
+        refuse_passwords(settings)
+    except (Refused, ValueError) as refused:
+        fail(str(refused))
+    asyncio.run(prepare(settings))
 
 
 @app.command()
@@ -334,6 +348,7 @@ def positions(heads: Mapping[str, "Head"]) -> dict[str, int]:
 
 
 def main() -> None:
+    os.umask(0o077)  # whatever a command writes, and each program that it starts, is for its user alone
     app()
 
 

@@ -27,13 +27,13 @@ class Why(StrEnum):
     LOG = "which log is believed; approvals name it, a line stops at a checkpoint of another, and who audits pins it on their own"
     ONCE = "how a deployment is laid out from its beginning on"
     DRILL = "what a drill may do; production refuses it"
-    PRODUCTION = "whether it is production, which refuses drills; a local one has an issuer and secrets of its own folder"
+    PRODUCTION = "whether it is production, which refuses drills and what is not safe; a local one has an issuer and secrets of its own"
 
 
 _OF: dict[Why, str] = {
     Why.WHERE: """
-        data_dir database_url database_owner_url database_password kafka_bootstrap_servers host port internal_port service_urls token_url
-        client_id client_secret
+        data_dir database_url database_owner_url database_passwords kafka_bootstrap_servers host port internal_port service_urls token_url
+        client_id client_secret tls_certificate tls_key kafka_user kafka_password kafka_mechanism kafka_tls kafka_passwords
     """,
     Why.PACE: "queue_limit batch_limit client_calls_per_s official_calls_per_s stranger_calls_per_s guesses_per_s",
     Why.SHOWN: "log_level otlp_endpoint trace_ratio",

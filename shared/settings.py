@@ -21,10 +21,17 @@ class Settings(BaseSettings):
     database_owner_url: str = Field(
         default="", validation_alias="DATABASE_OWNER_URL"
     )  # as the role that owns the schemas: migrations, rebuilds
-    database_password: str = ""  # of the services' roles, where `reserve migrate` makes them
+    database_passwords: dict[str, str] = {}  # {"inventory": "...", ...}: of the services' roles, where `reserve migrate` makes them
     kafka_bootstrap_servers: str = Field(default="", validation_alias="KAFKA_BOOTSTRAP_SERVERS")
+    kafka_user: str = ""  # as whom this service comes to Kafka; empty: a Kafka that asks nobody
+    kafka_password: str = ""
+    kafka_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = "SCRAM-SHA-256"
+    kafka_tls: bool = False
+    kafka_passwords: dict[str, str] = {}  # {"inventory": "...", ...}: of the services' users, where `reserve migrate` makes them
     host: str = "127.0.0.1"
     port: int = 0
+    tls_certificate: Path | None = None  # of the edge, with its chain, in PEM; without it the edge answers over plain HTTP
+    tls_key: Path | None = None  # in PEM, readable by its owner alone
     internal_port: int = 8001  # of the edge: metrics and readiness, for whoever is within
     service_urls: dict[str, str] = {}  # {"inventory": "http://127.0.0.1:8101", ...}: where each service answers
     issuer: str = ""  # the `iss` of tokens

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from reserve.commands.failure import fail
+from reserve.operate.kafka_users import as_service, kafka_passwords
 from services.registry import JOURNALED
 from shared.engines.engines import engines
+from shared.kafka import Kafka, kafka_of
 from shared.settings import Settings
 
 
@@ -13,12 +15,14 @@ def owner_url(folder: Path) -> str:
         return given
     if not (folder / "endpoints.json").exists():
         fail(f"--data: {folder} has no endpoints.json; start a deployment there with: reserve up --data {folder}")
-    return engines(folder.absolute(), kafka_bootstrap_servers="not needed").database_url
+    return engines(folder.absolute(), kafka=Kafka("not needed")).database_url
 
 
-def kafka_address(folder: Path) -> str:
-    """KAFKA_BOOTSTRAP_SERVERS, or the folder's own."""
-    return Settings().kafka_bootstrap_servers or engines(folder.absolute(), database_url="not needed").kafka_bootstrap_servers
+def kafka_for(folder: Path, name: str) -> Kafka:
+    """KAFKA_BOOTSTRAP_SERVERS, or the folder's own; as the service's own user."""
+    if (given := Settings()).kafka_bootstrap_servers:
+        return kafka_of(given)
+    return as_service(engines(folder.absolute(), database_url="not needed").kafka, name, kafka_passwords(folder))
 
 
 def journaled(name: str, field: str = "SERVICE") -> str:

@@ -13,6 +13,7 @@ from reserve.commands.failure import CHECK_FAILED, fail, why
 from reserve.demo.parties import Unexpected
 from reserve.demo.play import Summary, play
 from reserve.demo.screen import Screen
+from reserve.operate.production import Refused
 from reserve.operate.serving import Stopped
 from services.ledger.receipt import ReceiptInvalid
 from shared.delivery.tokens import TokenUnavailable
@@ -32,6 +33,8 @@ def demo(folder: Path | None, *, plain: bool) -> Summary:
         if folder is None:
             shutil.rmtree(where)
         sys.exit(INTERRUPTED)
+    except Refused as refused:
+        fail(str(refused))
     except Died as died:
         fail(f"{died}\n{where} is kept, with its logs", CHECK_FAILED)
     except (Unexpected, ProblemAnswer, ReceiptInvalid, TokenUnavailable, httpx.TransportError) as error:

@@ -7,7 +7,7 @@ import asyncpg
 import httpx
 
 from reserve.client import Client, ProblemAnswer
-from reserve.commands.database import journaled, kafka_address, owner_url
+from reserve.commands.database import journaled, kafka_for, owner_url
 from reserve.commands.failure import CHECK_FAILED, fail, why
 from reserve.commands.token import client_of
 from reserve.operate.copies import LEDGER, KafkaCopy, LedgerCopy, document_of, taken_by_readers
@@ -23,6 +23,7 @@ from shared.journal.connection import open_pool
 from shared.journal.messages import NotAnEvent
 from shared.journal.postgres import PostgresJournal
 from shared.journal.protocol import Document, Unreachable
+from shared.kafka import Kafka
 
 READER = "auditor-1"  # may read journals
 
@@ -30,7 +31,7 @@ READER = "auditor-1"  # may read journals
 def recover(name: str, folder: Path, documents: Path | None) -> Recovered:
     journaled(name)
     try:
-        return asyncio.run(_recover(name, owner_url(folder), kafka_address(folder), client_of(folder, READER), documents))
+        return asyncio.run(_recover(name, owner_url(folder), kafka_for(folder, name), client_of(folder, READER), documents))
     except (HeldByNobody, AnotherHistory, NotAnEvent) as error:
         fail(str(error), CHECK_FAILED)
     except (ProblemAnswer, TokenUnavailable, httpx.TransportError) as error:
@@ -41,7 +42,7 @@ def recover(name: str, folder: Path, documents: Path | None) -> Recovered:
         fail(f"the database does not answer: {why(error)}", CHECK_FAILED)
 
 
-async def _recover(name: str, url: str, kafka: str, client: Client, documents: Path | None) -> Recovered:
+async def _recover(name: str, url: str, kafka: Kafka, client: Client, documents: Path | None) -> Recovered:
     found = service(name)
     async with client, await open_pool(url, name, size=2) as pool:
 

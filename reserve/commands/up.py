@@ -15,6 +15,7 @@ from reserve.demo.parties import Unexpected
 from reserve.demo.screen import Screen
 from reserve.operate.deployment import Deployment
 from reserve.operate.endpoints import Endpoints
+from reserve.operate.production import Refused
 from shared.delivery.tokens import TokenUnavailable
 from shared.engines.processes import Died
 from shared.observe.logs import lines_to
@@ -24,7 +25,10 @@ def up(folder: Path, port: int | None, seed: str | None) -> None:
     if seed not in (None, sandbox.NAME):
         fail(f"--seed: {seed} is no sandbox (accepted: {sandbox.NAME})")
     structlog.configure(logger_factory=lines_to(sys.stdout))
-    deployment = Deployment(folder, port)
+    try:
+        deployment = Deployment(folder, port)
+    except Refused as refused:
+        fail(str(refused))
     try:
         asyncio.run(_serve(deployment, seeds=seed is not None))
     except Died as died:

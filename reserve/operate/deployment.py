@@ -1,7 +1,6 @@
 """Deployment: all of Reserve in one folder on one machine, under one supervisor."""
 
 import asyncio
-import secrets
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -11,13 +10,16 @@ import msgspec
 import structlog
 
 from reserve.operate.endpoints import Endpoints
+from reserve.operate.kafka_users import as_service, kafka_passwords, kept_passwords
 from reserve.operate.migrate import ROOT, migrate, role_of
+from reserve.operate.production import refuse_in_production
 from services.identity.clients import seed
 from services.ledger.keys import pinned_keys, seed_key
 from services.registry import JOURNALED, PROCESSES
 from shared.engines.engines import engines, remembered_ports
 from shared.engines.private_files import private_folder, write_private
 from shared.engines.supervisor import Child, Supervisor
+from shared.kafka import Kafka, kafka_of
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -34,14 +36,15 @@ def serving(name: str, port: int) -> tuple[str, ...]:
 class Deployment:
     """`port` is the edge's; without one, a free one that is kept. `settings` names servers that exist already, if any.
 
-    `extra_environment` goes to every process, for instance to shift what a test needs.
+    `extra_environment` goes to every process, for instance to shift what a test needs. Raises `production.Refused`.
     """
 
     def __init__(
         self, folder: Path, port: int | None = None, settings: Settings | None = None, extra_environment: dict[str, str] | None = None
     ) -> None:
-        self.folder = private_folder(folder.absolute())
         given = settings or Settings()
+        refuse_in_production("up", given)
+        self.folder = private_folder(folder.absolute())
         ports = remembered_ports(self.folder, PROCESSES)
         if port is not None:
             ports["edge"] = port
@@ -51,12 +54,13 @@ class Deployment:
         self.clients = seed(self.folder, JOURNALED, [f"{self.base_url}/console/callback"])
         self.verifier_key = seed_key(self.folder, given.log_domain)
         self.log_keys = pinned_keys(self.folder)
-        self.passwords = _role_passwords(self.folder)
-        self.engines = engines(self.folder, given.database_url, given.kafka_bootstrap_servers)
+        self.passwords = kept_passwords(self.folder / "database-passwords.json")
+        self.engines = engines(self.folder, given.database_url, kafka_of(given) if given.kafka_bootstrap_servers else None)
+        self.kafka_passwords = {} if given.kafka_bootstrap_servers else kafka_passwords(self.folder)
         self.owner_settings = given.model_copy(
             update={
                 "database_owner_url": self.engines.database_url,
-                "kafka_bootstrap_servers": self.engines.kafka_bootstrap_servers,
+                **self.engines.kafka_settings(),
                 "data_dir": self.folder,
             }
         )
@@ -93,7 +97,7 @@ class Deployment:
 
     async def _prepare(self) -> None:
         """The addresses are in their file before anything is ready: a service may wait for a command that needs them."""
-        await migrate(self.owner_settings, self.passwords)
+        await migrate(self.owner_settings, self.passwords, self.kafka_passwords)
         self.write_endpoints(self.supervisor.pids)
 
     def write_endpoints(self, pids: dict[str, int]) -> Endpoints:
@@ -109,7 +113,7 @@ class Deployment:
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             "DATABASE_URL": self.database_url(name) if name in JOURNALED else "",
-            "KAFKA_BOOTSTRAP_SERVERS": self.engines.kafka_bootstrap_servers,
+            **self._kafka_environment(name),
             "RESERVE_DATA_DIR": str(self.folder),
             "RESERVE_SERVICE_URLS": msgspec.json.encode(self.urls).decode(),
             "RESERVE_INTERNAL_PORT": str(self.internal_port),
@@ -121,6 +125,22 @@ class Deployment:
             "RESERVE_CLIENT_SECRET": client.client_secret if client else "",
             "RESERVE_LEDGER_PUBLIC_KEY": self.log_keys,
             **self._extra,
+        }
+
+    def kafka(self, name: str) -> Kafka:
+        """As the service's own user, where Kafka is ours; otherwise as the one that was given."""
+        return as_service(self.engines.kafka, name, self.kafka_passwords) if self.kafka_passwords else self.engines.kafka
+
+    def _kafka_environment(self, name: str) -> dict[str, str]:
+        if name not in JOURNALED:
+            return {}
+        kafka = self.kafka(name)
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": kafka.servers,
+            "RESERVE_KAFKA_USER": kafka.user,
+            "RESERVE_KAFKA_PASSWORD": kafka.password,
+            "RESERVE_KAFKA_MECHANISM": kafka.mechanism,
+            "RESERVE_KAFKA_TLS": str(kafka.tls).lower(),
         }
 
     def database_url(self, name: str) -> str:
@@ -136,11 +156,3 @@ def _build() -> str:
     )
     stats = [(str(file), (stat := file.stat()).st_mtime_ns, stat.st_size) for file in files]
     return sha256(repr(stats).encode()).hexdigest()
-
-
-def _role_passwords(folder: Path) -> dict[str, str]:
-    file = folder / "database-passwords.json"
-    kept = msgspec.json.decode(file.read_bytes(), type=dict[str, str]) if file.exists() else {}
-    passwords = {name: kept.get(name) or secrets.token_urlsafe(24) for name in JOURNALED}
-    write_private(file, msgspec.json.encode(passwords))
-    return passwords

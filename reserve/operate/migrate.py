@@ -1,4 +1,4 @@
-"""Migrate: schemas, roles and privileges of the journaled services, and their Kafka topics."""
+"""Migrate: schemas, roles and privileges of the journaled services, and their Kafka topics, users and rights."""
 
 import asyncio
 import re
@@ -9,22 +9,26 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 
+from reserve.operate.kafka_users import users
 from services.identity.clients import seed
 from services.ledger.keys import seed_key
 from services.registry import JOURNALED, service
+from shared.delivery.kafka_users import ensure_users
 from shared.delivery.topics import ensure_topics
 from shared.journal.connection import Connection
 from shared.journal.messages import topic_of
 from shared.journal.tables import APPEND_ONLY
+from shared.kafka import kafka_of
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+PASSWORDS = r"[A-Za-z0-9_-]{16,}"
 
 
-async def migrate(settings: Settings, role_passwords: Mapping[str, str]) -> None:
+async def migrate(settings: Settings, role_passwords: Mapping[str, str], kafka_passwords: Mapping[str, str]) -> None:
     """Brings every lineage to its head; each service's role gets what it needs on its own schema, and nothing elsewhere.
 
-    `role_passwords` is {service: password}. Safe to repeat.
+    Both passwords are {service: password}; without Kafka's, its users are somebody else's to make. Safe to repeat.
     """
     for name in JOURNALED:
         await asyncio.to_thread(upgrade, name, owner_url=settings.database_owner_url)
@@ -34,14 +38,41 @@ async def migrate(settings: Settings, role_passwords: Mapping[str, str]) -> None
             await grant(connection, name, role_passwords[name], service(name).append_only)
     finally:
         await connection.close()
-    await ensure_topics(settings.kafka_bootstrap_servers, {topic_of(name): settings.shards for name in JOURNALED})
+    kafka = kafka_of(settings)
+    if kafka_passwords:
+        await ensure_users(kafka, users(kafka_passwords))
+    await ensure_topics(kafka, {topic_of(name): settings.shards for name in JOURNALED})
 
 
 async def prepare(settings: Settings) -> None:
-    """For a deployment without a supervisor: keys and local clients in the data folder, then `migrate`, one password for all roles."""
-    seed(settings.data_dir, JOURNALED)
+    """For a deployment without a supervisor: the log's keys and, but in production, local clients in the data folder, then `migrate`.
+
+    The command refuses what is not safe before it (`refuse_in_production`, `refuse_passwords`).
+    """
+    if settings.environment != "production":
+        seed(settings.data_dir, JOURNALED)
     seed_key(settings.data_dir, settings.log_domain)
-    await migrate(settings, dict.fromkeys(JOURNALED, settings.database_password))
+    await migrate(settings, settings.database_passwords, settings.kafka_passwords)
+
+
+def refuse_passwords(settings: Settings) -> None:
+    """A service's passwords are its own: who reads them is no other service. Kafka's users may be somebody else's to make.
+
+    Raises ValueError.
+    """
+    _refuse("RESERVE_DATABASE_PASSWORDS", settings.database_passwords)
+    if settings.kafka_passwords:
+        _refuse("RESERVE_KAFKA_PASSWORDS", settings.kafka_passwords)
+
+
+def _refuse(setting: str, passwords: Mapping[str, str]) -> None:
+    accepted = f"accepted: JSON with a password of its own for each of {', '.join(JOURNALED)}, of 16 letters, digits, - and _ or more"
+    if bad := [name for name in JOURNALED if not re.fullmatch(PASSWORDS, passwords.get(name, ""))]:
+        raise ValueError(f"{setting} has no password, or none of the right form, for {', '.join(bad)} ({accepted})")
+    if unknown := sorted(passwords.keys() - set(JOURNALED)):
+        raise ValueError(f"{setting} has a password for {', '.join(unknown)}, which is no service with a journal ({accepted})")
+    if len(set(passwords.values())) < len(JOURNALED):
+        raise ValueError(f"{setting} has one password for several services ({accepted})")
 
 
 def upgrade(name: str, revision: str = "head", *, owner_url: str | None = None) -> None:
@@ -57,7 +88,7 @@ def role_of(name: str) -> str:
 
 async def grant(connection: Connection, name: str, password: str, own_append_only: Sequence[str] = ()) -> None:
     """The role may read and add everywhere in its schema; change and remove only outside the append-only tables."""
-    assert re.fullmatch(r"[A-Za-z0-9_-]{16,}", password), "a role's password is made of letters, digits, - and _"
+    assert re.fullmatch(PASSWORDS, password), "a role's password is made of letters, digits, - and _"
     role = role_of(name)
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
         await connection.execute(f'CREATE ROLE "{role}" LOGIN')

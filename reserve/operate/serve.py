@@ -10,6 +10,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from reserve.operate.production import refuse_in_production
 from reserve.settings import unknown
 from services.identity.clients import seed
 from services.ledger.keys import pinned_keys, seed_key
@@ -54,12 +55,14 @@ def with_local_secrets(settings: Settings) -> Settings:
 
 
 def serve(name: str, port: int | None) -> None:
-    """Serves until SIGTERM; requests under way are finished first."""
+    """Serves until SIGTERM; requests under way are finished first. Raises `production.Refused`."""
+    settings = Settings()
+    refuse_in_production(name, settings)
     if name == "edge":
         from reserve.operate.edge.program import become_envoy
 
-        become_envoy(Settings(), port)
-    settings = with_local_secrets(Settings())
+        become_envoy(settings, port)
+    settings = with_local_secrets(settings)
     for variable in unknown(os.environ):
         log.error("no_such_setting", variable=variable)  # of an earlier build, or misspelt: somebody thinks that it counts
     config = uvicorn.Config(

@@ -14,11 +14,8 @@ from shared.settings import Settings
 def create_app(settings: Settings) -> FastAPI:
     """Reads the clients that `clients.seed` made in the data folder.
 
-    Raises RuntimeError in production, where tokens must not come from a file of plain secrets; FileNotFoundError before `seed`; ValueError
-    without an issuer.
+    Raises FileNotFoundError before `seed`; ValueError without an issuer.
     """
-    if settings.environment == "production":
-        raise RuntimeError("the local issuer does not run in production: set RESERVE_ISSUER and RESERVE_JWKS_URL to your own issuer's")
     if not settings.issuer or settings.issuer.endswith("/"):
         raise ValueError("RESERVE_ISSUER must be the public URL that tokens name, without a slash at its end")
     signer = TokenSigner(signing_key(settings.data_dir / "keys"), issuer=settings.issuer, audience=settings.audience)

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.delivery.broker import BrokerUnreachable, Message, Partition
+from shared.kafka import Kafka
 
 POLL_MS = 250
 FETCHED = 500  # messages that one poll brings at most
@@ -30,13 +31,13 @@ def _reachable() -> Iterator[None]:
 
 
 class KafkaBroker:
-    def __init__(self, bootstrap_servers: str) -> None:
-        self.bootstrap_servers = bootstrap_servers
+    def __init__(self, kafka: Kafka) -> None:
+        self.kafka = kafka
 
     @asynccontextmanager
     async def producer(self) -> AsyncIterator["KafkaProducer"]:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self.bootstrap_servers,
+            **self.kafka.options(),
             enable_idempotence=True,
             acks="all",
             linger_ms=0,
@@ -65,7 +66,7 @@ class KafkaBroker:
             yield KafkaConsumer(consumer)
 
     async def partitions(self, topic: str) -> list[int]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap_servers)
+        admin = AIOKafkaAdminClient(**self.kafka.options())
         with _reachable():
             try:
                 await admin.start()
@@ -95,7 +96,7 @@ class KafkaBroker:
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap_servers,
+            **self.kafka.options(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=200,

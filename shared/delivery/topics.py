@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from shared.kafka import Kafka
+
 AS_THE_BROKER_HAS_IT = -1  # its default.replication.factor, beside its min.insync.replicas: a cluster's own matter
 TAKES_AT_MOST_MS = 10 * 60 * 1000  # on a slow disk, under load; a broker that is away says so at once
 RETENTION_MS = 7 * 24 * 60 * 60 * 1000  # what is older is read from its source's journal
@@ -14,12 +16,12 @@ class WrongPartitions(ValueError):
     """A topic exists with another number of partitions. It is never changed: a stream would move to another shard."""
 
 
-async def ensure_topics(bootstrap_servers: str, partitions: Mapping[str, int]) -> None:
+async def ensure_topics(kafka: Kafka, partitions: Mapping[str, int]) -> None:
     """Make each topic with its number of partitions, the broker's number of replicas, 7 days of retention and time-stamps of the producer.
 
     Raises `WrongPartitions`, or the broker's refusal as an aiokafka error.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=TAKES_AT_MOST_MS)
+    admin = AIOKafkaAdminClient(**kafka.options(), request_timeout_ms=TAKES_AT_MOST_MS)
     try:
         await admin.start()
         settings = {"retention.ms": str(RETENTION_MS), "cleanup.policy": "delete"}

@@ -11,6 +11,7 @@ from shared.engines.kafka_engine import KafkaEngine
 from shared.engines.postgres_engine import PostgresEngine
 from shared.engines.private_files import private_folder, write_private
 from shared.engines.processes import Program
+from shared.kafka import Kafka
 
 LOWEST_PORT, HIGHEST_PORT = 20_000, 32_000  # below the range that systems hand out for outgoing connections
 
@@ -19,23 +20,33 @@ class Engines(msgspec.Struct, frozen=True):
     """Where PostgreSQL and Kafka answer, and those of them that we run."""
 
     database_url: str
-    kafka_bootstrap_servers: str
+    kafka: Kafka  # as the user that may do all, where it is ours
     programs: tuple[Program, ...]
 
+    def kafka_settings(self) -> dict[str, str]:
+        """The fields of `Settings` that name this Kafka."""
+        found = self.kafka
+        return {
+            "kafka_bootstrap_servers": found.servers,
+            "kafka_user": found.user,
+            "kafka_password": found.password,
+            "kafka_mechanism": found.mechanism,
+        }
 
-def engines(folder: Path, database_url: str = "", kafka_bootstrap_servers: str = "") -> Engines:
+
+def engines(folder: Path, database_url: str = "", kafka: Kafka | None = None) -> Engines:
     """The servers that exist already where their addresses are given, embedded ones below `folder` for the rest."""
     programs: list[Program] = []
     if not database_url:
         postgres = PostgresEngine(folder / "postgres", remembered_ports(folder, ["postgres"])["postgres"])
         database_url = postgres.dsn()
         programs.append(postgres)
-    if not kafka_bootstrap_servers:
+    if kafka is None:
         ports = remembered_ports(folder, ["kafka", "kafka_controller"])
-        kafka = KafkaEngine(folder / "kafka", ports["kafka"], ports["kafka_controller"])
-        kafka_bootstrap_servers = kafka.bootstrap
-        programs.append(kafka)
-    return Engines(database_url=database_url, kafka_bootstrap_servers=kafka_bootstrap_servers, programs=tuple(programs))
+        broker = KafkaEngine(folder / "kafka", ports["kafka"], ports["kafka_controller"])
+        kafka = broker.login()
+        programs.append(broker)
+    return Engines(database_url=database_url, kafka=kafka, programs=tuple(programs))
 
 
 def remembered_ports(folder: Path, names: Iterable[str]) -> dict[str, int]:

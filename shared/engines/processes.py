@@ -69,6 +69,14 @@ class OwnProcess:
             return self._adopted.pid if _runs(self._adopted) else None
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
+    def listens(self, port: int) -> bool:
+        """Whether it is this process that has a TCP port open, and no stranger."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return self.pid is not None and any(
+                each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in psutil.Process(self.pid).net_connections("tcp")
+            )
+        return False
+
     async def spawn(
         self, argv: list[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None, user: str | None = None
     ) -> None:

@@ -40,8 +40,6 @@ def read_engine(url: str, schema: str) -> AsyncEngine:
 
 
 def create_app(service: Service, settings: Settings, clock: Clock | None = None) -> FastAPI:
-    if settings.environment == "production":
-        _refuse_drills(settings)
     problems.register(service.refusals)
     telemetry.configure(service.name, settings)
 
@@ -92,14 +90,6 @@ def _clock(settings: Settings) -> Clock:
     if settings.clock_file is None:
         return SystemClock()
     return ShiftedClock(settings.clock_file)
-
-
-def _refuse_drills(settings: Settings) -> None:
-    """What a drill may do, and production does not. Raises RuntimeError."""
-    if settings.clock_file is not None:
-        raise RuntimeError("RESERVE_CLOCK_FILE shifts the time, which production does not do")
-    if not settings.require_ledger_at_start:
-        raise RuntimeError("a start that asks nobody for copies may write over a journal of the past, which production does not do")
 
 
 async def _pool(settings: Settings, schema: str) -> "asyncpg.Pool[asyncpg.Record]":

@@ -27,6 +27,7 @@ from shared.journal.postgres import PostgresJournal
 from shared.journal.postgres_snapshots import PostgresSnapshots
 from shared.journal.protocol import InboxLead, Unreachable
 from shared.journal.record import Fact
+from shared.kafka import kafka_of
 from shared.settings import Settings
 from shared.terms.acting import Tells
 from shared.terms.authority_tables import UnderAuthority, taking
@@ -144,7 +145,7 @@ class Kernel:
         self.engine = engine
         takes = {each.source: each.take for each in service.subscriptions if each.take is not None}
         self.journal = PostgresJournal(service.name, service.codec, pool, service.project, takes)
-        self.broker = KafkaBroker(settings.kafka_bootstrap_servers)
+        self.broker = KafkaBroker(kafka_of(settings))
         self.writer = Writer(
             self.journal,
             service.deciders,

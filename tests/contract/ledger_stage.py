@@ -49,7 +49,7 @@ class LedgerStage:
         values = {
             "database_url": f"postgresql://{role_of(name)}:{self.passwords.get(name)}@{self.address}",
             "database_owner_url": f"{owner}@{self.address}",
-            "kafka_bootstrap_servers": self.servers.kafka_bootstrap_servers,
+            **self.servers.kafka_settings(),
             "data_dir": self.folder,
             "service_urls": self.urls,
             "issuer": self.urls["identity"],
@@ -67,7 +67,7 @@ class LedgerStage:
         superuser = await asyncpg.connect(self.servers.database_url)
         await superuser.execute("CREATE DATABASE ledger_stage")
         await superuser.close()
-        await migrate(self.settings("ledger"), self.passwords)
+        await migrate(self.settings("ledger"), self.passwords, {})
 
     @asynccontextmanager
     async def serving(self, serves: Service, **settings: Any) -> AsyncIterator[Kernel]:

@@ -66,7 +66,7 @@ async def test_a_ledger_restored_to_the_past_takes_the_same_leaves_again_before_
     connection = await asyncpg.connect(owner)
     await connection.execute("UPDATE ledger.relay_cursors SET position = 0")  # as if nothing of it had been sent yet
     await connection.close()
-    broker = KafkaBroker(stage.servers.kafka_bootstrap_servers)
+    broker = KafkaBroker(stage.servers.kafka)
     sent = [await broker.last((topic_of("ledger"), shard)) for shard in range(4)]
     async with stage.ledger(require_ledger_at_start=True) as kernel, stage.client("auditor-1") as auditor:
         for place in places:

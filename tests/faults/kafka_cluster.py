@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.engines.engines import remembered_ports
 from shared.engines.kafka_engine import KafkaEngine
+from shared.engines.private_files import private_folder, write_private
+from shared.kafka import Kafka
 
 NODES = (1, 2, 3)
 SETTINGS = {
@@ -39,10 +42,24 @@ class Cluster:
         self.nodes = [Node(folder, number, ports) for number in NODES]
         for node in self.nodes:
             node.cluster_id = self.nodes[0].cluster_id
+            write_private(private_folder(node.data_dir) / "superuser_password", self.nodes[0].login().password.encode())
 
     @property
     def bootstrap(self) -> str:
         return ",".join(node.bootstrap for node in self.nodes)
+
+    def login(self) -> Kafka:
+        return msgspec.structs.replace(self.nodes[0].login(), servers=self.bootstrap)
+
+    def environment(self) -> dict[str, str]:
+        """Of a deployment whose services come to it, all of them as who may do all."""
+        login = self.login()
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": login.servers,
+            "RESERVE_KAFKA_USER": login.user,
+            "RESERVE_KAFKA_PASSWORD": login.password,
+            "RESERVE_KAFKA_MECHANISM": login.mechanism,
+        }
 
     async def start(self) -> None:
         """All at once: two controllers make a quorum, and no broker is let in without one."""
@@ -53,7 +70,7 @@ class Cluster:
 
     async def in_sync(self, topics: Sequence[str]) -> dict[str, list[list[int]]]:
         """{topic: the nodes that have all of each of its partitions}."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        admin = AIOKafkaAdminClient(**self.login().options())
         await admin.start()
         try:
             return {

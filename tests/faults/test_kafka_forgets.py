@@ -79,7 +79,7 @@ async def positions_of(world: World) -> dict[int, int]:
 async def ends_of(world: World) -> dict[int, int]:
     """Where each partition of inventory's topic ends."""
     partitions = [TopicPartition(topic_of("inventory"), shard) for shard in await positions_of(world)]
-    consumer = AIOKafkaConsumer(bootstrap_servers=Deployment(world.running.folder).engines.kafka_bootstrap_servers)
+    consumer = AIOKafkaConsumer(**Deployment(world.running.folder).engines.kafka.options())
     await consumer.start()
     try:
         return {partition.partition: end for partition, end in (await consumer.end_offsets(partitions)).items()}
@@ -95,7 +95,7 @@ async def all_is_in_kafka(world: World, positions: Mapping[int, int]) -> bool:
 
 @asynccontextmanager
 async def admin_of(world: World) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=Deployment(world.running.folder).engines.kafka_bootstrap_servers)
+    admin = AIOKafkaAdminClient(**Deployment(world.running.folder).engines.kafka.options())
     await admin.start()
     try:
         yield admin

@@ -10,6 +10,7 @@ import pytest
 from services.registry import JOURNALED
 from shared.engines.engines import engines
 from shared.journal.messages import topic_of
+from shared.kafka import Kafka
 from tests.e2e.running import up
 from tests.e2e.world import a_world
 from tests.faults.ground import MORE, Ground, a_ground
@@ -32,12 +33,12 @@ class Elsewhere(msgspec.Struct, frozen=True):
 @pytest.fixture(scope="module")
 async def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Elsewhere]:
     folder = tmp_path_factory.mktemp("elsewhere")
-    [postgres] = engines(folder, kafka_bootstrap_servers="a cluster").programs
-    database_url = engines(folder, kafka_bootstrap_servers="a cluster").database_url
+    [postgres] = engines(folder, kafka=Kafka("a cluster")).programs
+    database_url = engines(folder, kafka=Kafka("a cluster")).database_url
     try:
         await postgres.start()
         async with a_cluster(folder) as cluster, breaking_proxy(database_url) as proxy:
-            servers = {"DATABASE_URL": proxy.url, "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap}
+            servers = {"DATABASE_URL": proxy.url, **cluster.environment()}
             async with up(folder / "reserve", servers=servers) as running, a_world(running) as world:
                 yield Elsewhere(await a_ground(world), cluster, proxy)
     finally:

@@ -74,7 +74,7 @@ async def add(counter: Running, amount: int, to: str = "a") -> str:
 
 
 async def in_kafka(stage: Stage, service: Service, shard: int) -> list[Any]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=stage.servers.kafka_bootstrap_servers)
+    consumer = AIOKafkaConsumer(**stage.servers.kafka.options())
     partition = TopicPartition(topic_of(service.name), shard)
     await consumer.start()
     try:

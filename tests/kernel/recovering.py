@@ -55,7 +55,7 @@ class Case:
         async def find(name: str) -> Document | None:
             return (documents or {}).get(name)
 
-        kafka = KafkaCopy(KafkaBroker(self.stage.servers.kafka_bootstrap_servers), self.service.name)
+        kafka = KafkaCopy(KafkaBroker(self.stage.servers.kafka), self.service.name)
         shard = await self.shard()
         async with await open_pool(self.stage.database_url, self.service.name, size=2) as pool:
             journal = PostgresJournal(self.service.name, self.service.codec, pool, self.service.project)

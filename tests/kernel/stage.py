@@ -173,7 +173,7 @@ class Stage:
         values = {
             "database_url": self.service_database_url(name),
             "database_owner_url": self.database_url,
-            "kafka_bootstrap_servers": self.servers.kafka_bootstrap_servers,
+            **self.servers.kafka_settings(),
             "data_dir": self.folder,
             "service_urls": self.urls,
             "issuer": self.issuer,
@@ -192,7 +192,7 @@ class Stage:
         """Serves until the block ends, at the port where others look for it; prepares the service the first time."""
         if service.name not in self.passwords:
             await self.prepare(service)
-            await ensure_topics(self.servers.kafka_bootstrap_servers, {topic_of(service.name): 4})
+            await ensure_topics(self.servers.kafka, {topic_of(service.name): 4})
         port = int(self.urls[service.name].rpartition(":")[2])
         chosen = self.settings(service.name, **settings)
         async with serve(create_app(service, chosen, clock), port) as app, self.client(self.urls[service.name]) as http:

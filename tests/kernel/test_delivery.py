@@ -248,7 +248,7 @@ async def test_a_bug_in_a_table_that_a_source_feeds_stops_the_line_at_its_event(
 async def test_what_is_no_event_is_set_aside_and_counted(pair: Pair) -> None:
     async with pair.tally() as tally, pair.counter() as counter:
         shard = int((await add(counter, 1)).split("/")[1])
-        producer = AIOKafkaProducer(bootstrap_servers=pair.stage.servers.kafka_bootstrap_servers)
+        producer = AIOKafkaProducer(**pair.stage.servers.kafka.options())
         await producer.start()
         await producer.send_and_wait(topic_of(pair.source.name), b"nonsense", partition=shard)
         forged = [(name, value) for name, value in (await in_kafka(pair.stage, pair.source, shard))[0].headers if name != "ce_eventhash"]

@@ -205,8 +205,8 @@ async def got(tally: Running, amounts: list[int]) -> bool:
 
 async def test_whoever_leaves_kafka_while_it_is_away_is_not_cancelled_by_it(own: Engines) -> None:
     """aiokafka's tasks are then about to try again, and it lets their cancellation out: a service's inbox would end without a word."""
-    kafka, broker = own.programs[1], KafkaBroker(own.kafka_bootstrap_servers)
-    await ensure_topics(own.kafka_bootstrap_servers, {"left": 1})
+    kafka, broker = own.programs[1], KafkaBroker(own.kafka)
+    await ensure_topics(own.kafka, {"left": 1})
     async with AsyncExitStack() as stack:
         for _ in range(8):
             consumer = await stack.enter_async_context(broker.consumer({("left", 0): -1}))

@@ -172,7 +172,7 @@ async def test_of_two_histories_in_kafka_the_one_that_was_sent_first_counts_and_
     assert sum((await case.recover()).events.values()) == 1
     after = await case.tables()
     assert after == before
-    broker = KafkaBroker(case.stage.servers.kafka_bootstrap_servers)
+    broker = KafkaBroker(case.stage.servers.kafka)
     message = await broker.last((topic_of(case.service.name), await case.shard()))
     assert message is not None and message.value == after["events"][-1][DATA].encode()
 

@@ -193,7 +193,7 @@ class SimulatedBroker(BrokerEngine):
 class RealBroker(BrokerEngine):
     def __init__(self, stage: Stage) -> None:
         self.topics = (f"test.{stage.name('one')}", f"test.{stage.name('other')}")
-        self.servers = stage.servers.kafka_bootstrap_servers
+        self.servers = stage.servers.kafka
 
     async def open(self) -> Broker:
         await ensure_topics(self.servers, dict.fromkeys(self.topics, 2))

@@ -21,6 +21,7 @@ from reserve.__main__ import app
 from reserve.client import ProblemAnswer
 from reserve.demo.instruments import empower
 from shared.engines.engines import engines
+from shared.kafka import Kafka
 from shared.terms.approval import public_key_hex, read_approval, read_private_key, verify_approval
 from tests.e2e.consigning import asked_for_consignee
 from tests.e2e.lending import paid
@@ -71,7 +72,7 @@ async def upgraded(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Asyn
 async def restore(kept: Path, folder: Path) -> None:
     """The folder as that build has left it, with its schema, on a new server; Kafka has forgotten everything."""
     shutil.copytree(kept / "folder", folder)
-    [postgres] = (servers := engines(folder, kafka_bootstrap_servers="not needed")).programs
+    [postgres] = (servers := engines(folder, kafka=Kafka("not needed"))).programs
     await postgres.start()
     try:
         connection = await asyncpg.connect(servers.database_url)

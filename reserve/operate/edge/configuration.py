@@ -34,10 +34,13 @@ _REGEX_SIZE = 1000  # Envoy's own limit is for expressions of callers' making
 
 type Configuration = dict[str, Any]
 
+_PLAIN: Configuration = {}
+
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
     """`upstreams`: {"inventory": "http://127.0.0.1:8101", ...}. `internal_port` is for whoever scrapes and probes from within: metrics.
-    `admin_socket`: a path that nobody else reaches. `quiet_s`, `request_s`, `heap_bytes`: less in tests of what is short."""
+    `admin_socket`: a path that nobody else reaches. `certificate`, `key`: paths of PEM files; TLS 1.3 with both, plain HTTP without.
+    `quiet_s`, `request_s`, `heap_bytes`: less in tests of what is short."""
 
     host: str
     port: int
@@ -47,21 +50,22 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     upstreams: Mapping[str, str]
     issuer: limits.Issuer
     rates: limits.Rates
-    https: bool = False
+    certificate: str = ""
+    key: str = ""
     quiet_s: float = QUIET_S
     request_s: float = REQUEST_WITHIN_S
     heap_bytes: int = HEAP_BYTES
 
 
 def configuration(edge: Edge) -> Configuration:
-    security = {**SECURITY, **HTTPS_ONLY} if edge.https else SECURITY
+    security = {**SECURITY, **HTTPS_ONLY} if edge.certificate else SECURITY
     return {
         "admin": {"address": {"pipe": {"path": edge.admin_socket, "mode": 0o600}}},
         "layered_runtime": {"layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": _REGEX_SIZE}}]},
         "overload_manager": _overload(edge.heap_bytes),
         "static_resources": {
             "listeners": [
-                _listener("edge", edge.host, edge.port, _public(edge, security)),
+                _listener("edge", edge.host, edge.port, _public(edge, security), _tls(edge)),
                 _listener("internal", edge.internal_host, edge.internal_port, _internal(edge)),
             ],
             "clusters": [
@@ -77,12 +81,25 @@ def encoded(configuration: Configuration) -> bytes:
     return json.dumps(configuration, indent=1).encode() + b"\n"
 
 
-def _listener(name: str, host: str, port: int, manager: Configuration) -> Configuration:
+def _tls(edge: Edge) -> Configuration:
+    """Of the listener's chain. TLS 1.3 alone: its ciphers are all sound, so there is nothing to choose."""
+    if not edge.certificate:
+        return {}
+    context = {
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"},
+        "alpn_protocols": ["http/1.1"],
+        "tls_certificates": [{"certificate_chain": {"filename": edge.certificate}, "private_key": {"filename": edge.key}}],
+    }
+    kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
+    return {"transport_socket": {"name": "tls", "typed_config": {"@type": kind, "common_tls_context": context}}}
+
+
+def _listener(name: str, host: str, port: int, manager: Configuration, tls: Configuration = _PLAIN) -> Configuration:
     return {
         "name": name,
         "address": address(host, port),
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
-        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}], **tls}],
     }
 
 

@@ -42,6 +42,8 @@ def edge_of(settings: Settings, port: int) -> Edge:
         internal_host=settings.host,
         internal_port=settings.internal_port,
         admin_socket="admin.sock",
+        certificate="" if settings.tls_certificate is None else str(settings.tls_certificate.absolute()),
+        key="" if settings.tls_key is None else str(settings.tls_key.absolute()),
         upstreams={name: url for name, url in settings.service_urls.items() if name != "edge"},
         issuer=Issuer(settings.issuer, settings.audience, settings.jwks_url),
         rates=Rates(

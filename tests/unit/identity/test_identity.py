@@ -327,11 +327,6 @@ def test_the_files_are_private_and_the_issuers_holds_no_secret(tmp_path: Path) -
         load(tmp_path)
 
 
-def test_the_local_issuer_refuses_to_start_in_production(folder: Path) -> None:
-    with pytest.raises(RuntimeError, match="does not run in production"):
-        create_app(Settings(issuer=ISSUER, data_dir=folder, environment="production"))
-
-
 async def test_requests_are_counted_by_route(http: httpx.AsyncClient) -> None:
     await http.get("/.well-known/jwks.json")
     counted = 'reserve_http_requests_total{handler="/.well-known/jwks.json",method="GET",service="identity",status="2xx"}'

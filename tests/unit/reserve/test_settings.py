@@ -7,8 +7,6 @@ from pydantic_settings import BaseSettings
 
 from reserve.operate.migrate import ROOT
 from reserve.settings import READ_BY, REASONS, read_elsewhere, unknown, without_reason
-from services.inventory.main import SERVICE
-from shared.process.app import create_app
 from shared.settings import Settings
 
 
@@ -47,10 +45,3 @@ def test_what_looks_like_a_setting_and_is_none_is_named() -> None:
 def test_the_zone_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESERVE_TIMEZONE", "Pacific/Kiritimati")
     assert str(Settings().zone) == "Australia/Sydney"
-
-
-@pytest.mark.parametrize("drill", [{"clock_file": Path("clock")}, {"require_ledger_at_start": False}], ids=str)
-def test_production_refuses_what_is_for_drills(drill: dict[str, object]) -> None:
-    create_app(SERVICE, Settings(environment="local", **drill))
-    with pytest.raises(RuntimeError, match="which production does not do"):
-        create_app(SERVICE, Settings(environment="production", **drill))

@@ -19,6 +19,7 @@ from shared.engines.engines import engines, remembered_ports
 from shared.engines.kafka_engine import KafkaEngine
 from shared.engines.postgres_engine import PostgresEngine, readable_binaries, site_packages
 from shared.engines.processes import OwnProcess
+from shared.kafka import Kafka
 from tests.waiting import HANGS_AFTER_S
 
 
@@ -112,14 +113,14 @@ def test_binaries_that_everyone_can_reach_are_run_where_they_are() -> None:
 
 
 async def test_kafka_killed_after_an_acknowledged_message_starts_again_with_it(kafka: KafkaEngine) -> None:
-    await ensure_topics(kafka.bootstrap, {"inventory": 4})
-    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all", enable_idempotence=True)
+    await ensure_topics(kafka.login(), {"inventory": 4})
+    producer = AIOKafkaProducer(**kafka.login().options(), acks="all", enable_idempotence=True)
     await producer.start()
     await producer.send_and_wait("inventory", b"drawn", partition=3)
     await producer.stop()
     await kill(kafka.process)
     await kafka.start()
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(**kafka.login().options(), auto_offset_reset="earliest")
     await consumer.start()
     consumer.assign([TopicPartition("inventory", 3)])
     assert (await consumer.getone()).value == b"drawn"
@@ -127,10 +128,10 @@ async def test_kafka_killed_after_an_acknowledged_message_starts_again_with_it(k
 
 
 async def test_topics_are_made_once_and_never_change_their_partitions(kafka: KafkaEngine) -> None:
-    await ensure_topics(kafka.bootstrap, {"inventory": 4, "ledger": 1})
-    await ensure_topics(kafka.bootstrap, {"inventory": 4, "ledger": 1})
+    await ensure_topics(kafka.login(), {"inventory": 4, "ledger": 1})
+    await ensure_topics(kafka.login(), {"inventory": 4, "ledger": 1})
     with pytest.raises(WrongPartitions):
-        await ensure_topics(kafka.bootstrap, {"inventory": 8})
+        await ensure_topics(kafka.login(), {"inventory": 8})
 
 
 def test_ports_are_chosen_once_and_remembered(tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_ports_are_chosen_once_and_remembered(tmp_path: Path) -> None:
 
 
 def test_servers_that_exist_are_used_instead_of_embedded_ones(tmp_path: Path) -> None:
-    given = engines(tmp_path, database_url="postgresql://elsewhere/reserve", kafka_bootstrap_servers="elsewhere:9092")
+    given = engines(tmp_path, database_url="postgresql://elsewhere/reserve", kafka=Kafka("elsewhere:9092"))
     assert given.programs == ()
     assert given.database_url == "postgresql://elsewhere/reserve"
     ours = engines(tmp_path, database_url="postgresql://elsewhere/reserve")

@@ -20,6 +20,7 @@ import pytest
 from shared.engines.engines import engines, remembered_ports
 from shared.engines.processes import Died, Identity, OwnProcess, end_orphans, identify, throttled_s
 from shared.engines.supervisor import Child, ChildProgram, FolderInUse, Supervisor
+from shared.kafka import Kafka
 from tests.waiting import HANGS_AFTER_S, until
 
 SUPERVISED = """
@@ -27,8 +28,9 @@ import asyncio, os, sys
 from pathlib import Path
 from shared.engines.engines import engines
 from shared.engines.supervisor import Child, Supervisor
+from shared.kafka import Kafka
 folder = Path(sys.argv[1])
-programs = engines(folder, kafka_bootstrap_servers="none").programs
+programs = engines(folder, kafka=Kafka("none")).programs
 child = Child(name="ledger", argv=("sleep", "600"), env={"PATH": os.defpath})
 asyncio.run(Supervisor(folder, programs, [child]).run(lambda pids: (folder / "ready").touch()))
 """
@@ -292,7 +294,7 @@ async def test_what_a_killed_supervisor_left_running_is_gone_on_with_where_the_n
     left = msgspec.json.decode((tmp_path / "pids.json").read_bytes(), type=dict[str, Identity])
     await supervisor_process.end(signal.SIGKILL, grace_s=5)
     assert all(psutil.pid_exists(identity.pid) for identity in left.values())
-    embedded = engines(tmp_path, kafka_bootstrap_servers="none")
+    embedded = engines(tmp_path, kafka=Kafka("none"))
     async with running(Supervisor(tmp_path, embedded.programs, [])) as supervisor:
         assert supervisor.pids == {"postgres": left["postgres"].pid}
         assert not psutil.pid_exists(left["ledger"].pid), "it is none of the next one's"
@@ -405,4 +407,4 @@ async def test_killed_engines_come_back_on_their_ports(tmp_path: Path) -> None:
         await until(lambda: not (set(before.items()) & set(supervisor.pids.items())))
         for name in before:
             await supervisor.ready(name)
-        assert engines(tmp_path).kafka_bootstrap_servers == embedded.kafka_bootstrap_servers
+        assert engines(tmp_path).kafka == embedded.kafka
