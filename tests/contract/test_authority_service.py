@@ -97,7 +97,7 @@ async def test_only_who_has_the_power_for_it_approves_a_decision(reserve: Reserv
 
     await until(lapsed)
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     await reserve.status(round, "released")
 
 
@@ -162,7 +162,7 @@ async def test_a_declared_conflict_bars_until_somebody_else_withdraws_it(reserve
         assert await reserve.refused("approver-1", approvals, await reserve.approval(round)) == (403, "conflict_of_interest")
         await reserve.withdraw_conflict("approver-1", conflict | {"name": company, "reason": "sold"})
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     await reserve.status(round, "released")
 
 
@@ -235,7 +235,7 @@ async def test_an_emergency_is_certified_on_one_approval_and_ratified_by_another
     round = (await reserve.post("operator-1", "/v1/rounds", opening))["round"]
     await reserve.propose(round, 2)
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     seen = await reserve.status(round, "released")
     assert (seen["ratification"], seen["ratify_by"] is not None) == ("due", True)
     report = await reserve.get("auditor-1", f"/v1/rounds/{round}/report")
@@ -274,7 +274,7 @@ async def test_a_conflict_that_is_declared_after_an_approval_makes_it_lapse(rese
     await with_interest(reserve, "approver-1", "company", "Sojitz", withdrawn=True)
     assert await reserve.refused("operator-1", f"/v1/rounds/{round}/certify") == (409, "approvals_missing"), "it stays lapsed"
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     await reserve.status(round, "released")
 
 
