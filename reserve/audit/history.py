@@ -339,9 +339,8 @@ class _Walk:
             self._performance.see(place, record.effective_on, event)
             self.approvers.see(place, record, event)
             self._endorsements.see(place, record, event)
-            self.rounds.see(place, record, event)
-            self._quorums.see(place, record, event)
-            self._attestations.see(place, record, event)
+            for part in (self.rounds, self._quorums, self._attestations):
+                part.see(place, record, event)
             self._uses.see(line.service, place, record, event)
             self._protecting.see(place, record, event)
             self._parked.see(line.service, place, record, event)

@@ -119,7 +119,7 @@ async def test_what_is_split_over_rounds_is_within_one_limit_and_needs_the_appro
     certify = f"/v1/rounds/{second}/certify"
     assert await reserve.refused("operator-1", certify) == (409, "approvals_missing")
     await reserve.approve(second)
-    await reserve.post("operator-1", certify)
+    await reserve.certify(second)
     await reserve.status(second, "released")
 
 
@@ -320,6 +320,6 @@ async def test_who_has_an_interest_neither_opens_nor_proposes_certifies_or_answe
             assert await reserve.refused("operator-1", path, body) == (403, "conflict_of_interest"), path
         await with_interest(reserve, "operator-1", *interest, withdrawn=True)
     assert await reserve.refused("operator-1", *acts[3]) == (403, "answerer_was_involved")  # it is about what they proposed
-    for path, body in (acts[0], acts[2]):
-        await reserve.post("operator-1", path, body)
+    await reserve.post("operator-1", *acts[0])
+    await reserve.certify(round)
     await reserve.status(round, "released")

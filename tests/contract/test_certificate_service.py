@@ -42,7 +42,7 @@ async def test_an_auditor_has_the_whole_decision_its_approvals_and_what_is_missi
     assert (decision_hash(file), recompute(file), found.round) == (decision, [], round)
     assert [approval.subject for approval in found.approvals] == [reserve.subject("approver-1")]
     kinds = [missing.part.split()[0] for missing in found.missing]
-    assert sorted(kinds) == ["approved", "certified", "cited", "enrolled", "proposed"]
+    assert sorted(kinds) == ["approved", "certified", "cited", "enrolled", "enrolled", "proposed"]
     looked = list(check(found, []))
     assert [name for outcome, name in looked if outcome == "failed"] == []
 
