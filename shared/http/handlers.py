@@ -131,9 +131,7 @@ class Post:
 
         Raises `Problem`: the domain's refusal by its code, or the kernel's own.
         """
-        versioned = knows_version(self.kernel, self.caller, stream)
-        if self.expected_version is not None and not versioned:  # whatever it is: an answer would say how much others have done
-            raise Problem("if_match_not_taken", "others change this as well", field="header:if-match", accepted="a request without it")
+        versioned = self.versioned(stream)
         context = await self.context(effective_on, documents, part)
         if isinstance(command, Problem):
             command = Refused[Any](command.code, command.detail, command.field, command.accepted)
@@ -151,6 +149,13 @@ class Post:
             headers.append((b"etag", b'"%d"' % answer.version))
         self.response.raw_headers[:] = headers
         return answer
+
+    def versioned(self, stream: str) -> bool:
+        """Whether its version is told. Raises Problem `if_match_not_taken`: whatever it says, an answer would say what others have done."""
+        versioned = knows_version(self.kernel, self.caller, stream)
+        if self.expected_version is not None and not versioned:
+            raise Problem("if_match_not_taken", "others change this as well", field="header:if-match", accepted="a request without it")
+        return versioned
 
     async def context(self, effective_on: date | None = None, documents: Sequence[Document] = (), part: str = "") -> Context:
         """What goes with a command of the request. Raises Problem `commitment_typed`."""
