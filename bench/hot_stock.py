@@ -2,17 +2,19 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.client import Client
-from reserve.commands.approve import Signer, sign_document
+from reserve.commands.approve import Signer, sign, sign_document, to_be_signed
 from reserve.commands.approver_key import new_key
 from reserve.demo.countersigned import countersigned
 from reserve.demo.instruments import empower
 from reserve.demo.parties import Parties, all_rows, subject_of, until
 from reserve.demo.registrar import WITNESS, Registrar
+from services.allocation.domain.book.state import ATTESTATION
 from shared.terms.approval import read_private_key
 
 PARTNER = "JP"
@@ -38,10 +40,24 @@ async def empowered_approver(parties: Parties, folder: Path, log_key: str) -> Si
     new_key(key_file)
     await registrar.enrol(WITNESS, Ed25519PrivateKey.generate())
     await registrar.enrol(subject, read_private_key(key_file.read_bytes()))
+    new_key(certifiers_key(key_file))
+    await registrar.enrol(await subject_of(parties.operator), read_private_key(certifiers_key(key_file).read_bytes()))
     [authority] = await empower(registrar.register, {subject: "Bench"})
     signer = Signer(approver=subject, key_file=key_file, origin=registrar.origin, authority=authority)
     await _policy(parties, parties.approvers[0], signer)
     return signer
+
+
+def certifiers_key(approvers_key: Path) -> Path:
+    return approvers_key.with_name("bench-operator.pem")
+
+
+async def attested(parties: Parties, signer: Signer, decision: Path) -> dict[str, Any]:
+    """What the operator certifies a round with. `signer`: who approved it; `decision`: its file."""
+    certifier = Signer(
+        approver=await subject_of(parties.operator), key_file=certifiers_key(signer.key_file), origin=signer.origin, authority=None
+    )
+    return {"attestation": msgspec.json.decode(sign(to_be_signed(decision, ATTESTATION), certifier))}
 
 
 async def agree_on_stock(parties: Parties, products: list[str], signer: Signer) -> None:
@@ -125,4 +141,4 @@ async def _round(parties: Parties, approver: Client, signer: Signer, product: st
     decision = signer.key_file.with_name("bench-decision.json")
     decision.write_bytes((await approver.request("GET", f"{path}/decision")).content)
     await approver.post(f"{path}/approvals", msgspec.json.decode(sign_document(decision, signer)))
-    await operator.post(f"{path}/certify")
+    await operator.post(f"{path}/certify", await attested(parties, signer, decision))

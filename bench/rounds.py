@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 
 from bench.figures import Figure, Options, figure, percentile_ms
-from bench.hot_stock import PARTNER, POLICY, UNIT_G, agree_on_stock, empowered_approver
+from bench.hot_stock import PARTNER, POLICY, UNIT_G, agree_on_stock, attested, empowered_approver
 from bench.receipts import drain
 from reserve.commands.approve import Signer, sign_document
 from reserve.demo.parties import Parties, Unexpected, all_rows, until
@@ -64,8 +64,9 @@ class _Rounds:
         approver = self.parties.approvers[0]
         decision.write_bytes((await approver.request("GET", f"{path}/decision")).content)
         await approver.post(f"{path}/approvals", msgspec.json.decode(sign_document(decision, self.signer)))
+        attestation = await attested(self.parties, self.signer, decision)
         began = time.perf_counter()
-        await self.parties.operator.post(f"{path}/certify")
+        await self.parties.operator.post(f"{path}/certify", attestation)
         certified_s = time.perf_counter() - began
         await until("inventory to release the round", lambda: self._recorded_at("inventory", "inventory.round_released.v1"))
         yield figure("certify_10000_answered_after", certified_s, "s")

@@ -11,6 +11,7 @@ from reserve.audit import hashes
 from reserve.audit.anchors import Anchor, Anchors
 from reserve.audit.apart import Persons
 from reserve.audit.approvers import Approvers
+from reserve.audit.attestations import Attestations
 from reserve.audit.authority import Authority
 from reserve.audit.books import Books
 from reserve.audit.checkpoints import Checkpoints
@@ -167,6 +168,7 @@ class _Walk:
         self._moves = Moves(findings, self.approvers)
         self._persons = Persons(findings, self.approvers)
         self._quorums = Quorums(findings, self.approvers)
+        self._attestations = Attestations(findings, self.approvers)
         self._release_orders = ReleaseOrders()
         self._texts = texts
         self.tree = hashes.Tree()  # of the log that is walked
@@ -214,7 +216,7 @@ class _Walk:
         parts: tuple[_Part, ...] = (
             *(self.rounds, self._quorums, self._uses, self._protecting, self._differences, self._moves, self._persons, self._given_back),
             *(self.authority, self._control, self._checkpoints.witnesses, self._interests, self._emergencies, self.policies),
-            *(self.approvers, self._endorsements, self.facilities, self.deliveries, self.consignees, self.tenders),
+            *(self._attestations, self.approvers, self._endorsements, self.facilities, self.deliveries, self.consignees, self.tenders),
             *(self._release_orders, self._texts, self._parked, self._laboratories),
         )
         for part in parts:
@@ -335,6 +337,7 @@ class _Walk:
         self._endorsements.see(place, record, event)
         self.rounds.see(place, record, event)
         self._quorums.see(place, record, event)
+        self._attestations.see(place, record, event)
         self._uses.see(service, place, record, event)
         self._protecting.see(place, record, event)
         self._parked.see(service, place, record, event)

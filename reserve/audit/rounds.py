@@ -138,8 +138,6 @@ class Rounds:
             self._verify(each)
 
     def _certify(self, place: str, record: Recorded, event: RoundCertified) -> None:
-        if event.attestation is not None:  # of who certifies, who may have proposed it
-            self._approvers.verify(place, record, event.attestation, purpose="attestation", document=event.decision, proposed_by="")
         opened, proposed = self._opened.get(event.round), self._proposed.get(event.round)
         if opened is None or proposed is None:
             self._findings.look(Check.DECISIONS, False, place, f"{event.round} is certified, and was never opened and proposed")

@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from reserve.client import Client
-from reserve.commands.approve import Signer, sign_document
+from reserve.commands.approve import Signer, sign, sign_document, to_be_signed
 from reserve.demo.countersigned import countersigned
 from reserve.demo.parties import subject_of
 from reserve.demo.stage import Stage
+from services.allocation.domain.book.state import ATTESTATION
 
 
 async def approve(stage: Stage, approver: Client, document: str, approvals: str) -> Any:
@@ -17,6 +18,14 @@ async def approve(stage: Stage, approver: Client, document: str, approvals: str)
     subject = await subject_of(approver)
     file = await kept_document(stage, approver, document)
     return await approver.post(approvals, msgspec.json.decode(sign_document(file, signer_of(stage, subject))))
+
+
+async def certify(stage: Stage, path: str) -> Any:
+    """`path`: the round's. The operator attests with a key of their own what partners cannot see of each other."""
+    operator = stage.parties.operator
+    file = await kept_document(stage, operator, f"{path}/decision")
+    signed = sign(to_be_signed(file, ATTESTATION), signer_of(stage, await subject_of(operator)))
+    return await operator.post(f"{path}/certify", {"attestation": msgspec.json.decode(signed)})
 
 
 def signer_of(stage: Stage, subject: str, key_file: Path | None = None) -> Signer:

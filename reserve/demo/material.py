@@ -3,7 +3,7 @@
 from typing import Any
 
 from reserve.client import ProblemAnswer
-from reserve.demo.approving import approve, by_two
+from reserve.demo.approving import approve, by_two, certify
 from reserve.demo.books import of_material_loan, tie_out
 from reserve.demo.countersigned import followed
 from reserve.demo.loan_scenario import (
@@ -70,7 +70,7 @@ async def award_loan(stage: Stage) -> None:
     path = f"/allocation/v1/rounds/{opened['round']}"
     await operator.post(f"{path}/propose", {"supply_g": LENT_G})
     await approve(stage, stage.parties.approvers[0], f"{path}/decision", f"{path}/approvals")
-    await operator.post(f"{path}/certify")
+    await certify(stage, path)
     with stage.screen.waiting("inventory releases it, and loans hears of it"):
         offered = await until("the material loan to be offered", lambda: _offered(stage))
         await until("its release to be here", lambda: _release(stage, offered["release"]))

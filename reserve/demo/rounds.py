@@ -5,13 +5,12 @@ from typing import Any
 
 import msgspec
 
-from reserve.commands.approve import sign, sign_document, to_be_signed
-from reserve.demo.approving import approve, by_two, kept_document, signer_of
+from reserve.commands.approve import sign_document
+from reserve.demo.approving import approve, by_two, certify, kept_document, signer_of
 from reserve.demo.parties import all_rows, refusal_of, subject_of, until
 from reserve.demo.scenario import DISRUPTION, GALLIUM, PARTNERS, PRODUCTS, Product
 from reserve.demo.screen import mass, written_day
 from reserve.demo.stage import Stage
-from services.allocation.domain.book.state import ATTESTATION
 
 RULES = {"pro_rata": "in proportion to what was accepted", "priority": "class by class of priority, in proportion within a class"}
 
@@ -86,16 +85,9 @@ async def _hold_round(stage: Stage, product: Product) -> Any:
         await _show_nobody_approves_their_own(stage, path, proposed["decision"])
     for approver in stage.parties.approvers[: product.approvals_needed]:
         await approve(stage, approver, f"{path}/decision", f"{path}/approvals")
-    certified = await operator.post(f"{path}/certify", {"attestation": await _attestation(stage, path)})
+    certified = await certify(stage, path)
     _show_round(stage, product, proposed, certified)
     return certified
-
-
-async def _attestation(stage: Stage, path: str) -> Any:
-    """Of the operator who certifies, with a key of their own: what partners cannot see of each other."""
-    subject = await subject_of(stage.parties.operator)
-    file = await kept_document(stage, stage.parties.operator, f"{path}/decision")
-    return msgspec.json.decode(sign(to_be_signed(file, ATTESTATION), signer_of(stage, subject)))
 
 
 async def _show_nobody_approves_their_own(stage: Stage, path: str, decision: str) -> None:

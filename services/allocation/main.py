@@ -39,6 +39,7 @@ from shared.terms.erasing import erasing
 
 SERVICE = Service(
     name="allocation",
+    of_one_party=frozenset({"agreement", "award", "bid", "partner", "review"}),
     deciders=(
         partner.DECIDER,
         countersigned(agreement.DECIDER, CONTROLS, EVENTS),

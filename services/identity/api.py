@@ -26,13 +26,35 @@ def _query(*names: str) -> dict[str, Any]:
     return {"parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names]}
 
 
-def _answers(kind: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
+def _answers(kind: str, *statuses: int, schema: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
     """What OAuth has its own answers for; a request that cannot be read at all is a problem here too."""
-    kinds: dict[str, Any] = {kind: {}, "application/problem+json": {}}
+    kinds: dict[str, Any] = {kind: {} if schema is None else {"schema": schema}, "application/problem+json": {}}
     return {status: {"description": HTTPStatus(status).phrase, "content": kinds} for status in statuses}
 
 
-_TOKEN_ANSWERS = _answers("application/json", 200, 400, 401)
+_TOKEN: dict[str, Any] = {
+    "type": "object",
+    "title": "An access token (RFC 6749 5.1)",
+    "required": ["access_token", "token_type", "expires_in", "scope"],
+    "properties": {
+        "access_token": {"type": "string", "description": "a JWT (RFC 9068)"},
+        "token_type": {"const": "Bearer"},
+        "expires_in": {"type": "integer", "description": "seconds"},
+        "scope": {"type": "string", "description": "what was granted, separated by spaces"},
+    },
+}
+_REFUSED: dict[str, Any] = {
+    "type": "object",
+    "title": "Why there is none (RFC 6749 5.2)",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "enum": ["invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client", "unsupported_grant_type"]
+        },
+        "error_description": {"type": "string"},
+    },
+}
+_TOKEN_ANSWERS = _answers("application/json", 200, schema=_TOKEN) | _answers("application/json", 400, 401, schema=_REFUSED)
 _PAGES = _answers("text/html", 200, 303, 400)
 _TOKEN_FORM = _form("grant_type", "client_id", "client_secret", "scope", "code", "redirect_uri", "code_verifier", required=("grant_type",))
 _AUTHORIZE_QUERY = _query("response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method")

@@ -47,6 +47,7 @@ SIGNED = (
 
 SERVICE = Service(
     name="loans",
+    of_one_party=frozenset({"equity", "loan", "material", "payees"}),
     deciders=(
         *(countersigned(each, CONTROLS, EVENTS) for each in SIGNED),
         projects.DECIDER,

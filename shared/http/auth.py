@@ -19,6 +19,7 @@ from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError, Miss
 from joserfc.jwk import Key, KeySet
 from joserfc.jws import JWSRegistry
 from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from shared.engines.private_files import private_folder, write_private
 from shared.http.duty import duty_in
@@ -75,6 +76,11 @@ class Caller(msgspec.Struct, frozen=True):
     def takes_turns_as(self) -> str:
         """Whose commands wait for one another, over however many connections they come: a client, for whom it speaks."""
         return f"{self.client_id} {self.nominee or self.partner or self.borrower or ''}"
+
+    @property
+    def outside(self) -> bool:
+        """Whether it speaks for somebody else than the Reserve, whatever roles it has besides."""
+        return self.partner is not None or self.borrower is not None or self.nominee is not None
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -306,6 +312,12 @@ def allow(*roles: str, scope: str | None = None, on_duty: bool = False) -> Any:
     return Depends(caller_allowed)
 
 
+def caller_of(scope: Scope) -> Caller | None:
+    """Who a request is known to be of; None: it has not come so far."""
+    found: Caller | None = scope.get(_CALLER)
+    return found
+
+
 def whose(caller: Caller, party: Literal["partner", "borrower"], readers: Collection[str], *, nominees: bool = False) -> str | None:
     """The one partner, or borrower, whose things the caller may see; None: everybody's, which takes one of the roles `readers`.
 
@@ -315,7 +327,7 @@ def whose(caller: Caller, party: Literal["partner", "borrower"], readers: Collec
     """
     if (own := getattr(caller, party)) is not None and (nominees or caller.nominee is None):
         return str(own)
-    if caller.partner is None and caller.borrower is None and caller.nominee is None and not caller.roles.isdisjoint(readers):
+    if not caller.outside and not caller.roles.isdisjoint(readers):
         return None
     raise Problem("forbidden", f"the token names no {party} whose things these are")
 

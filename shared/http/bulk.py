@@ -79,6 +79,8 @@ async def bulk[Item: Keyed, View](post: Post, body: BulkBody[Item], alone: Alone
     _refuse_repeated_keys(body.items)
     if post.expected_version is not None and not body.atomic:
         raise Problem("bulk_without_version", "the commands have no version in common", field="header:if-match", accepted="none")
+    if post.expected_version is not None and post.caller.outside:  # as `Post.versioned`: most of what goes in bulk is shared
+        raise Problem("if_match_not_taken", "a bulk may change what others do", field="header:if-match", accepted="a request without it")
     fingerprints = await _fingerprints(post.request, alone.ids)
     turn = _Turn(post, await post.context(), len(body.items))
     answer_of = BulkAnswer[alone.view]  # type: ignore[name-defined]

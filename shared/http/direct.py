@@ -4,7 +4,7 @@ A route is read once, into the list of what its dependencies and its handler are
 another kind, input that is not valid, a path or method that is not served) goes FastAPI's own way, which answers the same: only later.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
 from enum import Enum
 from inspect import isasyncgenfunction, iscoroutinefunction
@@ -25,7 +25,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.problems import ProblemResponse
-from shared.http.query import known_to_query, unknown_in_query
+from shared.http.query import known_to_query, unfit_in_query
 from shared.http.shown_texts import MARK, WithTexts, with_texts
 
 type _Get = Callable[["_Exchange"], Any]
@@ -96,12 +96,13 @@ class _Candidate(msgspec.Struct, frozen=True):
     slashes: int | None
     methods: frozenset[str] | None
     plan: _Plan | None
-    query: frozenset[str] | None = None  # what its query may name, None: anything
+    query: Mapping[str, bool] | None = None  # what its query may name, None: anything
     answers: bool = False  # with JSON of a model, in which texts are shown; else with bytes of its own, to which nothing is done
 
 
 class DirectRoutes:
-    """ASGI middleware, to be the innermost of a FastAPI application. What no route declares in its query is refused here, for all."""
+    """ASGI middleware, to be the innermost of a FastAPI application. What no route declares in its query, or what stands there twice, is
+    refused here, for all."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -114,8 +115,8 @@ class DirectRoutes:
             await self._app(scope, receive, send)
             return
         candidate, path_params = found
-        if scope["query_string"] and (unknown := unknown_in_query(scope, candidate.query)) is not None:
-            await ProblemResponse(unknown)(scope, receive, send)
+        if scope["query_string"] and (unfit := unfit_in_query(scope, candidate.query)) is not None:
+            await ProblemResponse(unfit)(scope, receive, send)
             return
         if (plan := candidate.plan) is None:
             await self._app(scope, receive, WithTexts(scope, send) if candidate.answers else send)

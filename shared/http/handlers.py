@@ -11,14 +11,11 @@ from functools import cached_property, partial
 from hashlib import sha256
 from typing import Annotated, Any
 
-import asyncpg
 import msgspec
-import structlog
 import uuid_utils
-from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import TypeDecorator
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 from typeid import TypeID
@@ -26,23 +23,22 @@ from typeid import TypeID
 from shared.clock import day_of
 from shared.http.auth import Caller, allow
 from shared.http.correlation import correlation_of
-from shared.http.direct import DirectRoutes
-from shared.http.problems import IMPORT_LIMIT_BYTES, Problem, ProblemResponse, body_too_large, register, request_id
+from shared.http.problems import IMPORT_LIMIT_BYTES, Problem, body_too_large, register, request_id
 from shared.http.writing import KNOWN, fingerprint_of, input_of, problem_of
-from shared.journal.connection import UNREACHABLE
 from shared.journal.decider import Reasons, Refused
 from shared.journal.places import PLACE_PATTERN, parse_place
 from shared.journal.postgres import read_heads
 from shared.journal.protocol import Document
 from shared.journal.record import MAX_INTEGER, canonical, new_salts
 from shared.journal.texts import SaltedText, TypedText, salted
-from shared.writer.commands import Accepted, Context, Unavailable
+from shared.writer.commands import Accepted, Context
 
 
 class HttpReason(Reasons):
     IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing", 400, "This needs an Idempotency-Key header"
     IDEMPOTENCY_KEY_MALFORMED = "idempotency_key_malformed", 400, "The Idempotency-Key is not acceptable"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", 422, "The Idempotency-Key was used before with another body"
+    IF_MATCH_NOT_TAKEN = "if_match_not_taken", 400, "There is no ETag to go by"
     IF_MATCH_MALFORMED = "if_match_malformed", 400, "The If-Match header is not an ETag of this API"
     PRECONDITION_FAILED = "precondition_failed", 412, "The resource has changed since"
     COMMITMENT_TYPED = "commitment_typed", 422, "A commitment to a text is not a text"
@@ -58,30 +54,14 @@ class HttpReason(Reasons):
 register(HttpReason)
 
 
-log = structlog.get_logger()
-
 AT_LEAST_PATIENCE_SECONDS = 5.0
 PAGE_LIMIT = 200
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+KEY_HEADER = "idempotency-key"
+KEY_PATTERN = "[!-~]{1,255}"
+
+_KEY = re.compile(KEY_PATTERN)
 _ETAG = re.compile(r'"(\d{1,15})"')
-
-
-def install(app: FastAPI) -> None:
-    """A database that does not answer is a 503 with Retry-After, whichever handler met it. Routes are served directly where they can be.
-
-    To be called before any middleware is added.
-    """
-    assert not app.user_middleware, "direct routes are the innermost"
-    app.add_middleware(DirectRoutes)
-    for kind in (Unavailable, asyncpg.InterfaceError, InterfaceError, OperationalError, *UNREACHABLE):
-        app.add_exception_handler(kind, _unavailable)
-
-
-async def _unavailable(request: Request, error: Exception) -> Response:
-    log.warning("unavailable", path=request.url.path, error=repr(error))
-    detail = str(error) if isinstance(error, Unavailable) else "the database does not answer"
-    return ProblemResponse(Problem("unavailable", detail, headers={"Retry-After": "2"}))
 
 
 type ToWriter = Callable[[str, Any, Context], Awaitable[Accepted | Refused[Any]]]  # as `Writer.submit`
@@ -151,6 +131,7 @@ class Post:
 
         Raises `Problem`: the domain's refusal by its code, or the kernel's own.
         """
+        versioned = self.versioned(stream)
         context = await self.context(effective_on, documents, part)
         if isinstance(command, Problem):
             command = Refused[Any](command.code, command.detail, command.field, command.accepted)
@@ -164,10 +145,17 @@ class Post:
         self._streams.add(stream)
         headers = [each for each in self.response.raw_headers if each[0] not in (b"reserve-position", b"etag")]
         headers.append((b"reserve-position", str(place).encode()))  # of the last, since a header holds one
-        if len(self._streams) == 1:  # what went to several has no version of its own
+        if versioned and len(self._streams) == 1:  # what went to several has no version of its own
             headers.append((b"etag", b'"%d"' % answer.version))
         self.response.raw_headers[:] = headers
         return answer
+
+    def versioned(self, stream: str) -> bool:
+        """Whether its version is told. Raises Problem `if_match_not_taken`: whatever it says, an answer would say what others have done."""
+        versioned = knows_version(self.kernel, self.caller, stream)
+        if self.expected_version is not None and not versioned:
+            raise Problem("if_match_not_taken", "others change this as well", field="header:if-match", accepted="a request without it")
+        return versioned
 
     async def context(self, effective_on: date | None = None, documents: Sequence[Document] = (), part: str = "") -> Context:
         """What goes with a command of the request. Raises Problem `commitment_typed`."""
@@ -223,7 +211,9 @@ async def _posting(
     idempotency_key: Annotated[
         str | None, Header(description="1 to 255 visible ASCII characters; the same key has the same effect once")
     ] = None,
-    if_match: Annotated[str | None, Header(description="the ETag that the resource must still have")] = None,
+    if_match: Annotated[
+        str | None, Header(description="the ETag that the resource must still have; of what is shared, only the Reserve's own have one")
+    ] = None,
 ) -> Post:
     return Post(request, response, caller, idempotency_key, if_match)
 
@@ -255,6 +245,11 @@ class Reads:
         """(state, version) of an own stream as of now."""
         state, version = await self.kernel.writer.state(stream)
         return state, version
+
+    def etag(self, response: Response, caller: Caller, stream: str, version: int) -> None:
+        """The version of the stream that the answer tells of, for whoever may know it."""
+        if knows_version(self.kernel, caller, stream):
+            response.headers["ETag"] = f'"{version}"'
 
     async def arrived(self) -> None:
         """Waits for the position of `at_least`. Raises Problem `position_not_reached`, `position_unknown`."""
@@ -363,8 +358,9 @@ def same_fields[View: BaseModel](model: type[View]) -> Callable[[Any], View]:
     return partial(model.model_validate, from_attributes=True)
 
 
-def etag(response: Response, version: int) -> None:
-    response.headers["ETag"] = f'"{version}"'
+def knows_version(kernel: Any, caller: Caller, stream: str) -> bool:
+    """Of a stream that others change too, nobody outside: its versions would count what they do."""
+    return not caller.outside or stream.partition("/")[0] in kernel.service.of_one_party
 
 
 def _version_of(if_match: str | None) -> int | None:

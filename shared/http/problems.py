@@ -11,10 +11,13 @@ import msgspec
 import structlog
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.http.faults import fault_of
+from shared.http.json_members import repeated_member
 from shared.journal.decider import Reasons
 
 BODY_LIMIT_BYTES = 1 << 20
@@ -28,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 class EdgeReason(Reasons):
     INVALID_REQUEST = "invalid_request", 422, "A part of the request is not what the API accepts"
+    QUERY_PARAMETER_REPEATED = "query_parameter_repeated", 422, "The query gives a parameter more than once"
+    MEMBER_REPEATED = "member_repeated", 422, "An object of the body has two members of the same name"
     QUERY_PARAMETER_UNKNOWN = "query_parameter_unknown", 422, "The query names what the route does not take"
     MALFORMED_REQUEST = "malformed_request", 400, "The request cannot be read"
     NUL_IN_TEXT = "nul_in_text", 422, "A text holds a NUL character"
@@ -165,7 +170,7 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
-    faults = [_fault(fault) for fault in found[:FAULTS_LISTED]]
+    faults = [fault_of(fault, error.body) for fault in found[:FAULTS_LISTED]]
     first = faults[0]
     rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     problem = Problem("invalid_request", f"{first.detail}{rest}", field=first.field, accepted=first.accepted)
@@ -182,13 +187,20 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         case 404:
             problem = Problem("route_not_found", "Nothing is served at this path", headers=headers)
         case 405:
-            problem = Problem("method_not_allowed", f"{request.method} is not served here", accepted=headers.get("Allow"), headers=headers)
+            headers["Allow"] = ", ".join(_methods_at(request)) or headers.get("Allow", "")
+            problem = Problem("method_not_allowed", f"{request.method} is not served here", accepted=headers["Allow"], headers=headers)
         case 400:
             problem = Problem("malformed_request", "The body cannot be read as its content type says", headers=headers)
         case status:
             problem = Problem("http_error", HTTPStatus(status).phrase, headers=headers)
             problem.status, problem.title = status, HTTPStatus(status).phrase
     return ProblemResponse(problem)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """What is served at its path. Starlette names those of the first route alone."""
+    at_path = (each for each in iter_route_contexts(request.app.routes) if each.path_regex.match(request.scope["path"]))
+    return sorted({method for each in at_path for method in each.methods or ()})
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
@@ -199,54 +211,17 @@ async def _on_bug(request: Request, error: Exception) -> Response:
     return ProblemResponse(problem, instance=f"urn:reserve:request:{correlation}")
 
 
-class _Fault(msgspec.Struct, frozen=True):
-    field: str
-    detail: str
-    accepted: str | None
-
-
-# What pydantic says of what it wants, and how it writes a day or an instant in it.
-_ACCEPTED = re.compile(r"Input should be (.+)|\w+ should have (.+?)(?: after validation.*)?$|String should (match pattern .+)")
-_BOUND = re.compile(r"datetime\.date(?:time)?\((\d+), (\d+), (\d+)[^()]*\)")
-
-
-def _fault(error: Mapping[str, Any]) -> _Fault:
-    """One of pydantic's errors without its `input`, which may be a secret."""
-    where, *steps = error["loc"]
-    kind, message = str(error["type"]), str(error["msg"])
-    if kind == "json_invalid":
-        return _Fault("", f"The body is not JSON: it breaks at character {steps[0] if steps else 0}", "a JSON document")
-    if steps and steps[-1] == "[key]":  # pydantic's word for a member's name
-        steps.pop()
-    field = json_pointer(steps) if where == "body" else ":".join(str(part) for part in (where, *steps))
-    if kind == "missing":
-        return _Fault(field, "This is required and missing", "a value")
-    if kind == "extra_forbidden":
-        return _Fault(field, "There is no such member", "only the members that the API describes")
-    if kind == "value_error":
-        return _Fault(field, message.removeprefix("Value error, "), None)
-    if kind in ("date_from_datetime_parsing", "datetime_from_date_parsing"):
-        return _Fault(field, f"The calendar has no such day or time: {error['ctx']['error']}", "one that it has")
-    message = _BOUND.sub(lambda bound: "{:0>4}-{:0>2}-{:0>2}".format(*bound.groups()), message)
-    accepted = _ACCEPTED.match(message)
-    return _Fault(field, message, None if accepted is None else "".join(part for part in accepted.groups() if part))
-
-
-def json_pointer(steps: Iterable[object]) -> str:
-    """RFC 6901: `["lines", 0, "a/b"]` is `/lines/0/a~1b`."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
-
-
 # Every escape in JSON, one after the other, so that in `\\u0000` the second backslash is taken by the first.
 _ESCAPE = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|.)", re.DOTALL)
 
 
 class BodyGuard:
-    """ASGI middleware: refuses bodies over the limit, also when their length is not announced, and texts that cannot be kept.
+    """ASGI middleware: refuses bodies over the limit, also when their length is not announced, and what cannot be kept or may be read in
+    two ways.
 
-    PostgreSQL cannot store a NUL in a text, and half of a surrogate pair has no UTF-8: both are refused at the edge, once, rather than in
-    each model. A body within the limit is read whole before the application runs; bodies of the routes named in `streaming` (path
-    prefixes) are left alone.
+    PostgreSQL cannot store a NUL in a text, half of a surrogate pair has no UTF-8, and of two members of one name each reader takes
+    another: all are refused at the edge, once, rather than in each model. A body within the limit is read whole before the application
+    runs; bodies of the routes named in `streaming` (path prefixes) are left alone.
     """
 
     def __init__(self, app: ASGIApp, *, limit_bytes: int = BODY_LIMIT_BYTES, streaming: tuple[str, ...] = ()) -> None:
@@ -275,7 +250,7 @@ class BodyGuard:
             more = message.get("more_body", False)
             if len(body) > self._limit_bytes:
                 return await _refuse(body_too_large(self._limit_bytes), scope, receive, send)
-        if (unfit := _unfit_text(body, content_type)) is not None:
+        if (unfit := _unfit_text(body, content_type) or _unfit_members(body, content_type)) is not None:
             return await _refuse(unfit, scope, receive, send)
         return await self._app(scope, _replay(bytes(body), receive), send)
 
@@ -325,6 +300,13 @@ def _unfit_text(body: bytearray, content_type: bytes) -> Problem | None:
             return half
         awaited = escape.end() if 0xD800 <= unit <= 0xDBFF else None
     return half if awaited is not None else None
+
+
+def _unfit_members(body: bytearray, content_type: bytes) -> Problem | None:
+    """Of two members of one name, each reader may take another."""
+    if not content_type.startswith(b"application/json") or (pointer := repeated_member(bytes(body))) is None:
+        return None
+    return Problem("member_repeated", "this member is there more than once", field=pointer, accepted="each member once")
 
 
 def _nul_in_body() -> Problem:

@@ -35,7 +35,7 @@ def problem_of(error: Exception, context: Context) -> Problem:
         case TooManyWaiting():
             return Problem("too_many_waiting", str(error), headers={"Retry-After": "1"})
         case Overloaded():
-            return Problem("overloaded", str(error), headers={"Retry-After": "1"})
+            return Problem("overloaded", "nothing has changed; send the same request again", headers={"Retry-After": "1"})
         case CommandTooLarge():
             return Problem("event_too_large", str(error), accepted="shorter texts, or fewer items")
         case _:

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.clock import Clock, ShiftedClock, SystemClock
-from shared.http import handlers, problems
+from shared.http import application, problems
 from shared.http.auth import Keys, TokenVerifier
 from shared.journal.connection import open_pool, reachable
 from shared.journal.protocol import Unreachable
@@ -80,7 +80,7 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
     app.include_router(service.router)
     app.include_router(kernel_api.router)
     problems.install(app)
-    handlers.install(app)
+    application.install(app)
     app.add_middleware(problems.BodyGuard, streaming=service.imports)
     telemetry.instrument(app, service.name, settings)
     return app

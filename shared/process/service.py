@@ -67,6 +67,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     tables: sa.MetaData  # its read tables
     subscriptions: tuple[Subscription, ...] = ()
     router: APIRouter
+    of_one_party: frozenset[str] = frozenset()  # kinds of streams of which each is of one partner or borrower, who may know its version
     controls: Controls = {}  # what each command does to what people hold, and so who gives it
     reasons: type[Reasons] | None = None  # why its API refuses by itself, besides what its deciders refuse
     acting: UnderAuthority | None = None  # that people act under authority in it

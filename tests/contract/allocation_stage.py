@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.demo.instruments import VALIDITY, empower
 from reserve.demo.registrar import WITNESS, Registrar
+from services.allocation.domain.book.state import ATTESTATION
 from services.allocation.domain.decisions.check import recompute
 from services.allocation.domain.decisions.contradictions import contradictions
 from services.allocation.domain.decisions.decision import read_file
@@ -147,8 +148,19 @@ class Reserve:
         round = await self.a_round(*units)
         await self.propose(round, supply)
         await self.approve(round)
-        await self.post("operator-1", f"/v1/rounds/{round}/certify")
+        await self.certify(round)
         return round
+
+    async def certify(self, round: str) -> Any:
+        """By an operator, who attests the decision with a key of their own."""
+        return await self.post("operator-1", f"/v1/rounds/{round}/certify", await self.attestation(round))
+
+    async def attestation(self, round: str) -> dict[str, Any]:
+        certifier = self.subject("operator-1")
+        if certifier not in self.registrar.keys:
+            await self.registrar.enrol(certifier, Ed25519PrivateKey.generate())
+        decision = (await self.get("operator-1", f"/v1/rounds/{round}"))["decision"]
+        return {"attestation": self.signed(decision, ATTESTATION, "operator-1", authority=None)}
 
     async def status(self, round: str, status: str) -> Any:
         """The round, once it has that status."""

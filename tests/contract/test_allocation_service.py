@@ -90,7 +90,7 @@ async def test_a_round_that_inventory_refuses_comes_back_open_and_can_be_decided
     await reserve.propose(round, 4)
     await reserve.approve(round)
     await reserve.happen(hold)  # what is known of holds before the proposal, its supply heeds
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     seen = await reserve.status(round, "open")
     assert (seen["decision"], seen["awards"], seen["reason"]) == (None, [], "refused by inventory: on_hold")
     withdrawn = [row for row in (await reserve.get("partner-us", "/v1/awards?limit=200"))["data"] if row["round"] == round]
@@ -103,7 +103,7 @@ async def test_a_round_that_inventory_refuses_comes_back_open_and_can_be_decided
     await until(lifted)
     await reserve.propose(round, 4)
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     assert len((await reserve.status(round, "released"))["awards"]) == 2
 
 
@@ -180,7 +180,7 @@ async def test_an_approval_that_cannot_count_is_refused(reserve: Reserve):
     await until(lapsed)
     assert await reserve.refused("approver-1", path, await reserve.approval(round, key=stranger)) == (409, "approver_key_revoked")
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     await reserve.status(round, "released")
 
 
@@ -205,7 +205,7 @@ async def test_an_approval_counts_only_as_what_it_was_signed_as(reserve: Reserve
     assert await reserve.refused("approver-1", path, policy) == (409, "approval_of_another_document")
     assert await reserve.refused("approver-1", path, policy | {"purpose": "decision"}) == (422, "approval_signature_invalid")
     await reserve.post("approver-1", path, signed)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
 
 
 async def test_a_proposal_posted_twice_is_one_decision(reserve: Reserve):
@@ -213,7 +213,7 @@ async def test_a_proposal_posted_twice_is_one_decision(reserve: Reserve):
     path, key, body = f"/v1/rounds/{round}/propose", secrets.token_hex(8), {"supply_g": 2 * UNIT_G}
     first = await reserve.post("operator-1", path, body, key=key)
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     assert await reserve.post("operator-1", path, body, key=key) == first
     await reserve.status(round, "released")
 
@@ -279,7 +279,7 @@ async def test_a_nominee_sees_its_own_lines_and_no_others(reserve: Reserve):
     await reserve.propose(round, 5)
     assert (await reserve.clients["nominee-sojitz"].get(f"/v1/rounds/{round}/decision")).status_code == 404
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     await reserve.status(round, "released")
     for nominee, who, own, other in (("Sojitz", "nominee-sojitz", *requests), ("JOGMEC", "nominee-jogmec", *reversed(requests))):
         assert {row["nominee"] for row in (await reserve.get(who, "/v1/requests?limit=200"))["data"]} == {nominee}
@@ -367,7 +367,7 @@ async def test_a_superseded_decision_gives_back_what_is_left_and_stays_provable(
     await until(proposed)
     await until(back)
     await reserve.approve(new)
-    await reserve.post("operator-1", f"/v1/rounds/{new}/certify")
+    await reserve.certify(new)
     await reserve.status(new, "released")
     given_g = [
         {(award["partner"], award["mass_g"]) for award in (await reserve.get("auditor-1", f"/v1/rounds/{round}"))["awards"]}
@@ -396,7 +396,7 @@ async def test_a_large_round_is_worked_out_elsewhere_and_decides_the_same(reserv
     assert (recompute(file), decision_hash(file), len(file.lines)) == ([], proposed["decision"], SMALL + 1)
     assert sum(line["award_g"] for line in proposed["awards"]) == 50 * UNIT_G
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     await reserve.status(round, "released")
 
 
@@ -406,7 +406,7 @@ async def test_what_rounding_gave_is_remembered_until_the_agreement_ends_and_not
     round: str = (await reserve.post("operator-1", "/v1/rounds", opening))["round"]
     await reserve.propose(round, 1)
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     await reserve.status(round, "released")
     [agreement] = (await reserve.get("partner-eu", "/v1/agreements"))["data"]
 

@@ -28,3 +28,16 @@ def test_no_schema_is_named_by_the_module_that_it_is_written_in(name: str) -> No
     document = json.loads((FOLDER / f"{name}.openapi.json").read_text())
     schemas = document.get("components", {}).get("schemas", {})
     assert [schema for schema in schemas if "__" in schema] == [], "two views have one name: give each another"
+
+
+# What is worked out and changes nothing; and tokens, which have a standard of their own.
+WITHOUT_A_KEY = {"/v1/policies/{policy}/versions/{version}/diff", "/v1/exposure/what-if", "/oauth/token", "/oauth/authorize"}
+
+
+@pytest.mark.parametrize("name", WITH_API)
+def test_what_changes_something_says_that_it_needs_a_key(name: str) -> None:
+    document = json.loads((FOLDER / f"{name}.openapi.json").read_text())
+    posts = {path: operations["post"] for path, operations in document["paths"].items() if "post" in operations}
+    keys = {path: [each for each in post.get("parameters", ()) if each["name"] == "idempotency-key"] for path, post in posts.items()}
+    assert {path for path, found in keys.items() if not found} == WITHOUT_A_KEY & posts.keys()
+    assert all(key["required"] and key["schema"]["pattern"] == "^[!-~]{1,255}$" for found in keys.values() for key in found)

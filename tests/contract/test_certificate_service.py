@@ -42,7 +42,7 @@ async def test_an_auditor_has_the_whole_decision_its_approvals_and_what_is_missi
     assert (decision_hash(file), recompute(file), found.round) == (decision, [], round)
     assert [approval.subject for approval in found.approvals] == [reserve.subject("approver-1")]
     kinds = [missing.part.split()[0] for missing in found.missing]
-    assert sorted(kinds) == ["approved", "certified", "cited", "enrolled", "proposed"]
+    assert sorted(kinds) == ["approved", "certified", "cited", "enrolled", "enrolled", "proposed"]
     looked = list(check(found, []))
     assert [name for outcome, name in looked if outcome == "failed"] == []
 
@@ -73,6 +73,8 @@ async def test_who_certifies_a_decision_attests_with_a_key_of_their_own_what_a_p
     def attestation(purpose: str = ATTESTATION, document: str = decision, who: str = "operator-1") -> dict[str, Any]:
         return {"attestation": reserve.signed(document, purpose, who, authority=None)}
 
+    assert await reserve.refused("operator-1", certify) == (422, "attestation_missing")
+    assert await reserve.refused("operator-1", certify, {"attestation": None}) == (422, "attestation_missing")
     assert await reserve.refused("operator-1", certify, attestation("decision")) == (409, "approval_of_another_document")
     assert await reserve.refused("operator-1", certify, attestation(document="0" * 64)) == (409, "approval_of_another_document")
     assert await reserve.refused("operator-1", certify, attestation(who="approver-1")) == (403, "approval_of_another_approver")

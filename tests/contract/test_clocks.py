@@ -167,7 +167,7 @@ async def test_a_disruption_that_ends_voids_what_was_decided_for_it_and_another_
     assert await reserve.refused("operator-1", f"/v1/rounds/{round}/certify") == (409, "round_not_proposed")
     await reserve.propose(round, 3)
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     await reserve.status(round, "released")
 
 

@@ -58,7 +58,7 @@ async def test_a_partner_that_excludes_an_origin_is_released_from_other_lots_and
     assert (barred["sources"], barred["why"]) == ([CHINESE], "origin CN excluded")
     assert "lot_" not in msgspec.json.encode(await reserve.get("operator-1", f"/v1/rounds/{round}")).decode()
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     seen = await reserve.status(round, "released")
     assert sorted((award["partner"], award["mass_g"] // UNIT_G) for award in seen["awards"]) == [("JP", 6), ("US", 6)]
 

@@ -1,5 +1,6 @@
 """The ledger as it serves: what inventory records is provable, accounted for, and seen by those entitled to it."""
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from typing import Any
@@ -82,12 +83,16 @@ async def test_a_receipt_is_the_same_text_ever_after(stage: LedgerStage, japan: 
     assert await receipts_of(japan, [place]) == before
 
 
-async def test_a_receipt_of_another_partner_is_as_unknown_as_one_of_nowhere(stage: LedgerStage, japan: Http, auditor: Http):
-    [place] = await stage.happen(draw("drw_us", "rel_b", 1, partner="US"))
-    await receipts_of(auditor, [place])
-    for path in (place, "nowhere/0/1"):
-        answer = await japan.get(f"/v1/receipts/{path}")
-        assert (answer.status_code, answer.json()["code"]) == (404, "receipt_not_found")
+async def test_a_receipt_of_another_partner_is_as_unknown_as_one_that_is_not_there_yet(stage: LedgerStage, japan: Http, auditor: Http):
+    [another, of_nobody] = await stage.happen(draw("drw_us", "rel_b", 1, partner="US"), lot("lot_of_nobody", 1))
+    await receipts_of(auditor, [another, of_nobody])
+    answers = []
+    for place in (another, of_nobody, "inventory/0/123456789"):
+        began = time.monotonic()
+        answers.append(await japan.get(f"/v1/receipts/{place}", params={"wait": 1}))
+        assert time.monotonic() - began >= 1, "how long it takes says nothing either"
+    assert {(answer.status_code, answer.text, answer.headers["Retry-After"]) for answer in answers} == {(404, answers[0].text, "1")}
+    assert answers[0].json()["code"] == "receipt_not_ready"
 
 
 async def test_a_receipt_that_is_not_there_yet_says_when_to_ask_again(auditor: Http):

@@ -107,7 +107,7 @@ class Lending:
         ]
         await reserve.propose(round, units)
         await reserve.approve(round)
-        await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+        await reserve.certify(round)
         await reserve.status(round, "released")
         loan = f"mln_{request.removeprefix('req_')}"
         await self.loan(loan, status="offered")

@@ -216,7 +216,7 @@ async def test_an_open_objection_is_shown_in_the_round_and_does_not_stop_it(rese
         assert (await reserve.get(who, f"/v1/rounds/{round}"))["open_objections"] == seen
     await reserve.propose(round, 2)
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     await reserve.status(round, "released")
     refused = await reserve.refused("operator-1", f"/v1/objections/{objection}/answer", {"upheld": False, "reasons": ["no"]})
     assert refused == (403, "answerer_was_involved")
@@ -277,7 +277,7 @@ async def test_what_was_decided_wrong_is_a_task_until_it_is_superseded(reserve: 
     round = (await reserve.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": [request], "policy": POLICY}))["round"]
     await reserve.propose(round, 2)
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.certify(round)
     await reserve.status(round, "released")
     objections = f"/v1/requests/{request}/objections"
     objection = (await reserve.post("partner-jp", objections, {"reasons": ["too little"]}))["objection"]  # its day has not passed

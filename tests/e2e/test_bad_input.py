@@ -124,8 +124,9 @@ TEXTS = [
         "an ETag that is none", "partner-jp", DRAW, 400, "if_match_malformed", "header:if-match", body=ONE_UNIT, headers={"If-Match": "12"}
     ),
     Bad(
-        "an ETag of the past", "partner-jp", DRAW, 412, "precondition_failed", "header:if-match", body=ONE_UNIT, headers={"If-Match": '"1"'}
+        "an ETag of the past", "operator-1", DRAW, 412, "precondition_failed", "header:if-match", body=ONE_UNIT, headers={"If-Match": '"1"'}
     ),
+    Bad("a guess", "partner-jp", DRAW, 400, "if_match_not_taken", "header:if-match", body=ONE_UNIT, headers={"If-Match": '"1"'}),
 ]
 
 UNKNOWN = [

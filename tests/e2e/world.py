@@ -337,7 +337,21 @@ class World:
         await self.post(self.clients[approver], f"/allocation/v1/rounds/{round}/approvals", await self.approval(decision, approver))
 
     async def certified(self, round: str) -> Answer:
-        return await self.post(self.operator, f"/allocation/v1/rounds/{round}/certify")
+        path = f"/allocation/v1/rounds/{round}"
+        attestation = await self.attestation((await self.operator.get(path))["decision"])
+        return await self.post(self.operator, f"{path}/certify", {"attestation": attestation})
+
+    async def attestation(self, decision: str | None) -> dict[str, Any]:
+        """By the operator, who certifies it."""
+        key = await self.operators_key()
+        return self.registrar.sign(decision or "0" * 64, "attestation", await self.subject("operator-1"), key=key, authority=None)
+
+    async def operators_key(self) -> Ed25519PrivateKey:
+        """Their own, by which they attest what they certify."""
+        subject = await self.subject("operator-1")
+        if subject not in self.registrar.keys:
+            await self.registrar.enrol(subject, Ed25519PrivateKey.generate())
+        return self.registrar.keys[subject]
 
     async def decided(self, product: str, requests: Sequence[str], supply_g: int, **changed: Any) -> tuple[str, Answer]:
         """(round, certificate's answer) of a round opened, proposed, approved and certified. What is signed just before, such as an

@@ -26,7 +26,7 @@ from tests.waiting import HANGS_AFTER_S, until
 
 ON_CALL = ("operator-1", "operator-2", "approver-1", "approver-2")
 GUIDE = (ROOT / "docs" / "oncall.md").read_text().partition("## At three in the morning")[2].partition("\n## ")[0]
-BEFORE, SIGNING = re.findall(r"```\n(.*?)```", GUIDE, flags=re.DOTALL)
+BEFORE, SIGNING, CERTIFYING = re.findall(r"```\n(.*?)```", GUIDE, flags=re.DOTALL)
 FUNCTIONS = "".join(re.findall(r"^\w+\(\) \{.*\n", BEFORE, flags=re.MULTILINE))
 # `reserve`; what signs runs as on a machine that has no network
 OFFLINE = """
@@ -64,10 +64,24 @@ class Night(msgspec.Struct, frozen=True):
 
     async def signs(self, who: str, round: str) -> None:
         """The round's decision, by the commands of the guide."""
-        script = SIGNING.replace("ROUND", round).replace("SUBJECT", self.subjects[who]).replace("INSTRUMENT", self.instruments[who])
+        said = await self._by_the_guide(who, SIGNING.replace("INSTRUMENT", self.instruments[who]), round)
+        assert said["round"] == round, said
+
+    async def certifies(self, who: str, round: str) -> None:
+        said = await self._by_the_guide(who, CERTIFYING, round)
+        assert said["status"] == "certified", said
+
+    async def _by_the_guide(self, who: str, script: str, round: str) -> Any:
+        """What the last of the commands answers."""
+        script = script.replace("ROUND", round).replace("SUBJECT", self.subjects[who])
         script = script.replace("VERIFIER-KEY", f"'{(self.world.running.folder / 'keys' / 'ledger.vkey').read_text().strip()}'")
         said = await shell(self.folder / who, FUNCTIONS + script, base=self.world.running.endpoints.base_url)
-        assert msgspec.json.decode(said.strip().splitlines()[-1])["round"] == round, said
+        return msgspec.json.decode(said.strip().splitlines()[-1])
+
+    async def release(self, who: str, round: str) -> str | None:
+        """Once inventory has heard of the round."""
+        releases = await self.world.rows(self.on_call[who], "/inventory/v1/releases")
+        return next((row["release"] for row in releases if row["round"] == round), None)
 
     async def ratification(self, who: str) -> Any:
         """Of the decision that is in their folder."""
@@ -89,9 +103,10 @@ async def a_night(world: World, folder: Path) -> AsyncIterator[Night]:
         await shell(own, before, base="")
         tokens[who] = (own / "on_call.token").read_text().strip()
         assert (own / "on_call.token").stat().st_mode & 0o077 == 0
-        if who in world.keys:
-            (own / "approver.pem").write_bytes(private_key_pem(world.keys[who]))
-            (own / "approver.pem").chmod(0o600)
+        key = world.keys[who] if who in world.keys else await world.operators_key() if who == "operator-1" else None
+        if key is not None:
+            (file := own / ("approver.pem" if who in world.keys else "operator.pem")).write_bytes(private_key_pem(key))
+            file.chmod(0o600)
     subjects = {who: await world.subject(who) for who in ON_CALL}
     instruments = {who: (await world.approval("0" * 64, who))["authority"] for who in ON_CALL if who in world.keys}
     async with AsyncExitStack() as stack:
@@ -136,9 +151,8 @@ async def test_two_people_reach_dispatch_without_an_issuer_and_a_third_ratifies(
     async with a_night(world, tmp_path) as night:
         await night.does("operator-1", f"{rounds}/propose", {"supply_g": 2 * UNIT_G})
         await night.signs("approver-1", round)
-        certified = await world.post(night.on_call["operator-1"], f"{rounds}/certify")
-        releases = await world.rows(night.on_call["operator-1"], "/inventory/v1/releases", at_least=certified.position)
-        [release] = [row["release"] for row in releases if row["round"] == round]
+        await night.certifies("operator-1", round)
+        release = await until(lambda: night.release("operator-1", round))
         draw = (await night.does("operator-1", f"/inventory/v1/releases/{release}/draws", {"mass_g": 2 * UNIT_G}))["draw"]
         await night.does("operator-1", f"/inventory/v1/draws/{draw}/weighing", {"weighed_g": 2 * UNIT_G})
         with pytest.raises(ProblemAnswer, match=r"receipt_missing|dispatched_by_weigher"):

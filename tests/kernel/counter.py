@@ -16,7 +16,7 @@ from sqlmodel import SQLModel, select
 from shared.delivery.inbox import Subscription
 from shared.http.auth import Caller, allow
 from shared.http.bulk import Alone, BulkBody, BulkView, Keyed, bulk
-from shared.http.handlers import Page, Paging, Post, Posting, Reading, etag, same_fields
+from shared.http.handlers import Page, Paging, Post, Posting, Reading, same_fields
 from shared.http.problems import Problem
 from shared.journal.connection import Connection
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
@@ -291,7 +291,7 @@ async def break_it(counter: Id, post: Posting, caller: Operator) -> None:
 async def counter_by_id(counter: Id, reads: Reading, caller: Operator, response: Response) -> dict[str, Any]:
     async with reads.session() as session:
         row = (await session.exec(select(CounterRow).where(CounterRow.id == counter))).one()
-    etag(response, row.version)
+    reads.etag(response, caller, f"counter/{counter}", row.version)
     return {"id": row.id, "total": row.total}
 
 

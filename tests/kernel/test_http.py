@@ -128,6 +128,22 @@ async def test_if_match_guards_against_what_happened_meanwhile(counter: Running)
     assert code(malformed) == (400, "if_match_malformed")
 
 
+async def test_who_speaks_for_a_partner_hears_no_version_of_what_others_change_too(counter: Running, stage: Stage) -> None:
+    one, signer = name(), TokenSigner(signing_key(stage.folder / "keys"), issuer=stage.issuer, audience="reserve")
+    token = signer.sign(Claims(subject="sub_of_jp", client_id="partner", roles=("operator",), partner="JP"))
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert "ETag" in (await added(counter, to=one)).headers
+    assert "ETag" not in (await added(counter, to=one, **bearer)).headers
+    assert "ETag" not in (await counter.http.get(f"/v1/counters/{one}", headers=bearer)).headers
+    told = []
+    for tag in ('"1"', '"2"', '"3"'):  # of the past, of now, of the future
+        answer = await counter.post(f"/v1/counters/{one}/additions", {"amount": 1}, **bearer, **{"If-Match": tag})
+        assert code(answer) == (400, "if_match_not_taken")
+        told.append(answer.json())
+    assert told[0] == told[1] == told[2]
+    assert (await counter.http.get(f"/v1/counters/{one}")).headers["ETag"] == '"2"'
+
+
 async def test_a_retry_with_if_match_gets_its_first_answer(counter: Running) -> None:
     one, key = name(), name()
     first = await added(counter, to=one)

@@ -12,6 +12,7 @@ import msgspec
 import psutil
 import pytest
 
+from services.identity.tokens import Claims, TokenSigner, signing_key
 from shared.delivery.kafka_broker import KafkaBroker
 from shared.delivery.topics import ensure_topics
 from shared.engines.engines import Engines, engines
@@ -66,6 +67,13 @@ async def test_without_postgresql_callers_are_told_to_wait_and_afterwards_all_go
         await tells_to_wait(await counter.http.get("/v1/counters/a"))
         await tells_to_wait(await counter.http.get("/v1/counters/a", params={"at_least": f"{source.name}/0/1"}))
         await tells_to_wait(await counter.http.get("/v1/counters/b/state"))
+        signer = TokenSigner(signing_key(own_stage.folder / "keys"), issuer=own_stage.issuer, audience="reserve")
+        for partner, told in ((None, "the database does not answer"), ("JP", "send the same request again")):
+            token = signer.sign(Claims(subject="sub_one", client_id="one", roles=("operator",), partner=partner))
+            answer = await counter.http.get("/v1/counters/a", headers={"Authorization": f"Bearer {token}"})
+            await tells_to_wait(answer)
+            assert told in answer.json()["detail"]
+            assert ("database" in answer.text) == (partner is None), "what is inside is for who operates it"
         async with own_stage.client(str(counter.http.base_url), "auditor-1") as auditor:
             await tells_to_wait(await auditor.get("/v1/journal/heads"))
         assert "the database does not answer" in (await counter.ready())[0]

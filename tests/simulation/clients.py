@@ -14,7 +14,7 @@ from services.allocation.domain.book.approvals import ApproveRound
 from services.allocation.domain.book.opening import OpenRound
 from services.allocation.domain.book.requests import AcceptRequest, ClockTerms, DeclineRequest, SubmitRequest, WithdrawRequest
 from services.allocation.domain.book.rounds import CancelRound, CertifyRound, ProposeRound
-from services.allocation.domain.book.state import Book, partners_of
+from services.allocation.domain.book.state import ATTESTATION, Book, partners_of
 from services.allocation.domain.clocks.state import MILESTONES
 from services.allocation.domain.decisions.proposal import prepare
 from services.allocation.domain.decisions.supply import asked_in, offer_from
@@ -189,8 +189,10 @@ async def draw_released(client: Client, partner: str, product: str) -> None:
 
 
 async def run_rounds(client: Client, product: str, approvers: list[Approver], until_s: float) -> None:
-    """An operator: screens what comes, holds rounds over it, certifies them."""
+    """An operator: screens what comes, holds rounds over it, certifies them and attests that with a key of their own."""
     loop = asyncio.get_running_loop()
+    certifier = Approver(client.name)
+    await enrol(client, certifier)
     stream = f"book/{product}"
     while loop.time() < until_s:
         await client.pause(1.0)
@@ -220,10 +222,10 @@ async def run_rounds(client: Client, product: str, approvers: list[Approver], un
                 await client.do("allocation", stream, ruled)
         for round_id, (its_product, status) in list(client.allocation.rounds.items()):
             if its_product == product and status in ("open", "proposed"):
-                await hold_round(client, product, round_id, approvers)
+                await hold_round(client, product, round_id, approvers, certifier)
 
 
-async def hold_round(client: Client, product: Any, round_id: Any, approvers: list[Approver]) -> None:
+async def hold_round(client: Client, product: Any, round_id: Any, approvers: list[Approver], certifier: Approver) -> None:
     """Proposes, has it approved, certifies. Whatever is refused on the way is left for the next time round."""
     stream = f"book/{product}"
 
@@ -265,6 +267,8 @@ async def hold_round(client: Client, product: Any, round_id: Any, approvers: lis
         named = None if round is None or round.proposal is None else round.proposal.release_order
         kept = client.world.stores["allocation"].documents.get(named or "")
         order = None if kept is None else msgspec.json.decode(kept.content, type=ReleaseOrder)
+        decision = "0" * 64 if round is None or round.proposal is None else round.proposal.decision
+        attestation = approve(decision, certifier.key, approver=certifier.subject, purpose=ATTESTATION)
         command = CertifyRound(
             round=round_id,
             surroundings=around,
@@ -273,6 +277,7 @@ async def hold_round(client: Client, product: Any, round_id: Any, approvers: lis
             authorities=authorities,
             on=on,
             at=process.now(),
+            attestation=signing_of(client, attestation, certifier, on),
         )
         return command, ()
 

@@ -13,7 +13,7 @@ from services.allocation.domain.book.lapses import Surroundings, TermsRead
 from services.allocation.domain.book.opening import OpenRound
 from services.allocation.domain.book.requests import AcceptRequest, SubmitRequest
 from services.allocation.domain.book.rounds import CertifyRound, CloseRound, ProposeRound, ReopenRound
-from services.allocation.domain.book.state import RATIFICATION, proposal_of
+from services.allocation.domain.book.state import ATTESTATION, RATIFICATION, proposal_of
 from services.allocation.domain.decisions.eligibility import Right, Stock
 from services.allocation.domain.decisions.proposal import Prepared, prepare
 from services.allocation.domain.decisions.supply import asked_in, offer_from
@@ -193,6 +193,7 @@ class Story(Given):
 
     def certify(self, around: Surroundings | None = None, round: RoundId = ROUND, **changes: Any) -> CertifyRound:
         proposal = self.state.rounds[round].proposal if round in self.state.rounds else None
+        decision = "0" * 64 if proposal is None else proposal.decision
         told: dict[str, Any] = {
             "round": round,
             "surroundings": around or surroundings(),
@@ -201,6 +202,7 @@ class Story(Given):
             "authorities": {chain[0].id: chain for chain in map(authority, KEYS)},
             "on": TODAY,
             "at": NOW,
+            "attestation": signing(approve(decision, KEYS[OPERATOR], approver=OPERATOR, purpose=ATTESTATION)),
         }
         return CertifyRound(**(told | changes))
 

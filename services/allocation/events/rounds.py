@@ -227,7 +227,8 @@ class RoundCertified(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     awards: tuple[Award, ...]
     expires_on: date  # the last day on which the releases may be drawn
     approvals: tuple[Approval, ...]
-    attestation: Approval | None = None  # by who certified it; None: they signed none
+    attestation: Approval | None = None  # by who certified it; None: an earlier build certified it, and they signed none
+    attestation_required: bool = False  # by the build that certified it; with earlier ones it was the certifier's choice
 
 
 class RoundCancelled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_cancelled.v2"):

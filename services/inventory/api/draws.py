@@ -28,7 +28,7 @@ from services.inventory.projections.dispatch import pinned
 from services.inventory.tables import AssignmentRow, CoveredRow, DrawRow, DrawStatus, WitnessedRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, etag
+from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.journal.places import Histories
 from shared.journal.record import Fact
 from shared.proofs.checkpoint import TreeHead
@@ -210,7 +210,7 @@ async def show_draw(
             raise not_found("draw", draw)
         assigned = select(AssignmentRow).where(AssignmentRow.draw == draw).order_by(col(AssignmentRow.right), col(AssignmentRow.source))
         assignments = (await session.exec(assigned)).all()
-        etag(response, await version_of(session, row.product))
+        reads.etag(response, caller, stream_of(row.product), await version_of(session, row.product))
     place = _place(reads.kernel.journal.histories, row)
     told = {"place": place, "assignments": [each.model_dump() for each in assignments], "corrections": row.corrections or []}
     return DrawDetail.model_validate(row.model_dump() | told)

@@ -15,7 +15,7 @@ from services.inventory.events import AdjustmentCause, CustodyModel, LotId, Stat
 from services.inventory.tables import LotRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, etag
+from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/lots", tags=["lots"])
@@ -107,7 +107,7 @@ async def show_lot(lot: LotPath, caller: Annotated[Caller, allow(*READERS)], rea
         row = await session.get(LotRow, lot)
         if row is None:
             raise not_found("lot", lot)
-        etag(response, await version_of(session, row.product))
+        reads.etag(response, caller, stream_of(row.product), await version_of(session, row.product))
     return _view(row)
 
 

@@ -17,7 +17,7 @@ from services.inventory.events import Form, Grade, ProductId
 from services.inventory.tables import HoldRow, ProductRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, Text, WholeGrams
-from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag
+from shared.http.handlers import Page, Paging, Posting, Reading, Reads
 from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
@@ -133,7 +133,7 @@ async def show_product(product: ProductPath, caller: Annotated[Caller, allow(*RE
         row = await session.get(ProductRow, product)
     if row is None:
         raise not_found("product", product)
-    etag(response, row.version)
+    reads.etag(response, caller, stream_of(product), row.version)
     return _view(row)
 
 

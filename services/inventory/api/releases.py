@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.inventory.api.draws import DrawnView, view_drawn
 from services.inventory.api.fields import READERS, LotField, ProductField, ReleaseField, ReleasePath, draws_for, limited_to
-from services.inventory.api.lookups import not_found, stockpile_of, version_of
+from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.draws import MAX_PARCELS, DrawStock
 from services.inventory.domain.releases import CancelRelease
@@ -20,7 +20,7 @@ from services.inventory.tables import AwardedLoanRow, HoldRow, ReleaseRow, Relea
 from shared.http.auth import Caller, allow
 from shared.http.bulk import Alone, BulkBody, BulkView, Keyed, bulk
 from shared.http.fields import Body, PositiveGrams, ReasonBody
-from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads, etag, same_fields
+from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
 from shared.terms.countersigning_api import ProposalView, propose
 
@@ -116,7 +116,7 @@ async def show_release(
             raise not_found("release", release)
         loan = await session.get(AwardedLoanRow, release)
         hold = await _held(session, row)
-        etag(response, await version_of(session, row.product))
+        reads.etag(response, caller, stream_of(row.product), await version_of(session, row.product))
     held = {"held_since": None if hold is None else hold.put_on_on, "held_until": None if hold is None else hold.expires_on}
     return ReleaseDetail.model_validate(row.model_dump() | held | {"loan": _loan(loan, row.decision)})
 

@@ -17,7 +17,7 @@ from services.inventory.events import RightId, RightKind, RightTerms
 from services.inventory.tables import RightRow, TrancheRow, TrancheStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams
-from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
+from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/rights", tags=["rights"])
@@ -145,7 +145,7 @@ async def show_right(right: RightPath, caller: Annotated[Caller, allow(*READERS)
         row = await session.get(RightRow, right)
         if row is None:
             raise not_found("right", right)
-        etag(response, await version_of(session, row.product))
+        reads.etag(response, caller, stream_of(row.product), await version_of(session, row.product))
     return _view(row)
 
 

@@ -125,7 +125,9 @@ async def receipt(
     wait: Annotated[int, Query(ge=0, le=10, description="seconds to wait for a checkpoint of that grade that covers the event")] = 0,
     grade: Graded = Grade.SIGNED,
 ) -> PlainTextResponse:
-    """The receipt of an event, at the place that the `Reserve-Position` of its answer names: a C2SP tlog-proof that opens the leaf."""
+    """The receipt of an event, at the place that the `Reserve-Position` of its answer names: a C2SP tlog-proof that opens the leaf.
+
+    A partner hears of another's event what it hears of none: that there is no receipt yet, after as long a wait."""
     if grade is Grade.WITNESSED and kernel.part(Publisher).policy is None:
         raise Problem("grade_not_given", "no witness cosigns this log", field="query:grade", accepted="signed")
     log: Log = kernel.part(Log)
@@ -135,16 +137,19 @@ async def receipt(
         raise _no_receipt(f"nothing is recorded of {place.line}")
     if kernel.journal.histories.lost(place):
         raise _no_receipt(f"history {place.history} has nothing there that is left")
+    asked_at = asyncio.get_running_loop().time()
     if wait:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await _covered(kernel, place, grade)
     await reads.arrived()
     entry = await log.entry(place, grade)
-    if entry is not None and partner is not None and entry.partner != partner:
-        raise _no_receipt("no event of yours stands there")
-    if entry is None or entry.checkpoint is None:
-        raise Problem("receipt_not_ready", f"no {grade} checkpoint covers this event yet", headers={"Retry-After": "1"})
+    theirs = entry is not None and partner in (None, entry.partner)
+    if entry is None or not theirs or entry.checkpoint is None:
+        if partner is not None:
+            await asyncio.sleep(asked_at + wait - asyncio.get_running_loop().time())
+        whose_event = "this event" if partner is None else "an event of yours at this place"
+        raise Problem("receipt_not_ready", f"no {grade} checkpoint covers {whose_event} yet", headers={"Retry-After": "1"})
     return PlainTextResponse(await log.receipt(Opening(str(place), entry.salt, entry.event_hash, entry.hashed), entry))
 
 

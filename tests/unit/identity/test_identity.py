@@ -92,6 +92,14 @@ async def test_a_client_gets_a_token_with_its_partner_and_roles(http: httpx.Asyn
     assert claims["sub"].startswith("sub_")
 
 
+async def test_the_api_document_says_what_a_token_answer_is(http: httpx.AsyncClient, clients: dict[str, LocalClient]) -> None:
+    said = (await http.get("/openapi.json")).json()["paths"]["/oauth/token"]["post"]["responses"]
+    given, refused = await token_of(http, clients["partner-jp"]), await http.post("/oauth/token", auth=("nobody", "wrong"))
+    for answer in (given, refused):
+        schema = said[str(answer.status_code)]["content"]["application/json"]["schema"]
+        assert set(schema["required"]) <= answer.json().keys() <= schema["properties"].keys()
+
+
 async def claims_of(http: httpx.AsyncClient, answer: httpx.Response) -> dict[str, object]:
     keys = KeySet.import_key_set((await http.get("/.well-known/jwks.json")).json())
     return jwt.decode(answer.json()["access_token"], keys, algorithms=["ES256"]).claims

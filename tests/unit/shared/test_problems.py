@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import AsyncIterator
 from itertools import chain
 from pathlib import Path
@@ -76,9 +77,9 @@ async def test_bad_input_names_its_field_and_what_would_be_accepted(http: httpx.
         "title": "A part of the request is not what the API accepts",
         "status": 422,
         "code": "invalid_request",
-        "detail": "Input should be greater than 0",
+        "detail": "This is too small",
         "field": "/lines/1/mass_g",
-        "accepted": "greater than 0",
+        "accepted": "more than 0",
     }
 
 
@@ -87,15 +88,15 @@ async def test_bad_input_names_its_field_and_what_would_be_accepted(http: httpx.
     [
         ({"lines": [{"mass_g": 1}] * 3}, "/lines", "at most 2 items"),
         ({"lines": [], "note": "x" * 41}, "/note", "at most 40 characters"),
-        ({"lines": [], "caps": {"a": 1}}, "/caps/a", "match pattern '^[A-Z]+$'"),
-        ({"lines": [], "until": "3000-01-01"}, "/until", "less than or equal to 2999-12-31"),
-        ({"lines": [], "until": "2026-13-01"}, "/until", "one that it has"),
+        ({"lines": [], "caps": {"a": 1}}, "/caps/a", "a text of the form ^[A-Z]+$"),
+        ({"lines": [], "until": "3000-01-01"}, "/until", "at most 2999-12-31"),
+        ({"lines": [], "until": "2026-13-01"}, "/until", "a day such as 2026-01-31"),
     ],
 )
 async def test_every_fault_says_what_would_be_accepted(http: httpx.AsyncClient, body: object, field: str, accepted: str) -> None:
     answer = (await http.post("/v1/orders", json=body)).json()
     assert (answer["field"], answer["accepted"]) == (field, accepted)
-    assert "datetime" not in answer["detail"]
+    assert not re.search("datetime|Input|should|valid", answer["detail"])
 
 
 async def test_each_fault_is_listed_where_there_are_several(http: httpx.AsyncClient) -> None:
@@ -154,6 +155,30 @@ async def test_wrong_routes_and_methods_are_problems(http: httpx.AsyncClient) ->
     assert (nowhere.status_code, nowhere.json()["code"]) == (404, "route_not_found")
     assert (method.status_code, method.json()["code"], method.json()["accepted"]) == (405, "method_not_allowed", "GET")
     assert method.headers["allow"] == "GET"
+
+
+async def test_a_method_that_is_not_served_is_answered_with_all_that_are(http: httpx.AsyncClient) -> None:
+    answer = await http.delete("/v1/orders")
+    assert (answer.status_code, answer.headers["allow"], answer.json()["accepted"]) == (405, "GET, POST", "GET, POST")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"lines": [], "lines": [{"mass_g": 1}]}', "/lines"),
+        (b'{"lines": [{"mass_g": 1}, {"mass_g": 1, "mass_g": 2}]}', "/lines/1/mass_g"),
+        (b'{"lines": [], "note": "a", "\\u006eote": "b"}', "/note"),
+        (b'\xef\xbb\xbf{"lines": [], "note": "a", "note": "b"}', "/note"),
+    ],
+    ids=["at the top", "in a list", "written otherwise", "after a mark of its encoding"],
+)
+async def test_a_member_that_is_there_twice_is_refused_by_name(http: httpx.AsyncClient, body: bytes, field: str) -> None:
+    answer = await http.post("/v1/orders", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, "member_repeated", field)
+
+
+async def test_the_same_member_of_several_objects_is_no_repetition(http: httpx.AsyncClient) -> None:
+    assert (await http.post("/v1/orders", json={"lines": [{"mass_g": 1}, {"mass_g": 1}], "note": '"lines": "lines":'})).status_code == 200
 
 
 async def test_a_bug_gives_an_id_to_quote_and_nothing_of_the_inside(http: httpx.AsyncClient) -> None:

@@ -30,7 +30,7 @@ from services.allocation.tables.authority import CitationRow, InstrumentRow
 from services.allocation.tables.book import ApprovalRow, RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Day, PositiveGrams, ReasonBody, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, etag
+from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.http.problems import Problem
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
@@ -241,7 +241,7 @@ async def show_instrument(
         while under is not None and (parent := await session.get(InstrumentRow, under)) is not None:
             above.append(_view(parent))
             under = parent.under
-    etag(response, row.version)
+    reads.etag(response, caller, f"instrument/{instrument}", row.version)
     return ChainView(**_view(row).model_dump(), above=above)
 
 

@@ -54,7 +54,8 @@ class ProposalBody(Body):
 class CertifyBody(Body):
     attestation: ApprovalBody | None = Field(
         default=None,
-        description="the decision, signed for the purpose attestation by who certifies it: all lines, one parameter, within the offer",
+        description="the decision, signed for the purpose attestation by who certifies it: all lines, one parameter, within the offer; a "
+        "round is not certified without one",
     )
 
 
@@ -162,7 +163,8 @@ async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, 
 async def certify_round(
     round: RoundPath, caller: Operates, post: Posting, reads: Reading, body: CertifyBody | None = None
 ) -> CertifiedView:
-    """Makes the decision final. Inventory then releases all awards, or refuses them and the round is open again."""
+    """Makes the decision final, on the word of who certifies it. Inventory then releases all awards, or refuses them and the round is open
+    again."""
     attestation = None if body is None or body.attestation is None else body.attestation
     await screen_round(post.kernel, round)
     async with reads.session() as session:

@@ -23,7 +23,7 @@ from services.allocation.events import AgreementId, PartnerCode, ProductId, Prod
 from services.allocation.tables.partners import AgreementRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text, WholeGrams
-from shared.http.handlers import Page, Paging, Posting, Reading, etag
+from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.http.problems import Problem
 from shared.journal.postgres import read_version
 from shared.terms.acting_api import accounts_of_caller
@@ -206,5 +206,5 @@ async def show_agreement(
     if row is None or limited_to(caller) not in (None, row.partner):
         raise Problem("agreement_not_found", f"there is no agreement {agreement}", field="path:agreement")
     async with reads.kernel.pool.acquire() as connection:  # what waits for a signature changes the stream, too, and no terms
-        etag(response, await read_version(connection, f"agreement/{agreement}"))
+        reads.etag(response, caller, f"agreement/{agreement}", await read_version(connection, f"agreement/{agreement}"))
     return _view(row) if limited_to(caller) is None else _as_its_partner_sees(row)

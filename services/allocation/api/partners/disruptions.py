@@ -15,7 +15,7 @@ from services.allocation.events import DisruptionId, PartnerCode, ProductId
 from services.allocation.tables.partners import DisruptionRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, etag
+from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.http.problems import Problem
 from shared.journal.postgres import read_version
 from shared.terms.countersigning_api import ProposalView, propose
@@ -138,5 +138,5 @@ async def show_disruption(
     if row is None or ((partner := limited_to(caller)) is not None and partner not in row.partners):
         raise Problem("disruption_not_found", f"there is no disruption {disruption}", field="path:disruption")
     async with reads.kernel.pool.acquire() as connection:  # what waits for a signature changes the stream, too, and no terms
-        etag(response, await read_version(connection, f"disruption/{disruption}"))
+        reads.etag(response, caller, f"disruption/{disruption}", await read_version(connection, f"disruption/{disruption}"))
     return _view(row)

@@ -12,7 +12,7 @@ from services.allocation.events import PartnerCode
 from services.allocation.tables.partners import PartnerRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, etag
+from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.http.problems import Problem
 
 router = APIRouter(prefix="/v1/partners", tags=["partners"])
@@ -52,5 +52,5 @@ async def show_partner(
         row = await session.get(PartnerRow, partner)
     if row is None or limited_to(caller) not in (None, partner):
         raise Problem("partner_not_found", f"there is no partner {partner}", field="path:partner")
-    etag(response, row.version)
+    reads.etag(response, caller, f"partner/{partner}", row.version)
     return _view(row)

@@ -26,7 +26,7 @@ from services.allocation.events.rounds import QUORUM_DAYS
 from services.allocation.tables.policies import PolicyRow, PolicyVersionRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
-from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag
+from shared.http.handlers import Page, Paging, Posting, Reading, Reads
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, document_answer, signing_of
@@ -229,7 +229,7 @@ async def show_policy(policy: PolicyPath, caller: Sees, reads: Reading, response
             raise Problem("policy_not_found", f"there is no policy {policy}", field="path:policy")
         versions = select(PolicyVersionRow).where(PolicyVersionRow.policy == policy).order_by(col(PolicyVersionRow.version))
         rows = (await session.exec(versions)).all()
-    etag(response, row.stream_version)
+    reads.etag(response, caller, f"policy/{policy}", row.stream_version)
     return PolicyView(
         policy=policy,
         active=active_of(rows, reads.today),

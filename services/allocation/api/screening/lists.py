@@ -2,7 +2,6 @@
 document; requests are screened by it."""
 
 import asyncio
-import re
 from datetime import date
 from typing import Annotated, Any
 
@@ -18,9 +17,10 @@ from services.allocation.domain.screening.screening_list import PutListInForce, 
 from services.allocation.events import ListName, SubjectId
 from services.allocation.tables.screening import ScreeningListRow
 from shared.http.auth import Caller, allow
+from shared.http.faults import fault_of_file
 from shared.http.fields import ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, import_body, same_fields
-from shared.http.problems import Problem, json_pointer
+from shared.http.problems import Problem
 from shared.journal.postgres import read_document
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
@@ -161,9 +161,8 @@ def _read(content: bytes) -> _Import:
     try:
         told = msgspec.json.decode(content, type=_Import)
     except msgspec.ValidationError as error:
-        detail, _, where = str(error).partition(" - at `")
-        steps = re.findall(r"\.(\w+)|\[(\d+)\]", where)
-        raise Problem("list_invalid", detail, field=json_pointer(name or place for name, place in steps)) from error
+        fault = fault_of_file(error)
+        raise Problem("list_invalid", fault.detail, field=fault.field, accepted=fault.accepted) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem("malformed_request", "the body is not JSON", accepted="a JSON document in UTF-8") from error
     try:

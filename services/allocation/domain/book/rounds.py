@@ -77,7 +77,7 @@ class CertifyRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     authorities: Mapping[str, Chain]  # those that the approvals cite, as they are now
     on: date
     at: datetime
-    attestation: Signing | None = None  # by who certifies it
+    attestation: Signing | None = None  # by who certifies it; refused without one, once nothing else is wrong
 
 
 class CancelRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -301,16 +301,22 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
             expires_on=expires_on,
             approvals=approvals,
             attestation=attestation,
+            attestation_required=True,
         ),
         *emergency_decided(command.round, product, round, proposal, approvals, command.at),
         *given,  # there may be thousands, and inventory has the release order: it need not wait until it has heard them all
     ]
 
 
-def _attested(decision: DecisionHash, command: CertifyRound) -> Approval | Refused[ApprovalReason] | None:
+def _attested(decision: DecisionHash, command: CertifyRound) -> Approval | Refused[Reason] | Refused[ApprovalReason]:
     """Its signature over the decision, for that purpose: whoever certifies may have proposed it, too."""
     if (signing := command.attestation) is None:
-        return None
+        return Refused(
+            Reason.ATTESTATION_MISSING,
+            "who certifies a decision signs that all lines are by one parameter and no more than was offered",
+            field="/attestation",
+            accepted=f"{decision}, signed by its certifier: reserve approve --purpose {ATTESTATION}",
+        )
     fault = fault_of(Proposal(purpose=ATTESTATION, document=decision, proposed_by=frozenset()), signing)
     return approval_of(signing.approval, command.on) if fault is None else fault
 

@@ -73,6 +73,7 @@ class Reason(Reasons):
     DECISION_UNSOUND = "decision_unsound", 409, "The decision follows from no rule"
     DECISION_STALE = "decision_stale", 409, "What the decision was made from has changed"
     APPROVALS_MISSING = "approvals_missing", 409, "Approvals are missing"
+    ATTESTATION_MISSING = "attestation_missing", 422, "Who certifies a round attests its decision"
     AWAITING_RELEASE = "another_round_awaits_release", 409, "Another round is being released"
     NOT_TO_RATIFY = "ratification_not_due", 409, "Nothing is to be ratified"
     RATIFIED_BY_DECIDER = "ratification_by_decider", 403, "Who decided it does not ratify it"

@@ -22,7 +22,7 @@ from services.loans.events.terms import Category, FundingAccount
 from services.loans.tables.equity import EquityFlowRow, HoldingRow, ValuationRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body, Day, ReasonBody, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
+from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import MAX_INTEGER, canonical
@@ -249,7 +249,7 @@ async def list_holdings(
 async def show_holding(holding: HoldingPath, caller: Reader, reads: Reading, response: Response) -> HoldingView:
     async with reads.session() as session:
         row = await find_holding(session, holding)
-    etag(response, row.version)
+    reads.etag(response, caller, f"equity/{holding}", row.version)
     return _view(row)
 
 

@@ -17,7 +17,7 @@ from services.loans.events.facility import FacilityId, Limit
 from services.loans.tables.facility import CommitmentRow, RateRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
+from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
 from shared.journal.decider import Refused
 from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
@@ -120,7 +120,7 @@ async def show_facility(
 ) -> FacilityView:
     await reads.arrived()
     state, version = await _facility(reads, facility)
-    etag(response, version)
+    reads.etag(response, caller, f"facility/{facility}", version)
     return _view(state, version)
 
 

@@ -18,6 +18,7 @@ from pydantic import StringConstraints, ValidationError
 from services.loans.api.fields import WholeMinor
 from services.loans.api.loan.terms import LoanTermsBody
 from services.loans.domain.standing.currencies import MINOR_DIGITS, minor_units
+from shared.http.faults import fault_of
 from shared.http.fields import Day
 from shared.http.problems import Problem
 
@@ -156,11 +157,12 @@ def _row(line: int, columns: tuple[str, ...], cells: list[str] | Fault) -> Impor
         detail = f"it has {len(cells)} cells"
         return ImportRow(line, reference, Fault(code="import_line_malformed", detail=detail, accepted=f"{len(columns)}, as the header"))
     try:
-        return ImportRow(line, reference, ImportBody.model_validate(_body(given)))
+        body = _body(given)
+        return ImportRow(line, reference, ImportBody.model_validate(body))
     except _NoAmount as error:
         return ImportRow(line, reference, error.fault)
     except ValidationError as error:
-        return ImportRow(line, reference, _first_fault(error))
+        return ImportRow(line, reference, _first_fault(error, body))
 
 
 class _NoAmount(ValueError):
@@ -199,14 +201,11 @@ def _minor(column: str, cell: str, currency: str) -> int:
         raise _NoAmount(column, str(error), "a decimal such as 1250000.00, without thousands separators") from error
 
 
-def _first_fault(error: ValidationError) -> Fault:
-    fault = error.errors()[0]
-    message = str(fault["msg"])
-    if fault["type"] == "missing":
-        message = "This is required, and the cell is empty"
-    accepted = message.removeprefix("Input should be ") if message.startswith("Input should be ") else None
-    pointer = "/" + "/".join(str(step) for step in fault["loc"])
-    return Fault(code="invalid_request", detail=message.removeprefix("Value error, "), field=column_of(pointer), accepted=accepted)
+def _first_fault(error: ValidationError, body: dict[str, Any]) -> Fault:
+    first = error.errors()[0]
+    fault = fault_of({**first, "loc": ("body", *first["loc"])}, body)
+    detail = "This is required, and the cell is empty" if first["type"] == "missing" else fault.detail
+    return Fault(code="invalid_request", detail=detail, field=column_of(fault.field), accepted=fault.accepted)
 
 
 def column_of(pointer: str | None) -> str | None:

@@ -24,7 +24,7 @@ from services.loans.events.loan import LoanId
 from services.loans.tables.loan import LoanRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, ReasonBody, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
+from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
@@ -180,7 +180,7 @@ async def list_loans(
 async def show_loan(loan: LoanPath, caller: SeesLoans, reads: Reading, response: Response) -> LoanView:
     async with reads.session() as session:
         row = await find_loan(session, loan, caller)
-    etag(response, row.version)
+    reads.etag(response, caller, f"loan/{loan}", row.version)
     state, _ = await reads.state(f"loan/{loan}")
     view = LoanView.model_validate(row, from_attributes=True)
     view.cross_defaults = sorted(state.cross_defaults)

@@ -19,7 +19,7 @@ from services.loans.problems import ApiReason
 from services.loans.tables.laboratory import LaboratoryRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
+from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
 from shared.terms.countersigning_api import ProposalView, propose
 from shared.terms.countersigning_tables import ProposalRow
@@ -85,7 +85,7 @@ async def list_laboratories(caller: Sees, pages: Paging) -> Page[LaboratoryView]
 @router.get("/{laboratory}")
 async def show_laboratory(laboratory: LaboratoryPath, caller: Sees, reads: Reading, response: Response) -> LaboratoryView:
     row = await _find(reads, laboratory)
-    etag(response, row.version)
+    reads.etag(response, caller, f"laboratory/{laboratory}", row.version)
     return LaboratoryView.model_validate(row, from_attributes=True)
 
 

@@ -29,7 +29,7 @@ from services.loans.events.facility import FacilityId
 from services.loans.events.material import MaterialTerms, Premium, Security, SecurityKind
 from services.loans.tables.material import MaterialEntryRow, MaterialLoanRow, ProductRow
 from shared.http.fields import Body, Day, ReasonBody, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
+from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
@@ -187,7 +187,7 @@ async def show_material_loan(loan: MaterialPath, caller: SeesMaterial, reads: Re
     async with reads.session() as session:
         row = await find_material_loan(session, loan, caller)
     state, _ = await material_state(reads, loan, caller)
-    etag(response, row.version)
+    reads.etag(response, caller, stream_of(loan), row.version)
     return MaterialLoanView.model_validate(row.model_dump() | {"owed_g": _owed_g(state, today(reads))})
 
 

@@ -16,7 +16,7 @@ from services.loans.events.terms import BorrowerCode
 from services.loans.tables.payees import PayeeRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, ReasonBody, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
+from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
 from shared.terms.countersigning_api import ProposalView, propose
 
@@ -107,7 +107,7 @@ async def list_payees(caller: Sees, pages: Paging, borrower: Annotated[Code | No
 async def show_payee(payee: PayeePath, caller: Sees, reads: Reading, response: Response) -> PayeeView:
     async with reads.session() as session:
         row = await _find(session, payee, caller)
-    etag(response, row.version)
+    reads.etag(response, caller, f"payees/{row.borrower}", row.version)
     view = PayeeView.model_validate(row, from_attributes=True)
     if caller.roles.isdisjoint({"operator", "approver"}):
         view.account = None

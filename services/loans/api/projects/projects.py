@@ -14,7 +14,7 @@ from services.loans.events.terms import ProjectCode
 from services.loans.tables.projects import ProjectFactRow, ProjectRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
+from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
 from shared.journal.record import MAX_INTEGER
 
@@ -126,7 +126,7 @@ async def show_project(project: ProjectPath, caller: Annotated[Caller, allow(*RE
         row = await session.get(ProjectRow, project)
     if row is None:
         raise Problem("project_not_found", f"nothing is known of a project {project}", field="path:project")
-    etag(response, row.version)
+    reads.etag(response, caller, f"project/{project}", row.version)
     return ProjectView.model_validate(row, from_attributes=True)
 
 

@@ -19,7 +19,7 @@ from services.loans.events.terms import DayCount
 from services.loans.tables.rates import PublicationRow, ReferenceRateRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
+from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
 from shared.terms.business_days import CalendarError
 from shared.terms.countersigning_api import ProposalView, propose
@@ -98,7 +98,7 @@ async def list_reference_rates(caller: Sees, pages: Paging) -> Page[ReferenceRat
 async def show_reference_rate(rate: RatePath, caller: Sees, reads: Reading, response: Response) -> ReferenceRateView:
     async with reads.session() as session:
         row = await find_reference_rate(session, rate)
-    etag(response, row.version)
+    reads.etag(response, caller, f"reference/{rate}", row.version)
     return ReferenceRateView.model_validate(row, from_attributes=True)
 
 

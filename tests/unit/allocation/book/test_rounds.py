@@ -330,6 +330,16 @@ def test_a_round_without_its_approvals_is_not_certified():
     story.when(story.certify()).refused(Reason.APPROVALS_MISSING)
 
 
+def test_a_round_is_certified_on_the_attestation_of_who_certifies_it_and_never_without():
+    story = a_proposal(10, supply=5)
+    story = story.given(story.approve())
+    refused = story.when(story.certify(attestation=None)).refused(Reason.ATTESTATION_MISSING)
+    assert (refused.field, story.decision() in (refused.accepted or "")) == ("/attestation", True)
+    [certified] = [event for event in story.when(story.certify()).events if isinstance(event, RoundCertified)]
+    assert certified.attestation is not None
+    assert (certified.attestation.subject, certified.attestation_required) == (OPERATOR, True)
+
+
 def test_a_round_without_a_decision_is_not_certified():
     story = a_round(10)
     story.when(story.certify()).refused(Reason.ROUND_NOT_PROPOSED)

@@ -682,9 +682,18 @@ def test_a_report_keeps_the_first_failures_and_counts_them_all() -> None:
     assert msgspec.json.decode(msgspec.json.encode(result))["failures"][0] == {"place": "inventory/0/0", "what": "broken"}
 
 
-@pytest.mark.parametrize(("purpose", "places"), [("attestation", 0), ("decision", 1)])
-async def test_an_attestation_that_was_not_signed_as_one_is_found(tmp_path: Path, purpose: str, places: int) -> None:
-    story = told()
-    changed(story, "certify", attestation=approval(purpose=purpose))
+@pytest.mark.parametrize(
+    ("purpose", "by", "places"), [("attestation", "sub_operator", 0), ("decision", "sub_operator", 1), ("attestation", "sub_approver", 1)]
+)
+async def test_an_attestation_that_was_not_signed_as_one_or_not_by_who_certified_is_found(
+    tmp_path: Path, purpose: str, by: str, places: int
+) -> None:
+    public_key = public_key_hex(OTHER_KEY)
+    enrolled: Any = {"subject": "sub_operator", "key": key_id(public_key), "public_key": public_key}
+    story = before(
+        told(), "ask_jp", operators=Step(event=allocation.ApproverKeyEnrolled(**enrolled), stream="approver/sub_operator", shard=1)
+    )
+    key = OTHER_KEY if by == "sub_operator" else APPROVER_KEY
+    changed(story, "certify", attestation=approval(by, key, purpose=purpose))
     history = Told(story, tmp_path)
     assert failures(await history.audited()) == ({"approvals": [history.places["certify"]]} if places else {})
