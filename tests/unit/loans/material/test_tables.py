@@ -13,15 +13,8 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.domain.material.decider import DECIDER
-from services.loans.domain.material.held import (
-    CheckDue,
-    DeclareMaterialDefault,
-    MarkSecurity,
-    RecordReplacement,
-    RecordTakenBack,
-    SettleInCash,
-    TopUpSecurity,
-)
+from services.loans.domain.material.defaults import DeclareMaterialDefault, RecordReplacement
+from services.loans.domain.material.held import CheckDue, MarkSecurity, RecordTakenBack, SettleInCash, TopUpSecurity
 from services.loans.domain.material.returns import TurnBackReturn
 from services.loans.domain.material.state import MaterialLoan
 from services.loans.domain.material.terms import CommitMaterialLoan, RefuseMaterialLoan, WithdrawMaterialLoan
