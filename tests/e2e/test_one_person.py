@@ -3,12 +3,13 @@
 import pytest
 
 from reserve.client import ProblemAnswer
-from tests.e2e.lending import LOANS, advanced_loan, laboratory_body, payee_of
+from tests.e2e.lending import LOANS, advanced_loan, laboratory_body, open_facilities, payee_of
 from tests.e2e.world import World
 from tests.waiting import until
 
 
 async def test_a_sound_loan_is_in_default_by_one_person_s_word_for_72_hours(world: World):
+    await open_facilities(world)
     covenants = [{"kind": "dscr", "minimum": "1.3"}]
     loan, _ = await advanced_loan(world, 1_000, covenants=covenants, acceleration_notice_days=0)
     path, thief = f"{LOANS}/{loan}", world.operator

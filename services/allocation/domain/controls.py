@@ -141,13 +141,23 @@ def _clear(command: DecideHit, state: Book) -> Action:
     return msgspec.structs.replace(about, concerns=(*about.concerns, *companies))
 
 
+def _is_approved(command: CancelRound, state: Book) -> bool:
+    """Whether somebody has signed its decision: what is thrown away then is their word, too."""
+    round = state.rounds.get(command.round)
+    return round is not None and not round.certified and round.proposal is not None and bool(round.proposal.approvals)
+
+
+def _cancel(command: CancelRound, state: Book) -> Action:
+    """Nothing is released yet, so no grams of it count towards a limit."""
+    round = state.rounds.get(command.round)
+    if state.product is None or round is None:  # which the decision refuses
+        return Action(act=Power.CANCEL_RELEASE)
+    partners = {request.partner for name in round.requests if (request := state.requests.get(name)) is not None}
+    return _about(Power.CANCEL_RELEASE, [state.product], partners)
+
+
 def _clear_consignee(_: DecideConsigneeHit, state: Consignee) -> Action:
     return Action(act=Power.CLEAR_HIT, concerns=(interest_in("company", state.name),))
-
-
-def _replaces(_: PutListInForce, state: ScreeningList) -> bool:
-    """What is on the version in force may not be on the next one."""
-    return state.document is not None
 
 
 def _list(_: PutListInForce | WithdrawList, __: ScreeningList) -> Action:
@@ -223,7 +233,7 @@ CONTROLS: Controls = {
     ProposeRound: Class.PREPARES,
     ApproveRound: Class.MOVES_VALUE,
     CertifyRound: Class.MOVES_VALUE,
-    CancelRound: Class.PREPARES,
+    CancelRound: Countersigned(Power.CANCEL_RELEASE, _cancel, only=_is_approved),  # before that, it prepares
     CloseRound: Class.FOLLOWS,
     ReopenRound: Class.FOLLOWS,
     RatifyRound: Class.MOVES_VALUE,
@@ -246,7 +256,7 @@ CONTROLS: Controls = {
     SendReport: Class.PREPARES,
     RenounceAward: Class.EXERCISES,
     SupersedeDecision: Countersigned(Power.CANCEL_RELEASE),
-    PutListInForce: Countersigned(Power.SCREENING_LIST, _list, only=_replaces),  # where there was none, it protects
+    PutListInForce: Countersigned(Power.SCREENING_LIST, _list),  # the first, too: who is on it is given nothing
     WithdrawList: Countersigned(Power.SCREENING_LIST, _list),
     RequestReview: Class.PREPARES,
     AssignReview: Class.PREPARES,
