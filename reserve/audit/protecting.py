@@ -14,7 +14,15 @@ from reserve.audit.approvers import Approvers, instant
 from reserve.audit.bars import Bars
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
-from services.allocation.events import AgreementResumed, AgreementSuspended, AgreementSuspensionConfirmed
+from services.allocation.events import (
+    AgreementResumed,
+    AgreementSuspended,
+    AgreementSuspensionConfirmed,
+    ConsigneeHitDecided,
+    ConsigneeHitLapsed,
+    ScreeningHitDecided,
+    ScreeningHitLapsed,
+)
 from services.inventory.events import HoldConfirmed, HoldLifted, HoldPutOn
 from services.loans.events.defaults import (
     AccelerationNotified,
@@ -83,21 +91,35 @@ class Protecting:
                 if (stop := self._standing.pop((record.stream, event.hold), None)) is not None:
                     stop.ended_at = instant(record)
                     stop.second = event.authority if isinstance(event, HoldLifted) else None
+            case ScreeningHitDecided() | ConsigneeHitDecided():
+                self._see_hit(place, record, event)
+            case ScreeningHitLapsed() | ConsigneeHitLapsed():
+                self._off(record, event.hit)
             case _:
                 self._see_loans(place, record, event)
+
+    def _see_hit(self, place: str, record: Recorded, event: ScreeningHitDecided | ConsigneeHitDecided) -> None:
+        """Who confirms it, once somebody has, makes it stand; who clears it, by two people, ends that."""
+        if event.lapses_at is not None:
+            self._alone(place, record, event.hit, f"hit {event.hit}", event.decided_by, event.lapses_at)
+        elif event.outcome == "cleared":
+            self._off(record, event.hit)
+        elif (stop := self._standing.pop((record.stream, event.hit), None)) is not None:
+            stop.second = event.decided_by
+            self._compare(place, record, stop, event.decided_by)
 
     def _see_loans(self, place: str, record: Recorded, event: Any) -> None:
         match event:
             case LoanDefaulted(declared_by=str() as by, lapses_at=datetime() as lapses_at):
-                self._of_loans(place, record, "default", f"loan {event.loan}", by, lapses_at)
+                self._alone(place, record, "default", f"loan {event.loan}", by, lapses_at)
             case MaterialDefaulted(declared_by=str() as by, lapses_at=datetime() as lapses_at):
-                self._of_loans(place, record, "default", f"material loan {event.loan}", by, lapses_at)
+                self._alone(place, record, "default", f"material loan {event.loan}", by, lapses_at)
             case RatioReported(reported_by=str() as by, lapses_at=datetime() as lapses_at):
-                self._of_loans(place, record, event.kind, f"covenant {event.kind} of {event.loan}", by, lapses_at)
+                self._alone(place, record, event.kind, f"covenant {event.kind} of {event.loan}", by, lapses_at)
             case PayeeEnded(ended_by=str() as by, lapses_at=datetime() as lapses_at):
-                self._of_loans(place, record, event.payee, f"payee {event.payee}", by, lapses_at)
+                self._alone(place, record, event.payee, f"payee {event.payee}", by, lapses_at)
             case LaboratoryEnded(by=by, lapses_at=datetime() as lapses_at):
-                self._of_loans(place, record, "", f"laboratory {event.laboratory}", by, lapses_at)
+                self._alone(place, record, "", f"laboratory {event.laboratory}", by, lapses_at)
             case DefaultConfirmed() | MaterialDefaultConfirmed() | BreachConfirmed() | PayeeEndConfirmed() | LaboratoryEndConfirmed():
                 if (stop := self._standing.pop((record.stream, _name(event)), None)) is not None:
                     stop.second = event.confirmed_by
@@ -116,7 +138,7 @@ class Protecting:
             case _:
                 pass
 
-    def _of_loans(self, place: str, record: Recorded, name: str, what: str, by: str, lapses_at: datetime) -> None:
+    def _alone(self, place: str, record: Recorded, name: str, what: str, by: str, lapses_at: datetime) -> None:
         stop = _Stop(place, what, by, instant(record), lapses_at, confirms=Apart.CONFIRMS_DEFAULT, renews=Apart.RENEWS_DEFAULT)
         self._stop(record, name, stop)
 

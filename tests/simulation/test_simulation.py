@@ -22,6 +22,8 @@ UNPROVOKED = {
     "allocation.consignee_change_refused.v2",
     "allocation.consignee_hit_decided.v2",
     "allocation.consignee_screened.v1",
+    "allocation.consignee_hit_lapsed.v1",
+    "allocation.screening_hit_lapsed.v1",
     "allocation.person_named.v1",
     "allocation.ceremony_entered.v1",  # nor begins a reserve over HTTP
     # nor what people type: they send commands without the API, and so without texts

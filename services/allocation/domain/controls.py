@@ -34,7 +34,7 @@ from services.allocation.domain.book.opening import OpenRound
 from services.allocation.domain.book.reminders import RemindOfScreening
 from services.allocation.domain.book.requests import AcceptRequest, DeclineRequest, ExpireRequest, SubmitRequest, WithdrawRequest
 from services.allocation.domain.book.rounds import CancelRound, CertifyRound, CloseRound, ProposeRound, ReopenRound
-from services.allocation.domain.book.screening import DecideHit, ScreenParties
+from services.allocation.domain.book.screening import DecideHit, LapseHit, ScreenParties
 from services.allocation.domain.book.state import Book
 from services.allocation.domain.clocks.clock import AdvanceClock, CheckClock, EndClock, PauseClock, ResumeClock, SetClockBack, StartClock
 from services.allocation.domain.decisions.renouncing import RenounceAward
@@ -68,6 +68,7 @@ from services.allocation.domain.screening.consignee import (
     AskForConsignee,
     Consignee,
     DecideConsigneeHit,
+    LapseConsigneeHit,
     RefuseChange,
     ScreenConsignee,
 )
@@ -222,7 +223,9 @@ CONTROLS: Controls = {
     RemindOfScreening: Class.FOLLOWS,
     ScreenParties: Class.FOLLOWS,
     DecideHit: Countersigned(Power.CLEAR_HIT, _clear, only=_clears),  # to confirm it protects
+    LapseHit: Class.FOLLOWS,
     ScreenConsignee: Class.FOLLOWS,
+    LapseConsigneeHit: Class.FOLLOWS,
     DecideConsigneeHit: Countersigned(Power.CLEAR_HIT, _clear_consignee, only=_clears),
     AskForConsignee: Class.PREPARES,
     ApproveChange: Class.MOVES_VALUE,  # of what another person has asked for
