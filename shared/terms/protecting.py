@@ -10,7 +10,7 @@ RENEWED_AFTER_DAYS = 7  # by the same person, once theirs has ended without anot
 
 
 class Word(msgspec.Struct, frozen=True):
-    """One person's, by which something is stopped, as long as nobody else has confirmed it."""
+    """One person's, by which something is stopped, until another confirms it: kept after its end, since nobody renews theirs."""
 
     by: str
     lapses_at: datetime
@@ -43,19 +43,12 @@ class ByOne(msgspec.Struct, frozen=True, kw_only=True):
         return lapses_at(self.at)
 
 
-class Alone(msgspec.Struct, frozen=True):
-    """What one person stopped, as long as nobody has confirmed it: kept after its end, since nobody renews their own."""
-
-    by: str
-    lapses_at: datetime
-
-
-def alone(by: str | None, lapses_at: datetime | None) -> Alone | None:
+def alone(by: str | None, lapses_at: datetime | None) -> Word | None:
     """Of what an event says. None: it stands by itself."""
-    return None if by is None or lapses_at is None else Alone(by, lapses_at)
+    return None if by is None or lapses_at is None else Word(by, lapses_at)
 
 
-def renewed(last: Alone | None, accounts: Collection[str], at: datetime) -> tuple[str, str] | None:
+def renewed(last: Word | None, accounts: Collection[str], at: datetime) -> tuple[str, str] | None:
     """Why, and what would do, where the last was theirs, and ended without another person's word."""
     if last is None or last.by not in accounts or at >= again_from(last.lapses_at):
         return None

@@ -11,7 +11,7 @@ import msgspec
 
 from shared.journal.decider import Reasons, Refused
 from shared.journal.texts import TypedText
-from shared.terms.protecting import Alone, ByOne, alone, renewed
+from shared.terms.protecting import ByOne, Word, alone, renewed
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -48,7 +48,7 @@ class Ending(msgspec.Struct, frozen=True):
     """Of an entry. `last`: whose word its end is, or was, as long as nobody has confirmed it."""
 
     ended: bool = False
-    last: Alone | None = None
+    last: Word | None = None
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True):

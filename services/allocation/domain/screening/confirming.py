@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from shared.journal.decider import Reasons, Refused
-from shared.terms.protecting import Alone, ByOne, renewed
+from shared.terms.protecting import ByOne, Word, renewed
 
 type HitState = Literal["open", "cleared", "confirmed"]
 
@@ -20,7 +20,7 @@ class ConfirmingReason(Reasons):
 class OneWord(msgspec.Struct, frozen=True):
     """Who confirmed a hit, and how it was `before`: as long as no second person has, and after it lapsed."""
 
-    last: Alone
+    last: Word
     before: HitState
 
 
@@ -42,7 +42,7 @@ def is_alone(by: ByOne | None, status: HitState) -> bool:
     return by is not None and status != "confirmed"
 
 
-def with_word(words: dict[str, OneWord], hit: str, status: HitState, outcome: str, word: Alone | None) -> dict[str, OneWord]:
+def with_word(words: dict[str, OneWord], hit: str, status: HitState, outcome: str, word: Word | None) -> dict[str, OneWord]:
     """The words on hits once one is decided. Cleared by two people, it still is not confirmed again by who had confirmed it alone."""
     if word is not None:
         return words | {hit: OneWord(word, status)}

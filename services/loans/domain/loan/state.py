@@ -38,7 +38,7 @@ from shared.terms.authority import Fault
 from shared.terms.conditions import Evidence, evaluate, passes, waive
 from shared.terms.countersigning import ProposedCommand
 from shared.terms.dating import DatingReason
-from shared.terms.protecting import Alone
+from shared.terms.protecting import Word
 
 
 class LoanStatus(StrEnum):
@@ -141,7 +141,7 @@ class CovenantStanding(msgspec.Struct, frozen=True):
     breached: bool = False
     reported_for: date = date.min
     waived_until: date | None = None
-    alone: Alone | None = None
+    alone: Word | None = None
     lapsed_to: date = date.min
 
 
@@ -169,7 +169,7 @@ class Loan(msgspec.Struct, frozen=True):
     imported: LoanImported | None = None  # and not committed yet
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
     default_cause: DefaultCause | None = None
-    declared: Alone | None = None  # whose word the last default is, or was
+    declared: Word | None = None  # whose word the last default is, or was
     falls_due_on: date | None = None  # all of it, by notice of a default
     accelerated: str | None = None  # the dated fact by which it did
     cross_defaults: frozenset[LoanId] = frozenset()  # the borrower's other loans that are in default

@@ -50,7 +50,7 @@ from services.loans.events.material import (
 from shared.journal.decider import Reasons
 from shared.terms.acting import Proposal
 from shared.terms.countersigning import ProposedCommand
-from shared.terms.protecting import Alone, alone
+from shared.terms.protecting import Word, alone
 
 type MaterialStatus = Literal["offered", "proposed", "approved", "committed", "lent", "closed", "withdrawn"]
 
@@ -149,7 +149,7 @@ class MaterialLoan(msgspec.Struct, frozen=True, kw_only=True):
     overdue: bool = False
     defaulted: bool = False
     default_cause: MaterialDefaultCause | None = None
-    declared: Alone | None = None  # whose word the last default is, or was
+    declared: Word | None = None  # whose word the last default is, or was
     security_minor: int = 0
     topped_up: frozenset[str] = frozenset()  # references of what was added to it
     call_minor: int = 0  # open, of the last mark

@@ -41,7 +41,10 @@ from tests.stories.material import (
 )
 from tests.stories.stockpile_facts import fact
 
-MIGRATIONS = [importlib.import_module(f"migrations.loans.versions.{name}") for name in ("0001_journal_and_read_tables", "0003_authority")]
+MIGRATIONS = [
+    importlib.import_module(f"migrations.loans.versions.{name}")
+    for name in ("0001_journal_and_read_tables", "0003_authority", "0011_payees", "0013_laboratories", "0014_what_lapses")
+]
 LATER = days(45)
 
 

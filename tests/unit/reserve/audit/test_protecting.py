@@ -39,6 +39,8 @@ LOAN, FACILITY, SGS = LoanId("lon_1"), FacilityId("cmf"), LaboratoryCode("sgs-pe
 RATIO: dict[str, Any] = {"kind": "dscr", "ratio": "1", "minimum": "1.3", "for_on": NOON.date()}
 METAL: dict[str, Any] = {"loan": "mln_1", "partner": "JP"}
 PAYEE: dict[str, Any] = {"borrower": "hillgrove-mines", "payee": "pye_1"}
+HIT: dict[str, Any] = {"request": "req_1", "product": PRODUCT, "hit": "hit_1"}
+NAMED: dict[str, Any] = {"consignee": "cns_1", "name": "Kyushu Warehouse", "hit": "hit_1"}
 BOUGHT: dict[str, Any] = {
     **{"facility": FACILITY, "currency": "AUD", "element": "Sb", "source": ""},
     **dict.fromkeys(("bought_g", "principal_g", "premium_g", "cost_minor", "from_security_minor", "shortfall_minor", "owed_g"), 1),
@@ -148,6 +150,16 @@ STOPS: dict[str, tuple[Any, Any, Any]] = {  # what one person says, how another 
         lambda by, at: MaterialDefaulted(**METAL, element="Sb", owed_g=1, on=NOON.date(), reason="", declared_by=by, lapses_at=at),
         lambda by: MaterialDefaultConfirmed(**METAL, confirmed_by=by),
         MaterialDefaultCured(**METAL, lapsed=True),
+    ),
+    "hit": (
+        lambda by, at: allocation.ScreeningHitDecided(**HIT, outcome="confirmed", reason="", decided_by=by, lapses_at=at),
+        lambda by: allocation.ScreeningHitDecided(**HIT, outcome="confirmed", reason="", decided_by=by),
+        allocation.ScreeningHitLapsed(**HIT, status="open"),
+    ),
+    "consignee's hit": (
+        lambda by, at: allocation.ConsigneeHitDecided(**NAMED, clear=False, outcome="confirmed", reason="", decided_by=by, lapses_at=at),
+        lambda by: allocation.ConsigneeHitDecided(**NAMED, clear=False, outcome="confirmed", reason="", decided_by=by),
+        allocation.ConsigneeHitLapsed(**NAMED, clear=False, status="open"),
     ),
     "payee": (
         lambda by, at: PayeeEnded(**PAYEE, ended_on=NOON.date(), reason="", ended_by=by, lapses_at=at),
