@@ -57,8 +57,8 @@ _OF: dict[Why, str] = {
         corrects floor_pct pct splitting_limit step_pct tolerance unit_price_minor warn_at
     """,
     Why.ACCOUNT: """
-        agreed_by by confirmed_by corrected_by first_by imported_by moved_by proposed_by put_on_by suspended_by
-        ratified_by reconciled_by recorded_by registered_by requested_by signed_by subject subjects weighed_by
+        agreed_by by confirmed_by corrected_by declared_by ended_by first_by imported_by moved_by proposed_by put_on_by suspended_by
+        ratified_by reconciled_by recorded_by registered_by reported_by requested_by signed_by subject subjects weighed_by
     """,
     Why.OWN_WORDS: """
         award_withdrawn.reason commitment_refused.reason decision_given_back.reason detail evaluation.evidence found gate.evidence

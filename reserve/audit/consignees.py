@@ -16,6 +16,7 @@ from services.allocation.events import (
     ConsigneeChangeApproved,
     ConsigneeHit,
     ConsigneeHitDecided,
+    ConsigneeHitLapsed,
     ConsigneeScreened,
     HitId,
     ListName,
@@ -72,6 +73,10 @@ class Consignees:
             case ConsigneeHitDecided():
                 before = self._screened.get(event.name, _Clearing(event.name, False, {}, {}, 0))
                 hits = {**before.hits, event.hit: event.outcome}
+                self._clear(place, _Clearing(event.name, event.clear, before.lists, hits, before.beyond))
+            case ConsigneeHitLapsed():
+                before = self._screened.get(event.name, _Clearing(event.name, False, {}, {}, 0))
+                hits = {**before.hits, event.hit: event.status}
                 self._clear(place, _Clearing(event.name, event.clear, before.lists, hits, before.beyond))
             case ScreeningListPutInForce():
                 self._lists.append((_instant(record), event.list, event.version))

@@ -54,8 +54,11 @@ MOVES = (
     inventory.ReceiptGradeSet,
 )
 TOLERANCE = Fraction(1, 200)  # of a draw's mass
+type _OfBook = allocation.ScreeningListPutInForce | allocation.ScreeningListWithdrawn | allocation.RoundCancelled
 _DELIVERIES = "assignment_delivered"  # the rule for them came after the others, and they show it
 _TOP_UPS = "security_topped_up"  # so did that for these: the first that two people signed shows it
+_FIRST_LISTS = "screening_list_put_in_force"  # and for the first version of a list
+_CANCELLED = "round_cancelled"  # and for a round whose decision somebody had approved
 
 
 class _Moved(msgspec.Struct, frozen=True):
@@ -77,6 +80,8 @@ class Control:
         self._reconciling = Reconciling(findings, approvers)
         self._payees = Payees(findings, approvers)
         self._reference_rates = ReferenceRates(findings)
+        self._lists: set[str] = set()  # in force
+        self._approved: dict[str, set[str]] = {}  # by round: the keys that its decision is approved with
         self._in_force_at: dict[str, datetime] = {}  # by rule: a service's, or that of one type of events
 
     def see(self, service: str, place: str, record: Recorded, event: Any) -> None:
@@ -108,6 +113,14 @@ class Control:
                 if record.command_id in self._signed:
                     self._is_in_force(_TOP_UPS, record)
                 self._moved.append(_Moved(place, _TOP_UPS, record.command_id, instant(record)))
+            case allocation.ScreeningListPutInForce() | allocation.ScreeningListWithdrawn() | allocation.RoundCancelled():
+                self._of_book(place, record, event)
+            case allocation.RoundApproved():
+                self._approved.setdefault(event.round, set()).add(event.approval.key)
+            case allocation.ApprovalsLapsed(decision_stands=True):
+                self._approved.get(event.round, set()).difference_update(event.keys)
+            case allocation.RoundProposed() | allocation.ApprovalsLapsed() | allocation.RoundReopened():
+                self._approved.pop(event.round, None)
             case _ if moved and not record.actor.startswith("service:"):
                 self._moved.append(_Moved(place, service, record.command_id, instant(record)))
 
@@ -124,6 +137,23 @@ class Control:
                 since = self._in_force_at.get(moved.rule)
                 in_force = since is not None and moved.at >= since
                 self._findings.under_rule(Check.CONTROL, in_force, moved.place, "one person did this")
+
+    def _of_book(self, place: str, record: Recorded, event: _OfBook) -> None:
+        """What two people have come to do since, after others: the first that they did shows it."""
+        match event:
+            case allocation.ScreeningListPutInForce():
+                rule = "allocation" if event.list in self._lists else _FIRST_LISTS
+                self._lists.add(event.list)
+            case allocation.ScreeningListWithdrawn():
+                rule = "allocation"
+                self._lists.discard(event.list)
+            case allocation.RoundCancelled():
+                if not self._approved.get(event.round):
+                    return
+                rule = _CANCELLED
+        if rule != "allocation" and record.command_id in self._signed:
+            self._is_in_force(rule, record)
+        self._moved.append(_Moved(place, rule, record.command_id, instant(record)))
 
     def _is_in_force(self, rule: str, record: Recorded) -> None:
         at = instant(record)
@@ -159,22 +189,10 @@ class _StockMoves:
 
 
 class _BookMoves:
-    def __init__(self) -> None:
-        self._lists: set[str] = set()  # in force
-
     def see(self, event: Any) -> bool:
-        match event:
-            case allocation.ScreeningHitDecided() | allocation.ConsigneeHitDecided():
-                return event.outcome == "cleared"
-            case allocation.ScreeningListPutInForce():
-                replaces = event.list in self._lists
-                self._lists.add(event.list)
-                return replaces
-            case allocation.ScreeningListWithdrawn():
-                self._lists.discard(event.list)
-                return True
-            case _:
-                return isinstance(event, GRANTS)
+        if isinstance(event, allocation.ScreeningHitDecided | allocation.ConsigneeHitDecided):
+            return event.outcome == "cleared"
+        return isinstance(event, GRANTS)
 
 
 def _document_of(service: str, record: Recorded, event: CommandProposed) -> str:

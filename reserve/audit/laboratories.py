@@ -11,7 +11,7 @@ from reserve.audit.approvers import AT_ONCE, instant
 from reserve.audit.evidence import Recorded
 from reserve.audit.groups import Groups
 from reserve.audit.report import Check, Findings
-from services.loans.events.laboratory import LaboratoryEnded, LaboratoryRegistered
+from services.loans.events.laboratory import LaboratoryEnded, LaboratoryEndLapsed, LaboratoryRegistered
 from services.loans.events.material import MaterialTermsApproved, ReturnAssayed, ReturnReceived
 
 
@@ -51,6 +51,9 @@ class Laboratories:
                 if isinstance(event, LaboratoryRegistered):
                     entries.append(_Entry(event, at))
                     self._since = min(at, self._since or at)
+            case LaboratoryEndLapsed():
+                if entries := self._register.get(event.laboratory, []):
+                    entries.append(_Entry(entries[-1].said, at))
             case MaterialTermsApproved():
                 self._facilities[event.loan] = event.facility
             case ReturnReceived():

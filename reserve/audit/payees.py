@@ -13,18 +13,25 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.loans.events.controls import CommandApproved
 from services.loans.events.loan import AdvancePaid, LoanImported, LoanProposed
-from services.loans.events.payees import PayeeEnded, PayeeRegistered
+from services.loans.events.payees import PayeeEnded, PayeeEndLapsed, PayeeRegistered
 from shared.terms.apart import Apart
 from shared.terms.business_days import business_days_later
 
 CHANGED_PAYS_AFTER_DAYS = 3  # business days: a payee that takes the place of another of its borrower and currency
 
 
+class _End(msgspec.Struct):
+    """From an instant to another, if its end lapsed."""
+
+    event: PayeeEnded
+    since: datetime
+    until: datetime | None = None
+
+
 class _Known(msgspec.Struct):
     event: PayeeRegistered
     at: datetime
-    ended: PayeeEnded | None = None
-    ended_at: datetime | None = None
+    ends: list[_End] = []
 
 
 class _Paid(msgspec.Struct, frozen=True):
@@ -61,7 +68,9 @@ class Payees:
                 waited = event.pays_from == business_days_later(event.registered_on, waits, "weekends")
                 self._findings.look(Check.CONTROL, waited, place, f"something could be paid on it from {event.pays_from} on")
             case PayeeEnded() if (known := self._known.get(event.payee)) is not None:
-                known.ended, known.ended_at = event, instant(record)
+                known.ends.append(_End(event, instant(record)))
+            case PayeeEndLapsed() if (known := self._known.get(event.payee)) is not None and known.ends:
+                known.ends[-1].until = instant(record)
             case LoanProposed(terms=terms) | LoanImported(terms=terms):
                 self._borrower[event.loan] = terms.borrower
             case AdvancePaid():
@@ -88,9 +97,9 @@ class Payees:
             return f"{event.payee} is for {payee.currency} to {payee.borrower}"
         if event.paid_on < payee.pays_from:
             return f"{event.payee} is paid on from {payee.pays_from} on"
-        ended = known.ended
-        if ended is not None and known.ended_at is not None and known.ended_at + AT_ONCE < paid.at:
-            return f"{event.payee} had ended on {ended.ended_on}"
+        for end in known.ends:
+            if end.since + AT_ONCE < paid.at and (end.until is None or paid.at < end.until - AT_ONCE):
+                return f"{event.payee} had ended on {end.event.ended_on}"
         if self._approvers.same(paid.by, payee.registered_by, paid.at):
             return f"{paid.by} has registered {event.payee}: {Apart.PAYS}"
         return None

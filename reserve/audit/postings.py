@@ -174,14 +174,16 @@ _STILL_OF_LOANS = """
     log_reach_reported group_set
     loan_proposed loan_imported loan_approved loan_withdrawn commitment_refused conditions_evaluated subsequent_missed act_proposed
     act_withdrawn advance_requested advance_cleared advance_withdrawn arrears_changed ratio_reported loan_defaulted loan_repaid loan_closed
-    acceleration_notified default_cured cross_default_noted shortfall_claimed
+    breach_confirmed breach_lapsed
+    acceleration_notified default_confirmed default_cured cross_default_noted shortfall_claimed
     holding_proposed holding_approved holding_withdrawn holding_refused holding_valued write_down_proposed write_down_withdrawn
     material_loan_offered material_loan_withdrawn material_terms_proposed material_terms_approved material_loan_committed
     material_commitment_refused drawing_ended deferral_proposed deferral_approved return_assayed return_settled material_overdue
-    security_marked security_topped_up material_defaulted material_default_cured material_loan_closed
+    security_marked security_topped_up material_defaulted material_default_confirmed material_default_cured material_loan_closed
     project_fact_recorded project_fact_withdrawn project_watched
     reference_rate_registered reference_rate_published reference_rate_followed reference_rate_left
-    payee_registered payee_ended payment_reconciled laboratory_registered laboratory_ended
+    payee_registered payee_ended payee_end_confirmed payee_end_lapsed payment_reconciled
+    laboratory_registered laboratory_ended laboratory_end_confirmed laboratory_end_lapsed
     offtake_agreed offtake_ended delivery_valued delivery_not_valued delivery_quarantined delivery_accepted
     command_proposed command_approved command_withdrawn command_lapsed text_erased
     message_parked parking_confirmed parking_lapsed messages_unparked"""

@@ -1,4 +1,5 @@
 """Protecting: who stops something does so for 72 hours. A second person confirms it, or it is off in time; and nobody renews their own.
+Nothing that cannot be taken back follows from a default before it is confirmed.
 
 Neither by the same stop, nor by another that stops any of the same goods: a hold of another scope, or the suspension of an agreement in
 place of a hold. Of what says who did it, and until when: what an earlier build stopped stood by itself.
@@ -14,8 +15,35 @@ from reserve.audit.bars import Bars
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from reserve.audit.stops import Stops
-from services.allocation.events import AgreementResumed, AgreementSuspended, AgreementSuspensionConfirmed
+from services.allocation.events import (
+    AgreementResumed,
+    AgreementSuspended,
+    AgreementSuspensionConfirmed,
+    ConsigneeHitDecided,
+    ConsigneeHitLapsed,
+    ScreeningHitDecided,
+    ScreeningHitLapsed,
+)
 from services.inventory.events import HoldConfirmed, HoldLifted, HoldPutOn
+from services.loans.events.defaults import (
+    AccelerationNotified,
+    BreachConfirmed,
+    BreachLapsed,
+    DefaultConfirmed,
+    DefaultCured,
+    LoanDefaulted,
+)
+from services.loans.events.laboratory import LaboratoryEndConfirmed, LaboratoryEnded, LaboratoryEndLapsed, LaboratoryRegistered
+from services.loans.events.loan import ActApproved, LoanClosed, RatioReported, RecoveryRecorded
+from services.loans.events.material import (
+    MaterialDefaultConfirmed,
+    MaterialDefaultCured,
+    MaterialDefaulted,
+    MaterialLoanClosed,
+    MaterialReplaced,
+)
+from services.loans.events.payees import PayeeEndConfirmed, PayeeEnded, PayeeEndLapsed
+from services.loans.events.terms import WriteOff
 from shared.terms.apart import Apart
 
 _LATE = timedelta(hours=1)  # a timer may fire late
@@ -33,6 +61,8 @@ class _Stop(msgspec.Struct):
     agreement: str | None = None  # that is suspended; None: it is a hold
     goes_on: bool = False  # as the hold on a depot that a lot was moved out of
     before: list[tuple["_Stop", bool]] = []  # what had stopped any of the same; whether the rule about other scopes was in force
+    confirms: Apart = Apart.CONFIRMS
+    renews: Apart = Apart.RENEWS
 
 
 class Protecting:
@@ -71,8 +101,63 @@ class Protecting:
                 if (stop := self._standing.pop((record.stream, event.hold), None)) is not None:
                     stop.ended_at = instant(record)
                     stop.second = event.authority if isinstance(event, HoldLifted) else None
+            case ScreeningHitDecided() | ConsigneeHitDecided():
+                self._see_hit(place, record, event)
+            case ScreeningHitLapsed() | ConsigneeHitLapsed():
+                self._off(record, event.hit)
+            case _:
+                self._see_loans(place, record, event)
+
+    def _see_hit(self, place: str, record: Recorded, event: ScreeningHitDecided | ConsigneeHitDecided) -> None:
+        """Who confirms it, once somebody has, makes it stand; who clears it, by two people, ends that."""
+        if event.lapses_at is not None:
+            self._alone(place, record, event.hit, f"hit {event.hit}", event.decided_by, event.lapses_at)
+        elif event.outcome == "cleared":
+            self._off(record, event.hit)
+        elif (stop := self._standing.pop((record.stream, event.hit), None)) is not None:
+            stop.second = event.decided_by
+            self._compare(place, record, stop, event.decided_by)
+
+    def _see_loans(self, place: str, record: Recorded, event: Any) -> None:
+        match event:
+            case LoanDefaulted(declared_by=str() as by, lapses_at=datetime() as lapses_at):
+                self._alone(place, record, "default", f"loan {event.loan}", by, lapses_at)
+            case MaterialDefaulted(declared_by=str() as by, lapses_at=datetime() as lapses_at):
+                self._alone(place, record, "default", f"material loan {event.loan}", by, lapses_at)
+            case RatioReported(reported_by=str() as by, lapses_at=datetime() as lapses_at):
+                self._alone(place, record, event.kind, f"covenant {event.kind} of {event.loan}", by, lapses_at)
+            case PayeeEnded(ended_by=str() as by, lapses_at=datetime() as lapses_at):
+                self._alone(place, record, event.payee, f"payee {event.payee}", by, lapses_at)
+            case LaboratoryEnded(by=by, lapses_at=datetime() as lapses_at):
+                self._alone(place, record, "", f"laboratory {event.laboratory}", by, lapses_at)
+            case DefaultConfirmed() | MaterialDefaultConfirmed() | BreachConfirmed() | PayeeEndConfirmed() | LaboratoryEndConfirmed():
+                if (stop := self._standing.pop((record.stream, _name(event)), None)) is not None:
+                    stop.second = event.confirmed_by
+                    self._compare(place, record, stop, event.confirmed_by)
+            case DefaultCured() | MaterialDefaultCured() | MaterialDefaulted() | BreachLapsed() | PayeeEndLapsed() | LaboratoryEndLapsed():
+                self._off(record, _name(event))
+            case LaboratoryRegistered() | RatioReported(standing="cured"):
+                self._off(record, _name(event))
+            case LoanClosed() | MaterialLoanClosed():
+                for name in [name for stream, name in self._standing if stream == record.stream]:
+                    self._off(record, name)
+            case AccelerationNotified() | RecoveryRecorded() | ActApproved(content=WriteOff()) | MaterialReplaced():
+                if (record.stream, "default") in self._standing:
+                    what = "it follows from a default that one person has declared, and nobody has confirmed"
+                    self._findings.look(Check.CONTROL, False, place, what)
             case _:
                 pass
+
+    def _alone(self, place: str, record: Recorded, name: str, what: str, by: str, lapses_at: datetime) -> None:
+        stop = _Stop(place, what, by, instant(record), lapses_at, confirms=Apart.CONFIRMS_DEFAULT, renews=Apart.RENEWS_DEFAULT)
+        recent = self._recent.setdefault(f"{record.stream} {name}", [])
+        stop.before = [(each, True) for each in recent if each.ended_at is None or stop.at < each.ended_at + _RENEWED_AFTER]
+        recent.append(stop)
+        self._stop(record, name, stop)
+
+    def _off(self, record: Recorded, name: str) -> None:
+        if (stop := self._standing.pop((record.stream, name), None)) is not None:
+            stop.ended_at = instant(record)
 
     def finish(self) -> None:
         """All is seen that there is."""
@@ -103,14 +188,27 @@ class Protecting:
                     stop.before.append((each, the_same or self._scopes_count_once))
 
     def _compare(self, place: str, record: Recorded, stop: _Stop, confirmed_by: str) -> None:
-        self._approvers.apart(Check.CONTROL, Apart.CONFIRMS, place, confirmed_by, (stop.by,), instant(record))
+        self._approvers.apart(Check.CONTROL, stop.confirms, place, confirmed_by, (stop.by,), instant(record))
 
     def _renewed(self, before: _Stop, after: _Stop, in_force: bool) -> None:
         same = self._approvers.same(after.by, (before.by,), after.at)
         alone = same and before.second is None and not after.goes_on and after.lapses_at > before.lapses_at
         if alone:
             self._findings.under_rule(
-                Check.CONTROL, in_force, after.place, f"{after.by} renewed {before.what} as {after.what}: {Apart.RENEWS}"
+                Check.CONTROL, in_force, after.place, f"{after.by} renewed {before.what} as {after.what}: {after.renews}"
             )
         else:
             self._findings.looked(Check.CONTROL, 1)
+
+
+def _name(event: Any) -> str:
+    """Of what its stream has stopped."""
+    match event:
+        case RatioReported() | BreachConfirmed() | BreachLapsed():
+            return event.kind
+        case PayeeEndConfirmed() | PayeeEndLapsed():
+            return event.payee
+        case LaboratoryEndConfirmed() | LaboratoryEndLapsed() | LaboratoryRegistered():
+            return ""
+        case _:
+            return "default"

@@ -22,6 +22,7 @@ from services.allocation.events import (
     RoundOpened,
     RoundProposed,
     ScreeningHitDecided,
+    ScreeningHitLapsed,
 )
 
 
@@ -55,6 +56,8 @@ class Screening:
                 if self._findings.look(Check.SCREENING, event.hit in hits, place, f"{event.request} has no hit {event.hit}"):
                     hits[event.hit] = event.outcome
                 self._part(event.request, event.decided_by)
+            case ScreeningHitLapsed():
+                self._parties.get(event.request, _Parties()).hits[event.hit] = event.status
             case RequestAccepted():
                 self._clear(place, event.request, "accepted")
                 self._part(event.request, record.actor)

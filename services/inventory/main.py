@@ -51,6 +51,7 @@ ALLOCATION_TYPES = frozenset(
         allocation.ConsigneeChangeApproved,
         allocation.ConsigneeScreened,
         allocation.ConsigneeHitDecided,
+        allocation.ConsigneeHitLapsed,
         allocation.ScreeningListPutInForce,
         allocation.ScreeningListWithdrawn,
     )

@@ -1,7 +1,7 @@
 """Acting under authority, as callers see it: the fields and bodies of requests, and what is looked up for a command."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Self
 
 import msgspec
@@ -19,6 +19,7 @@ from shared.terms.acting import ApprovalReason, Proposal, Signing
 from shared.terms.approval import SignedApproval, verify_approval
 from shared.terms.authority import Chain, Fault
 from shared.terms.authority_tables import Register, UnderAuthority, accounts_of, capacity_of, chains_of, fallen_among, interests_of
+from shared.terms.protecting import ByOne
 
 DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
@@ -67,6 +68,11 @@ async def accounts_of_caller(reads: Reads, caller: Caller) -> frozenset[str]:
     """All of the same person."""
     async with reads.session() as session:
         return frozenset(await accounts_of(session, caller.subject))
+
+
+async def by_one_caller(reads: Reads, caller: Caller, at: datetime) -> ByOne:
+    """Who stops something now, by themselves."""
+    return ByOne(by=caller.subject, accounts=await accounts_of_caller(reads, caller), at=at)
 
 
 async def signing_of(reads: Reads, body: ApprovalBody, caller: Caller, on: date) -> Signing:

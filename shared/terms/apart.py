@@ -51,6 +51,22 @@ class Apart(Enum):
         "whose last word of that kind lapsed unconfirmed, for seven days",
         "bar_renewed_by_same_person",
     )
+    CONFIRMS_DEFAULT = (
+        "who confirms a default, a breach of a covenant, the end of a payee or a laboratory; a hit, once more",
+        "who declared, reported or ended it; who confirmed it before",
+        "default_confirmed_by_same_person",
+        "breach_confirmed_by_same_person",
+        "ending_confirmed_by_same_person",
+        "hit_confirmed_by_same_person",
+    )
+    RENEWS_DEFAULT = (
+        "who declares, reports, ends or confirms so again what nobody confirmed",
+        "who did it, for seven days",
+        "default_renewed_by_same_person",
+        "breach_renewed_by_same_person",
+        "ending_renewed_by_same_person",
+        "hit_renewed_by_same_person",
+    )
     WEIGHS_AGAIN = "who weighs underweight goods again", "who weighed them first", "weighed_by_same_person"
     DISPATCHES = "who dispatches goods", "who alone has weighed them", "dispatched_by_weigher"
     SETTLES = "who signs for what underweight goods lack", "both who weighed them; who proposed it", "difference_signed_by_weigher"

@@ -57,15 +57,16 @@ class ProposalView(BaseModel):
 
 
 async def done_or_proposed(
-    post: Post, controls: Controls, stream: str, command: Any, *, documents: Sequence[Document] = ()
+    post: Post, controls: Controls, stream: str, command: Any, *, proposed: Any = None, documents: Sequence[Document] = ()
 ) -> Accepted | ProposalView:
-    """What one person may do is done; what they may not is put before another."""
+    """What one person may do is done; what they may not is put before another. `proposed`: the command without what only says whose word it
+    would be alone."""
     try:
         return await post.submit(stream, command, documents=documents)
     except Problem as problem:
         if problem.code != ControlReason.NEEDED:
             raise
-    return await propose(post, controls, stream, command, documents=documents)
+    return await propose(post, controls, stream, proposed or command, documents=documents)
 
 
 async def propose(

@@ -1,5 +1,6 @@
 """Protecting: who stops something does so alone and at once, for a while. A second person makes it stand, and nobody renews their own."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import msgspec
@@ -9,7 +10,7 @@ RENEWED_AFTER_DAYS = 7  # by the same person, once theirs has ended without anot
 
 
 class Word(msgspec.Struct, frozen=True):
-    """One person's, by which something is stopped, as long as nobody else has confirmed it."""
+    """One person's, by which something is stopped, until another confirms it: kept after its end, since nobody renews theirs."""
 
     by: str
     lapses_at: datetime
@@ -28,3 +29,27 @@ def again_from(lapsed_at: datetime) -> datetime:
 def unconfirmed(lapsed_at: datetime) -> str:
     """Why the same person may not: what a refusal says in detail."""
     return f"theirs was to lapse at {lapsed_at:%Y-%m-%d %H:%M} UTC, and nobody had confirmed it"
+
+
+class ByOne(msgspec.Struct, frozen=True, kw_only=True):
+    """Who stops something, and when. `accounts`: all of theirs, `by` among them."""
+
+    by: str
+    accounts: frozenset[str]
+    at: datetime
+
+    @property
+    def lapses_at(self) -> datetime:
+        return lapses_at(self.at)
+
+
+def alone(by: str | None, lapses_at: datetime | None) -> Word | None:
+    """Of what an event says. None: it stands by itself."""
+    return None if by is None or lapses_at is None else Word(by, lapses_at)
+
+
+def renewed(last: Word | None, accounts: Collection[str], at: datetime) -> tuple[str, str] | None:
+    """Why, and what would do, where the last was theirs, and ended without another person's word."""
+    if last is None or last.by not in accounts or at >= again_from(last.lapses_at):
+        return None
+    return unconfirmed(last.lapses_at), f"another person, or the same {RENEWED_AFTER_DAYS} days after that"

@@ -47,10 +47,12 @@ async def test_a_quota_is_doubled_by_two_and_by_nobody_with_an_interest_in_whose
     await reserve.by_two(path, body | {"products": before["products"]})
 
 
-async def test_one_person_puts_a_list_in_force_and_what_takes_its_place_is_read_and_signed_by_another(reserve: Reserve):
+async def test_a_list_the_first_too_is_read_and_signed_by_another(reserve: Reserve):
     entries = [{"entry": f"E-{each}", "name": each, "source": "an example", "listed_on": str(TODAY)} for each in ("Alpha", "Beta")]
     imports, body = "/v1/screening-list-imports", {"list": "two-names", "reason": "of today", "entries": entries}
-    assert (await reserve.post("operator-1", imports, body))["version"] == 1
+    first = await reserve.post("operator-1", imports, body)
+    assert (await reserve.clients["operator-1"].get("/v1/screening-lists/two-names")).status_code == 404
+    await reserve.sign(first)
     proposed = await reserve.post("operator-1", imports, body | {"entries": entries[:1]})
     assert (proposed["act"], proposed["command"]["entries"]) == ("screening_list", 1)
 

@@ -143,8 +143,14 @@ async def test_a_default_lets_all_fall_due_tells_the_borrower_s_other_loan_and_e
     for cause in ("payment", "covenant", "cross_default"):
         assert await lender.refused("operator-1", f"{path}/default", default | {"cause": cause}) == (409, "default_without_grounds")
     await lender.post("operator-1", f"{path}/default", default)
-    await signed({"type": "accelerate", "on": str(TODAY)})
-    in_default = {"cause": "other", "falls_due_on": str(TODAY), "fallen_due": True, "claim_minor": None}
+    assert (await lender.loan(first, "defaulted"))["in_default"]["lapses_at"] is not None
+    accelerate = {"content": {"type": "accelerate", "on": str(TODAY)}, "reason": "agreed by the board"}
+    assert await lender.refused("operator-1", f"{path}/acts", accelerate) == (409, "default_unconfirmed")
+    assert await lender.refused("operator-1", f"{path}/default/confirm") == (403, "default_confirmed_by_same_person")
+    await lender.post("operator-2", f"{path}/default/confirm")
+    assert await lender.refused("operator-2", f"{path}/default/confirm") == (409, "default_stands_already")
+    await signed(accelerate["content"])
+    in_default = {"cause": "other", "lapses_at": None, "falls_due_on": str(TODAY), "fallen_due": True, "claim_minor": None}
     assert (await lender.loan(first, "defaulted"))["in_default"] == in_default
     assert (await lender.get("operator-1", f"{path}/standing"))["figures"]["due_minor"] == 100_000
 
@@ -172,6 +178,21 @@ async def test_a_default_lets_all_fall_due_tells_the_borrower_s_other_loan_and_e
     await lender.post("operator-1", f"{path}/close", {"reason": "over"})
     await until(lambda: told(ended=True))
     await lender.loan(second, "committed")  # its default was for the other one's
+
+
+async def test_a_breach_is_one_person_s_word_until_another_confirms_it(lender: Lender):
+    loan = await lender.committed(TERMS | {"covenants": [{"kind": "dscr", "minimum": "1.3"}]})
+    path = f"/v1/loans/{loan}/ratios"
+    figure = {"kind": "dscr", "ratio": "1.0", "for_on": str(TODAY), "source": "accounts"}
+    reported = await lender.post("operator-1", path, figure)
+    assert (reported["standing"], reported["lapses_at"] is not None) == ("breached", True)
+    assert await lender.refused("operator-1", f"{path}/dscr/confirm") == (403, "breach_confirmed_by_same_person")
+    assert await lender.refused("operator-2", f"{path}/llcr/confirm") == (404, "covenant_not_found")
+    assert (await lender.post("operator-2", f"{path}/dscr/confirm"))["confirmed_by"] == lender.subject("operator-2")
+    [listed] = await lender.get("auditor-1", path)
+    assert (listed["standing"], listed["lapses_at"]) == ("breached", None)
+    cured = await lender.post("operator-1", path, figure | {"ratio": "1.5"})
+    assert cured["command"]["by"] is None, "what another signs says nothing of whose word it would have been"
 
 
 @pytest.mark.parametrize(

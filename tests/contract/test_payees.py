@@ -62,6 +62,9 @@ async def test_one_person_ends_a_payee_and_nothing_is_paid_on_it(lender: Lender)
     ended = await lender.post("operator-1", f"{PAYEES}/{payee}/end", {"reason": "the borrower says that it is not theirs"})
     assert (ended["ended_on"], ended["reason"]) == (str(TODAY), "the borrower says that it is not theirs")
     assert await lender.refused("operator-1", f"{PAYEES}/{payee}/end", {"reason": "again"}) == (409, "payee_already_ended")
+    assert await lender.refused("operator-1", f"{PAYEES}/{payee}/end/confirm") == (403, "ending_confirmed_by_same_person")
+    assert (await lender.post("operator-2", f"{PAYEES}/{payee}/end/confirm"))["payee"] == payee
+    assert (await lender.get("operator-1", f"{PAYEES}/{payee}"))["lapses_at"] is None
     advance = await lender.post("operator-1", f"/v1/loans/{loan}/advances", {"amount_minor": 1, "purpose": "a furnace"})
     pay, paid = f"/v1/loans/{loan}/advances/{advance['advance']}/pay", {"payee": payee, "paid_on": str(TODAY)}
     assert await lender.refused("operator-2", pay, paid) == (409, "payee_not_in_force")

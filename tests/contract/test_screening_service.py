@@ -33,11 +33,8 @@ def entry(name: str, number: int = 1, *aliases: str) -> dict[str, Any]:
 
 
 async def put_in_force(reserve: Reserve, *entries: dict[str, Any], name: str = LIST) -> None:
-    """Another version than one that is in force is signed by another person, too."""
-    body = {"list": name, "reason": secrets.token_hex(4), "entries": list(entries)}
-    put = await reserve.post("operator-1", "/v1/screening-list-imports", body)
-    if "proposal" in put:
-        await reserve.sign(put)
+    """By two people."""
+    await reserve.by_two("/v1/screening-list-imports", {"list": name, "reason": secrets.token_hex(4), "entries": list(entries)})
 
 
 async def withdraw(reserve: Reserve, name: str = LIST) -> None:
@@ -135,7 +132,7 @@ async def test_a_list_that_came_into_force_a_moment_ago_counts_when_a_decision_i
 
 async def test_a_list_is_kept_whole_and_the_same_again_is_refused(reserve: Reserve):
     body = {"list": "watch-list", "reason": "of 6 January", "entries": [entry("Beta", 2), entry("Alpha", 1, "Alfa")]}
-    first = await reserve.post("operator-1", "/v1/screening-list-imports", body)
+    first = (await reserve.by_two("/v1/screening-list-imports", body))["command"]
     kept = await reserve.clients["auditor-1"].get("/v1/screening-lists/watch-list")
     assert [each.entry for each in msgspec.json.decode(kept.content, type=ScreeningListFile).entries] == ["E-1", "E-2"]
     again = body | {"entries": list(reversed(body["entries"])), "reason": "once more"}  # type: ignore[call-overload]

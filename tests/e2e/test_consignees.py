@@ -50,7 +50,8 @@ async def listed(world: World, name: str) -> str:
     """A list in force that has the name, under a list of its own, and heard of by inventory."""
     of = f"list-{secrets.token_hex(4)}"
     entry = {"entry": "E-1", "name": name, "aliases": [], "source": "an example", "listed_on": "2026-01-06"}
-    put = await world.post(world.operator, "/allocation/v1/screening-list-imports", {"list": of, "reason": "a test", "entries": [entry]})
+    body = {"list": of, "reason": "a test", "entries": [entry]}
+    put = await world.countersigned("screening-list-imports", body, service="allocation")
     await world.operator.get("/inventory/v1/products", at_least=put.position)
     return of
 

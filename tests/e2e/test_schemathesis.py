@@ -128,7 +128,8 @@ async def a_hit(world: World, product: str) -> tuple[str, str]:
     listed = f"list-{secrets.token_hex(4)}"
     name = f"Zelenogorsk {secrets.token_hex(4)}"
     entry = {"entry": "E-1", "name": name, "aliases": [], "source": "an example", "listed_on": "2026-01-06"}
-    await world.post(world.operator, "/allocation/v1/screening-list-imports", {"list": listed, "reason": "a test", "entries": [entry]})
+    body = {"list": listed, "reason": "a test", "entries": [entry]}
+    await world.countersigned("screening-list-imports", body, service="allocation")
     request = await world.requested("JP", product, UNIT_G, end_user=name)
     hits = await until(lambda: world.rows(world.operator, "/allocation/v1/screening-hits", of=request))
     return hits[0]["hit"], listed

@@ -36,6 +36,7 @@ from shared.journal.protocol import Document, Unreachable
 from shared.terms.acting import Signing
 from shared.terms.approval import SignedApproval, approve, key_id, public_key_hex, verify_approval
 from shared.terms.authority import Capacity
+from shared.terms.countersigning import ControlReason
 from shared.writer.commands import Unavailable
 from tests.simulation.afterwards_clients import give_back, supersede, suspend_or_resume
 from tests.simulation.authority_clients import replace_authority
@@ -283,7 +284,9 @@ async def hold_round(client: Client, product: Any, round_id: Any, approvers: lis
 
     answer = await client.do("allocation", stream, certify)
     if isinstance(answer, Refused) and client.dice.random() < 0.2:
-        await client.do("allocation", stream, CancelRound(round=round_id, reason="given up"))
+        cancel = CancelRound(round=round_id, reason="given up")
+        if getattr(await client.do("allocation", stream, cancel), "code", None) == ControlReason.NEEDED:  # somebody has approved it
+            await by_two(client, f"allocation/{stream}", cancel)
 
 
 async def approve_round(client: Client, product: str, round_id: Any, approver: Approver) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from services.loans.domain.material.held import DeclareMaterialDefault, RecordReplacement
+from services.loans.domain.material.defaults import DeclareMaterialDefault, RecordReplacement
 from services.loans.domain.material.state import MaterialLoan
 from tests.simulation.client import Client
 from tests.simulation.material_clients import go_on

@@ -17,9 +17,10 @@ from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWr
 from services.loans.domain.facility.headroom import OpenFacility, RecordRate, SetGroup, SetLimits
 from services.loans.domain.loan.advances import CancelCommitment, PayAdvance, RequestAdvance, WithdrawAdvance
 from services.loans.domain.loan.agreement import ApproveAct, ApproveLoan, ProposeAct, ProposeLoan, WithdrawAct, WithdrawLoan
+from services.loans.domain.loan.covenants import ReportRatio
 from services.loans.domain.loan.defaults import DeclareDefault
 from services.loans.domain.loan.payments import ReconcilePayment, RecordPayment, RecordRecovery, ReversePayment
-from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, ImportLoan, Regrade, ReportRatio, ResetRate
+from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, ImportLoan, Regrade, ResetRate
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake
 from services.loans.domain.payees.payees import EndPayee, RegisterPayee
 from services.loans.domain.projects.project import RecordFact, WithdrawFact
@@ -46,7 +47,7 @@ from shared.terms.dating import Dated
 from shared.writer.commands import Accepted
 from tests.simulation.authority_clients import OFFICER, capacity
 from tests.simulation.client import Client, with_document
-from tests.simulation.two_people import give, surely
+from tests.simulation.two_people import by_one, give, surely
 
 FACILITY: Any = "cmf"
 STREAM = f"facility/{FACILITY}"
@@ -222,7 +223,7 @@ async def be_known(client: Client) -> None:
         payee = client.new_id("pye")
         new = RegisterPayee(payee=payee, borrower=client.name, currency=currency, by=client.name, on=date.min, **details)  # type: ignore[arg-type]
         await surely(client, f"loans/{stream}", new)
-    await client.do("loans", stream, EndPayee(payee=payee, reason="another's", on=date.min))
+    await client.do("loans", stream, EndPayee(payee=payee, reason="another's", on=date.min, by=by_one(client)))
 
 
 async def lend(client: Client, until_s: float) -> None:

@@ -5,7 +5,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from services.loans.domain.facility.headroom import OpenFacility, RecordRate
-from services.loans.domain.material.held import DeclareMaterialDefault, MarkSecurity, RecordReplacement, SettleInCash, TopUpSecurity
+from services.loans.domain.material.defaults import DeclareMaterialDefault, RecordReplacement
+from services.loans.domain.material.held import MarkSecurity, SettleInCash, TopUpSecurity
 from services.loans.domain.material.laboratories import INDEPENDENT, EndLaboratory, Registered, RegisterLaboratory
 from services.loans.domain.material.returns import AssayReturn, ReceiveReturn
 from services.loans.domain.material.terms import (
@@ -28,7 +29,7 @@ from tests.simulation.authority_clients import OFFICER
 from tests.simulation.client import Client, with_document
 from tests.simulation.loan_clients import signing
 from tests.simulation.tables import UNIT_G
-from tests.simulation.two_people import give
+from tests.simulation.two_people import by_one, give
 
 FACILITY: Any = "lending"
 STREAM = f"facility/{FACILITY}"
@@ -125,7 +126,7 @@ async def _assay(client: Client, stream: str, state: Any) -> None:
     report = _report(client, client.dice.choice(("0.99", "0.989", "0.98")), fit=client.dice.random() < 0.9, laboratory=name)
     known = await client.read("loans", f"laboratory/{name}")
     registered = None
-    if known is not None and known.id is not None and not known.ended:
+    if known is not None and known.id is not None and not known.ending.ended:
         registered = Registered(laboratory=name, name=known.name, owner=known.owner, accredited_until=known.accredited_until)
     await give(client, "loans", stream, AssayReturn(returned=returned, by=by, assay=report, registered=registered, on=date.min))
 
@@ -134,12 +135,12 @@ async def _look_after(client: Client, name: LaboratoryCode) -> None:
     """Registered by two; now and then ended."""
     stream = f"laboratory/{name}"
     known = await client.read("loans", stream)
-    if known is None or known.id is None or known.ended:
+    if known is None or known.id is None or known.ending.ended:
         until = client.world.today() + timedelta(days=2000)
         wanted = RegisterLaboratory(laboratory=name, name=f"{name}, a company", owner=INDEPENDENT, accredited_until=until, on=date.min)
         await give(client, "loans", stream, wanted)
     elif client.dice.random() < 0.1:
-        await client.do("loans", stream, EndLaboratory(by="operator", reason="its accreditation is suspended"))
+        await client.do("loans", stream, EndLaboratory(by=by_one(client), reason="its accreditation is suspended", on=date.min))
 
 
 async def _defer(client: Client, stream: str, state: Any) -> None:

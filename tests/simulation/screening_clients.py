@@ -15,7 +15,7 @@ from services.allocation.domain.screening.screening_list import PutListInForce, 
 from services.allocation.events import Finding, Hit
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
-from tests.simulation.client import Client, with_document
+from tests.simulation.client import Client
 from tests.simulation.two_people import by_two
 
 SCREENER: Any = "screener"  # accepts requests, decides hits, answers objections
@@ -42,10 +42,7 @@ async def keep_lists(client: Client, until_s: float) -> None:
         entry = ListedEntity(entry="1", name=client.dice.choice(LISTED), source="a gazette", listed_on=date(2026, 1, 5))
         document = Document(canonical(ScreeningListFile(list=name, entries=(entry,))))
         put = PutListInForce(list=name, document=document.name, entries=1, reason="a gazette", by=SCREENER)
-        if name in client.allocation.people.lists:  # another version
-            await by_two(client, f"allocation/screening_list/{name}", put, documents=(document,))
-        else:
-            await client.do("allocation", f"screening_list/{name}", with_document(document, put))
+        await by_two(client, f"allocation/screening_list/{name}", put, documents=(document,))
 
 
 async def keep_screening(client: Client, products: Sequence[Any], until_s: float) -> None:

@@ -22,6 +22,8 @@ UNPROVOKED = {
     "allocation.consignee_change_refused.v2",
     "allocation.consignee_hit_decided.v2",
     "allocation.consignee_screened.v1",
+    "allocation.consignee_hit_lapsed.v1",
+    "allocation.screening_hit_lapsed.v1",
     "allocation.person_named.v1",
     "allocation.ceremony_entered.v1",  # nor begins a reserve over HTTP
     # nor what people type: they send commands without the API, and so without texts
@@ -57,6 +59,15 @@ UNPROVOKED = {
     "inventory.move_ratification_missed.v1",
     "inventory.move_ratified.v1",
     "inventory.hold_confirmed.v1",
+    # nor confirms or lapses what one person said of a loan, or ended
+    "loans.breach_confirmed.v1",
+    "loans.breach_lapsed.v1",
+    "loans.default_confirmed.v1",
+    "loans.laboratory_end_confirmed.v1",
+    "loans.laboratory_end_lapsed.v1",
+    "loans.material_default_confirmed.v1",
+    "loans.payee_end_confirmed.v1",
+    "loans.payee_end_lapsed.v1",
     "loans.acceleration_notified.v1",
     "loans.cross_default_noted.v1",
     "loans.reference_rate_registered.v1",  # no loan here follows a rate that is published

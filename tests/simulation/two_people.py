@@ -14,6 +14,7 @@ from shared.journal.record import canonical
 from shared.terms.acting import Signing
 from shared.terms.approval import approve
 from shared.terms.countersigning import ApproveCommand, CommandPaper, Countersigned, ProposeCommand, WithdrawCommand
+from shared.terms.protecting import ByOne
 from shared.writer.commands import Accepted
 from tests.simulation.authority_clients import KEEPER, OFFICER, capacity
 from tests.simulation.client import Client
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 SIGNERS = {"inventory": KEEPER, "allocation": KEEPER, "loans": OFFICER}
 KEYS = {who: Ed25519PrivateKey.from_private_bytes(sha256(who.encode()).digest()) for who in SIGNERS.values()}
+
+
+def by_one(client: Client) -> ByOne:
+    """Who stops something by themselves."""
+    return ByOne(by=client.name, accounts=frozenset({client.name}), at=client.world.now())
 
 
 async def give(client: Client, name: str, stream: str, command: Any, *documents: Document, surely: bool = False) -> Any:

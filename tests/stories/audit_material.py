@@ -4,7 +4,8 @@ from typing import Any
 
 from services.allocation.events import ActingOfficerNamed, ApproverKeyEnrolled
 from services.loans.domain.material.decider import DECIDER
-from services.loans.domain.material.held import CheckDue, DeclareMaterialDefault, RecordReplacement, RecordTakenBack
+from services.loans.domain.material.defaults import DeclareMaterialDefault, RecordReplacement
+from services.loans.domain.material.held import CheckDue, RecordTakenBack
 from services.loans.domain.material.terms import CommitMaterialLoan
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.facility import FacilityOpened, HeadroomReserved, Limit, RateRecorded

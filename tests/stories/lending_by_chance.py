@@ -13,7 +13,8 @@ from services.loans.domain.loan.agreement import ApproveLoan, CommitLoan
 from services.loans.domain.loan.defaults import DeclareDefault
 from services.loans.domain.loan.payments import CreditDelivery, RecordRecovery, ReversePayment
 from services.loans.domain.loan.servicing import ChargeFee, ClosePeriod, ResetRate
-from services.loans.domain.material.held import CheckDue, DeclareMaterialDefault, RecordReplacement, RecordTakenBack, SettleInCash
+from services.loans.domain.material.defaults import DeclareMaterialDefault, RecordReplacement
+from services.loans.domain.material.held import CheckDue, RecordTakenBack, SettleInCash
 from services.loans.domain.material.returns import TurnBackReturn
 from services.loans.events.equity import EquityFlowId
 from services.loans.events.loan import PaymentId

@@ -121,9 +121,8 @@ async def go_on(world: World) -> None:
 
 async def screened_and_objected_to(world: World) -> None:
     entries = [{"entry": "E-1", "name": "Norinco", "aliases": [], "source": "an example", "listed_on": "2026-01-06"}]
-    await world.post(
-        world.operator, f"{ALLOCATION}/screening-list-imports", {"list": "entity-list", "reason": "a test", "entries": entries}
-    )
+    body = {"list": "entity-list", "reason": "a test", "entries": entries}
+    await world.countersigned("screening-list-imports", body, service="allocation")
     product = await world.registered_product()
     agreement = await world.agreed_with("US", product)
     item = {"agreement": agreement, "product": product, "kind": "consignee", "evidence": "the register", "until": world.in_days(200)}

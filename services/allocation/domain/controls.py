@@ -34,7 +34,7 @@ from services.allocation.domain.book.opening import OpenRound
 from services.allocation.domain.book.reminders import RemindOfScreening
 from services.allocation.domain.book.requests import AcceptRequest, DeclineRequest, ExpireRequest, SubmitRequest, WithdrawRequest
 from services.allocation.domain.book.rounds import CancelRound, CertifyRound, CloseRound, ProposeRound, ReopenRound
-from services.allocation.domain.book.screening import DecideHit, ScreenParties
+from services.allocation.domain.book.screening import DecideHit, LapseHit, ScreenParties
 from services.allocation.domain.book.state import Book
 from services.allocation.domain.clocks.clock import AdvanceClock, CheckClock, EndClock, PauseClock, ResumeClock, SetClockBack, StartClock
 from services.allocation.domain.decisions.renouncing import RenounceAward
@@ -68,6 +68,7 @@ from services.allocation.domain.screening.consignee import (
     AskForConsignee,
     Consignee,
     DecideConsigneeHit,
+    LapseConsigneeHit,
     RefuseChange,
     ScreenConsignee,
 )
@@ -141,13 +142,23 @@ def _clear(command: DecideHit, state: Book) -> Action:
     return msgspec.structs.replace(about, concerns=(*about.concerns, *companies))
 
 
+def _is_approved(command: CancelRound, state: Book) -> bool:
+    """Whether somebody has signed its decision: what is thrown away then is their word, too."""
+    round = state.rounds.get(command.round)
+    return round is not None and not round.certified and round.proposal is not None and bool(round.proposal.approvals)
+
+
+def _cancel(command: CancelRound, state: Book) -> Action:
+    """Nothing is released yet, so no grams of it count towards a limit."""
+    round = state.rounds.get(command.round)
+    if state.product is None or round is None:  # which the decision refuses
+        return Action(act=Power.CANCEL_RELEASE)
+    partners = {request.partner for name in round.requests if (request := state.requests.get(name)) is not None}
+    return _about(Power.CANCEL_RELEASE, [state.product], partners)
+
+
 def _clear_consignee(_: DecideConsigneeHit, state: Consignee) -> Action:
     return Action(act=Power.CLEAR_HIT, concerns=(interest_in("company", state.name),))
-
-
-def _replaces(_: PutListInForce, state: ScreeningList) -> bool:
-    """What is on the version in force may not be on the next one."""
-    return state.document is not None
 
 
 def _list(_: PutListInForce | WithdrawList, __: ScreeningList) -> Action:
@@ -212,7 +223,9 @@ CONTROLS: Controls = {
     RemindOfScreening: Class.FOLLOWS,
     ScreenParties: Class.FOLLOWS,
     DecideHit: Countersigned(Power.CLEAR_HIT, _clear, only=_clears),  # to confirm it protects
+    LapseHit: Class.FOLLOWS,
     ScreenConsignee: Class.FOLLOWS,
+    LapseConsigneeHit: Class.FOLLOWS,
     DecideConsigneeHit: Countersigned(Power.CLEAR_HIT, _clear_consignee, only=_clears),
     AskForConsignee: Class.PREPARES,
     ApproveChange: Class.MOVES_VALUE,  # of what another person has asked for
@@ -223,7 +236,7 @@ CONTROLS: Controls = {
     ProposeRound: Class.PREPARES,
     ApproveRound: Class.MOVES_VALUE,
     CertifyRound: Class.MOVES_VALUE,
-    CancelRound: Class.PREPARES,
+    CancelRound: Countersigned(Power.CANCEL_RELEASE, _cancel, only=_is_approved),  # before that, it prepares
     CloseRound: Class.FOLLOWS,
     ReopenRound: Class.FOLLOWS,
     RatifyRound: Class.MOVES_VALUE,
@@ -246,7 +259,7 @@ CONTROLS: Controls = {
     SendReport: Class.PREPARES,
     RenounceAward: Class.EXERCISES,
     SupersedeDecision: Countersigned(Power.CANCEL_RELEASE),
-    PutListInForce: Countersigned(Power.SCREENING_LIST, _list, only=_replaces),  # where there was none, it protects
+    PutListInForce: Countersigned(Power.SCREENING_LIST, _list),  # the first, too: who is on it is given nothing
     WithdrawList: Countersigned(Power.SCREENING_LIST, _list),
     RequestReview: Class.PREPARES,
     AssignReview: Class.PREPARES,

@@ -23,6 +23,7 @@ from services.allocation.events.consignees import (
     ConsigneeEvent,
     ConsigneeHit,
     ConsigneeHitDecided,
+    ConsigneeHitLapsed,
     ConsigneeScreened,
 )
 from services.allocation.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn, TextErased
@@ -121,6 +122,7 @@ from services.allocation.events.screening import (
     PartyRole,
     RequestScreened,
     ScreeningHitDecided,
+    ScreeningHitLapsed,
     ScreeningListPutInForce,
     ScreeningListWithdrawn,
 )
@@ -204,6 +206,7 @@ __all__ = [
     "ConsigneeEvent",
     "ConsigneeHit",
     "ConsigneeHitDecided",
+    "ConsigneeHitLapsed",
     "ConsigneeId",
     "ConsigneeScreened",
     "Criterion",
@@ -285,6 +288,7 @@ __all__ = [
     "RoundReopened",
     "ScreeningEvent",
     "ScreeningHitDecided",
+    "ScreeningHitLapsed",
     "ScreeningListEvent",
     "ScreeningListPutInForce",
     "ScreeningListWithdrawn",
@@ -338,7 +342,7 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-ScreeningEvent = PartiesScreened | ScreeningHitDecided | RequestScreened | ObjectionRaised | ObjectionAnswered
+ScreeningEvent = PartiesScreened | ScreeningHitDecided | ScreeningHitLapsed | RequestScreened | ObjectionRaised | ObjectionAnswered
 ScreeningListEvent = ScreeningListPutInForce | ScreeningListWithdrawn
 ReviewEvent = ReviewRequested | ReviewAssigned | ReviewConcluded
 BookEvent = (

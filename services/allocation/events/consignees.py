@@ -3,6 +3,7 @@
 A consignee is known by its name, to the letter: it is looked up once for all that goes to it. Partners are told nothing of hits.
 """
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -32,8 +33,11 @@ class ConsigneeScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="ty
     clear: bool  # whether nothing stands against it: each hit was cleared by a person, and none is beyond
 
 
-class ConsigneeHitDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_hit_decided.v2"):
-    """By a person: the consignee is another than the one on the list (cleared), or that one (confirmed)."""
+class ConsigneeHitDecided(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.consignee_hit_decided.v2"
+):
+    """By a person: the consignee is another than the one on the list (cleared), or that one (confirmed). `lapses_at`: of one that is
+    confirmed by one person, unless a second one confirms it, too."""
 
     consignee: ConsigneeId
     name: str
@@ -42,6 +46,17 @@ class ConsigneeHitDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="
     clear: bool  # of the consignee, with this
     reason: TypedText
     decided_by: SubjectId
+    lapses_at: datetime | None = None
+
+
+class ConsigneeHitLapsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_hit_lapsed.v1"):
+    """Nobody has confirmed in time what one person had confirmed: the hit is as it was before."""
+
+    consignee: ConsigneeId
+    name: str
+    hit: HitId
+    status: Literal["open", "cleared"]
+    clear: bool  # of the consignee, with this
 
 
 class ConsigneeChangeAsked(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_change_asked.v2"):
@@ -81,4 +96,6 @@ class ConsigneeChangeRefused(msgspec.Struct, frozen=True, kw_only=True, tag_fiel
     refused_by: SubjectId
 
 
-ConsigneeEvent = ConsigneeScreened | ConsigneeHitDecided | ConsigneeChangeAsked | ConsigneeChangeApproved | ConsigneeChangeRefused
+ConsigneeEvent = (
+    ConsigneeScreened | ConsigneeHitDecided | ConsigneeHitLapsed | ConsigneeChangeAsked | ConsigneeChangeApproved | ConsigneeChangeRefused
+)

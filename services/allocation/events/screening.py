@@ -1,6 +1,6 @@
 """Screening: the lists that are in force, what the parties of a request have on them, what an operator found, what a partner objects to."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 import msgspec
@@ -58,8 +58,11 @@ class PartiesScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     beyond: int  # hits that the event has no room for: a request with so many cannot be accepted
 
 
-class ScreeningHitDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.screening_hit_decided.v2"):
-    """By a person: the party is another than the one on the list (cleared), or that one (confirmed). A later word replaces an earlier."""
+class ScreeningHitDecided(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.screening_hit_decided.v2"
+):
+    """By a person: the party is another than the one on the list (cleared), or that one (confirmed). A later word replaces an earlier.
+    `lapses_at`: of one that is confirmed by one person, unless a second one confirms it, too."""
 
     request: RequestId
     product: ProductId
@@ -67,6 +70,16 @@ class ScreeningHitDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="
     outcome: Literal["cleared", "confirmed"]
     reason: TypedText
     decided_by: SubjectId
+    lapses_at: datetime | None = None
+
+
+class ScreeningHitLapsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.screening_hit_lapsed.v1"):
+    """Nobody has confirmed in time what one person had confirmed: the hit is as it was before."""
+
+    request: RequestId
+    product: ProductId
+    hit: HitId
+    status: Literal["open", "cleared"]
 
 
 # What an operator found, and what the partner says to it

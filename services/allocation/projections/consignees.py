@@ -14,6 +14,7 @@ from services.allocation.events import (
     ConsigneeEvent,
     ConsigneeHit,
     ConsigneeHitDecided,
+    ConsigneeHitLapsed,
     ConsigneeScreened,
 )
 from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
@@ -31,6 +32,8 @@ async def project_consignee(connection: Connection, event: ConsigneeEvent, on: d
             query = "UPDATE consignees SET hits = $2, clear = $3 WHERE consignee = $1"
             await connection.execute(query, event.consignee, as_json(hits), event.clear)
             await end_tasks(connection, {f"hit/{event.hit}": on})
+        case ConsigneeHitLapsed():
+            await _lapsed(connection, event, on)
         case ConsigneeChangeAsked():
             await _asked(connection, event, on)
         case ConsigneeChangeApproved():
@@ -66,11 +69,19 @@ async def _screened(connection: Connection, event: ConsigneeScreened, on: date) 
     await raise_tasks(connection, _hit_tasks(event, [hit for hit in hits if hit["status"] == "open" and hit["hit"] not in before], on))
 
 
+async def _lapsed(connection: Connection, event: ConsigneeHitLapsed, on: date) -> None:
+    hits = [hit | ({"status": event.status} if hit["hit"] == event.hit else {}) for hit in await _hits(connection, event.consignee)]
+    query = "UPDATE consignees SET hits = $2, clear = $3 WHERE consignee = $1"
+    await connection.execute(query, event.consignee, as_json(hits), event.clear)
+    again = [hit for hit in hits if hit["hit"] == event.hit and event.status == "open"]
+    await raise_tasks(connection, _hit_tasks(event, again, on))
+
+
 def _status(before: str, hit: ConsigneeHit) -> str:
     return "cleared" if before == "open" and hit.cleared_as is not None else before
 
 
-def _hit_tasks(event: ConsigneeScreened, hits: Sequence[dict[str, Any]], on: date) -> list[Task]:
+def _hit_tasks(event: ConsigneeScreened | ConsigneeHitLapsed, hits: Sequence[dict[str, Any]], on: date) -> list[Task]:
     return [
         Task(
             task=f"hit/{hit['hit']}",

@@ -21,6 +21,7 @@ from services.allocation.events import (
     RoundOpened,
     RoundProposed,
     ScreeningHitDecided,
+    ScreeningHitLapsed,
     ScreeningListPutInForce,
     ScreeningListWithdrawn,
 )
@@ -49,15 +50,18 @@ async def project_screening(connection: Connection, fact: Fact) -> None:
             await _screened(connection, event, on)
         case ScreeningHitDecided() as event:
             await execute(
-                "UPDATE screening_hits SET status = $2, reason = $3, decided_by = $4, decided_on = $5 WHERE hit = $1",
+                "UPDATE screening_hits SET status = $2, reason = $3, decided_by = $4, decided_on = $5, lapses_at = $6 WHERE hit = $1",
                 event.hit,
                 event.outcome,
                 event.reason,
                 event.decided_by,
                 on,
+                event.lapses_at,
             )
             await _involve(connection, event.request, event.decided_by, "screener")
             await end_tasks(connection, {f"hit/{event.hit}": on})
+        case ScreeningHitLapsed() as event:
+            await _lapsed(connection, event, on)
         case RequestScreened() as event:
             await execute(
                 """UPDATE acceptances SET findings = $3, not_pre_cleared = $4, objections_until = $5
@@ -150,7 +154,8 @@ async def _screened(connection: Connection, event: PartiesScreened, on: date) ->
                    version = $6, match = $8, status = CASE h.status WHEN 'gone' THEN 'open' ELSE h.status END,
                    reason = CASE h.status WHEN 'gone' THEN NULL ELSE h.reason END,
                    decided_by = CASE h.status WHEN 'gone' THEN NULL ELSE h.decided_by END,
-                   decided_on = CASE h.status WHEN 'gone' THEN NULL ELSE h.decided_on END""",
+                   decided_on = CASE h.status WHEN 'gone' THEN NULL ELSE h.decided_on END,
+                   lapses_at = CASE h.status WHEN 'gone' THEN NULL ELSE h.lapses_at END""",
             hit.hit,
             event.request,
             event.product,
@@ -164,6 +169,13 @@ async def _screened(connection: Connection, event: PartiesScreened, on: date) ->
 
     new = await _open_hits(connection, event.request) - open_before
     await raise_tasks(connection, [_hit_task(event, hit, on) for hit in event.hits if hit.hit in new])
+
+
+async def _lapsed(connection: Connection, event: ScreeningHitLapsed, on: date) -> None:
+    query = "UPDATE screening_hits SET status = $2, lapses_at = NULL WHERE hit = $1 RETURNING role, entry, list"
+    row = await connection.fetchrow(query, event.hit, event.status)
+    if row is not None and event.status == "open":
+        await raise_tasks(connection, [_task(event.hit, event, row["role"], row["entry"], row["list"], on)])
 
 
 async def _open_hits(connection: Connection, request: str) -> set[str]:
@@ -180,14 +192,18 @@ async def _no_longer(connection: Connection, request: str, hits: Sequence[str], 
 
 
 def _hit_task(event: PartiesScreened, hit: Hit, on: date) -> Task:
+    return _task(hit.hit, event, hit.role, hit.entry, hit.list, on)
+
+
+def _task(hit: str, event: PartiesScreened | ScreeningHitLapsed, role: str, entry: str, list_name: str, on: date) -> Task:
     return Task(
-        task=f"hit/{hit.hit}",
+        task=f"hit/{hit}",
         kind="screening",
         about=event.request,
         partner=None,  # partners are told nothing of hits
         product=event.product,
-        what=f"clear or confirm {hit.hit}",
-        why=f"the name of the {hit.role.replace('_', ' ')} is like {hit.entry} on {hit.list}",
+        what=f"clear or confirm {hit}",
+        why=f"the name of the {role.replace('_', ' ')} is like {entry} on {list_name}",
         due_on=on + timedelta(days=HIT_DAYS),
         raised_on=on,
     )

@@ -1,9 +1,10 @@
 """Read tables of screening and reviews."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+import sqlalchemy as sa
 from sqlmodel import Field
 
 from services.allocation.tables.table import Table
@@ -75,6 +76,7 @@ class ScreeningHitRow(Table, table=True):
     reason: str | None = None
     decided_by: str | None = None
     decided_on: date | None = None
+    lapses_at: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))  # of one that one person has confirmed
 
 
 class ConsigneeRow(Table, table=True):

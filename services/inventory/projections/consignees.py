@@ -6,6 +6,7 @@ from typing import Any
 from services.allocation.events import (
     ConsigneeChangeApproved,
     ConsigneeHitDecided,
+    ConsigneeHitLapsed,
     ConsigneeScreened,
     PartnerRegistered,
     RequestAccepted,
@@ -56,7 +57,7 @@ def _of_one(fact: Fact) -> list[Wave]:
             screened = Wave((_SCREEN,), ([event.name], [as_json(event.lists)], [event.clear], [fact.place]))
             known = Wave((_LIST,), (list(event.lists), list(event.lists.values()), [False] * len(event.lists)))
             return [screened, known] if event.lists else [screened]
-        case ConsigneeHitDecided() as event:
+        case ConsigneeHitDecided() | ConsigneeHitLapsed() as event:
             return [Wave((_DECIDE,), ([event.name], [event.clear], [fact.place]))]
         case ScreeningListPutInForce() | ScreeningListWithdrawn() as event:
             return [Wave((_LIST,), ([event.list], [event.version], [isinstance(event, ScreeningListWithdrawn)]))]

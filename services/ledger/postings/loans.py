@@ -11,7 +11,10 @@ from services.ledger.accounts import Posting, Status
 from services.ledger.postings.moves import booked, committed, title
 from services.loans.events.defaults import (
     AccelerationNotified,
+    BreachConfirmed,
+    BreachLapsed,
     CrossDefaultNoted,
+    DefaultConfirmed,
     DefaultCured,
     LoanAccelerated,
     LoanDefaulted,
@@ -99,7 +102,10 @@ def of_loan(event: LoanEvent) -> list[Posting]:
             | PaymentReconciled()
             | ArrearsChanged()
             | RatioReported()
+            | BreachConfirmed()
+            | BreachLapsed()
             | LoanDefaulted()
+            | DefaultConfirmed()
             | AccelerationNotified()
             | DefaultCured()
             | CrossDefaultNoted()

@@ -16,6 +16,7 @@ from services.loans.events.material import (
     DrawingEnded,
     MaterialCashSettled,
     MaterialCommitmentRefused,
+    MaterialDefaultConfirmed,
     MaterialDefaultCured,
     MaterialDefaulted,
     MaterialEvent,
@@ -73,6 +74,7 @@ def of_material_loan(event: MaterialEvent) -> list[Posting]:
             | SecurityMarked()
             | SecurityToppedUp()
             | MaterialDefaulted()
+            | MaterialDefaultConfirmed()
             | MaterialDefaultCured()
             | MaterialLoanClosed()
         ):

@@ -48,7 +48,8 @@ from services.loans.domain.loan.agreement import (
     WithdrawAct,
     WithdrawLoan,
 )
-from services.loans.domain.loan.defaults import DeclareDefault, FallDue, NoteCrossDefault
+from services.loans.domain.loan.covenants import ConfirmBreach, LapseBreach, ReportRatio
+from services.loans.domain.loan.defaults import ConfirmDefault, DeclareDefault, FallDue, LapseDefault, NoteCrossDefault
 from services.loans.domain.loan.payments import CreditDelivery, ReconcilePayment, RecordPayment, RecordRecovery, ReversePayment
 from services.loans.domain.loan.servicing import (
     ChargeFee,
@@ -57,24 +58,27 @@ from services.loans.domain.loan.servicing import (
     ImportLoan,
     LookAtArrears,
     Regrade,
-    ReportRatio,
     ResetRate,
     TakePublications,
 )
 from services.loans.domain.loan.state import Loan, parties_to
+from services.loans.domain.material.defaults import (
+    ConfirmMaterialDefault,
+    DeclareMaterialDefault,
+    LapseMaterialDefault,
+    RecordReplacement,
+)
 from services.loans.domain.material.held import (
     CheckCall,
     CheckDue,
-    DeclareMaterialDefault,
     EndDrawing,
     MarkSecurity,
     RecordLent,
-    RecordReplacement,
     RecordTakenBack,
     SettleInCash,
     TopUpSecurity,
 )
-from services.loans.domain.material.laboratories import EndLaboratory, RegisterLaboratory
+from services.loans.domain.material.laboratories import ConfirmLaboratoryEnd, EndLaboratory, LapseLaboratoryEnd, RegisterLaboratory
 from services.loans.domain.material.returns import AssayReturn, CreditReturn, ReceiveReturn, TurnBackReturn
 from services.loans.domain.material.state import MaterialLoan, owed_on
 from services.loans.domain.material.terms import (
@@ -90,7 +94,7 @@ from services.loans.domain.material.terms import (
 )
 from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake, Offtake, ValueDelivery
-from services.loans.domain.payees.payees import EndPayee, RegisterPayee
+from services.loans.domain.payees.payees import ConfirmPayeeEnd, EndPayee, LapsePayeeEnd, RegisterPayee
 from services.loans.domain.projects.project import EndRight, RecordFact, RecordRight, Watch, WithdrawFact
 from services.loans.domain.rates.reference import (
     FollowReferenceRate,
@@ -275,6 +279,8 @@ CONTROLS: Controls = {
     Watch: Class.FOLLOWS,
     RegisterPayee: Countersigned("register_payee", _payee_of),
     EndPayee: Class.PROTECTS,  # nothing is paid on it any more
+    ConfirmPayeeEnd: Class.PROTECTS,  # by another than has ended it
+    LapsePayeeEnd: Class.FOLLOWS,
     ProposeLoan: Class.PREPARES,
     ApproveLoan: Class.MOVES_VALUE,
     WithdrawLoan: Class.PREPARES,
@@ -308,12 +314,16 @@ CONTROLS: Controls = {
     ClosePeriod: Class.FOLLOWS,
     LookAtArrears: Class.FOLLOWS,
     ReportRatio: _of_loan("cure_covenant", _principal, only=_cures),  # one that is kept, or breached, lets nobody do more than before
+    ConfirmBreach: Class.PROTECTS,  # by another than has reported it
+    LapseBreach: Class.FOLLOWS,
     Regrade: _of_loan(
         "regrade",
         lambda command, loan: loan.provision_minor - command.provision_minor,
         only=lambda command, loan: command.provision_minor < loan.provision_minor,  # to expect a larger loss is prudent
     ),
     DeclareDefault: Class.PROTECTS,  # nothing is advanced any more; that all of it falls due is an act, which another signs
+    ConfirmDefault: Class.PROTECTS,  # by another than has declared it
+    LapseDefault: Class.FOLLOWS,
     FallDue: Class.FOLLOWS,
     NoteCrossDefault: Class.FOLLOWS,
     CloseLoan: _of_loan("close_loan", _given_up, only=lambda command, loan: _given_up(command, loan) > 0),  # else nobody is owed anything
@@ -354,12 +364,16 @@ CONTROLS: Controls = {
     AssayReturn: _of_material("settle_return", None, _returned_g),
     RegisterLaboratory: Countersigned("register_laboratory", _of_laboratory),
     EndLaboratory: Class.PROTECTS,  # nothing is settled by its assays any more
+    ConfirmLaboratoryEnd: Class.PROTECTS,  # by another than has ended it
+    LapseLaboratoryEnd: Class.FOLLOWS,
     CreditReturn: Class.FOLLOWS,
     TurnBackReturn: Class.FOLLOWS,
     MarkSecurity: _of_material("mark_security", _owed_minor, _owed_g),
     TopUpSecurity: _of_material("mark_security", lambda command, _: command.amount_minor, lambda *_: 0),  # a call is met by it
     SettleInCash: _of_material("settle_in_cash", _owed_minor, _owed_g),
     DeclareMaterialDefault: Class.PROTECTS,  # of what is overdue: nothing is bought for it, or taken, until two people have done so
+    ConfirmMaterialDefault: Class.PROTECTS,  # by another than has declared it
+    LapseMaterialDefault: Class.FOLLOWS,
     RecordReplacement: _of_material("record_replacement", lambda command, _: command.cost_minor, lambda command, _: command.bought_g),
     ReportReach: Class.FOLLOWS,
 }

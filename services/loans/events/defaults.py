@@ -1,23 +1,33 @@
-"""What happens to a facility loan in default."""
+"""What happens to a facility loan in default, and where one person says that it breaches a covenant."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from services.loans.events.books import BookChange, Figures, LoanFact, LoanId
 from services.loans.events.facility import FacilityId, Minor
+from services.loans.events.terms import CovenantKind
 from shared.journal.texts import TypedText
 
 type DefaultCause = Literal["payment", "covenant", "cross_default", "other"]
-type HowCured = Literal["paid", "covenant_kept", "covenant_waived", "cross_default_ended", "reinstated"]
+type HowCured = Literal["paid", "covenant_kept", "covenant_waived", "covenant_lapsed", "cross_default_ended", "reinstated", "lapsed"]
 
 
 class LoanDefaulted(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.loan_defaulted.v2"):
-    """`facility`: which tells the borrower's other loans; None: by a build that told none."""
+    """`facility`: which tells the borrower's other loans; None: by a build that told none. `declared_by`: one person, whose word it is
+    until another confirms it, or it lapses; None: it follows from what the loan owes, or an earlier build said nothing."""
 
     on: date
     reason: TypedText
     cause: DefaultCause = "other"
     facility: FacilityId | None = None
+    declared_by: str | None = None
+    lapses_at: datetime | None = None
+
+
+class DefaultConfirmed(LoanFact, frozen=True, kw_only=True, tag="loans.default_confirmed.v1"):
+    """By another person than has declared it: it does not lapse any more."""
+
+    confirmed_by: str
 
 
 class AccelerationNotified(LoanFact, frozen=True, kw_only=True, tag="loans.acceleration_notified.v1"):
@@ -36,7 +46,7 @@ class LoanAccelerated(LoanFact, frozen=True, kw_only=True, tag="loans.loan_accel
 
 
 class DefaultCured(LoanFact, frozen=True, kw_only=True, tag="loans.default_cured.v1"):
-    """The loan is owed by its schedule again."""
+    """The loan is owed by its schedule again. `lapsed`: nobody has confirmed in time what one person declared."""
 
     on: date
     how: HowCured
@@ -57,3 +67,18 @@ class ShortfallClaimed(LoanFact, frozen=True, kw_only=True, tag="loans.shortfall
     on: date
     currency: str
     claim_minor: Minor
+
+
+class BreachConfirmed(LoanFact, frozen=True, kw_only=True, tag="loans.breach_confirmed.v1"):
+    """By another person than has reported the figure: it does not lapse any more."""
+
+    kind: CovenantKind
+    for_on: date
+    confirmed_by: str
+
+
+class BreachLapsed(LoanFact, frozen=True, kw_only=True, tag="loans.breach_lapsed.v1"):
+    """Nobody has confirmed it in time: the covenant is as if that figure had not been reported."""
+
+    kind: CovenantKind
+    for_on: date

@@ -1,6 +1,6 @@
 """What happens to a laboratory: whose it is, and until when it is accredited. An assay that settles what comes back names one."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import NewType
 
 import msgspec
@@ -23,11 +23,22 @@ class LaboratoryRegistered(_Event, frozen=True, kw_only=True, tag="loans.laborat
     accredited_until: date  # to ISO/IEC 17025: the last day
 
 
-class LaboratoryEnded(_Event, frozen=True, kw_only=True, tag="loans.laboratory_ended.v1"):
-    """No assay may name it any more, unless it is registered again."""
+class LaboratoryEnded(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loans.laboratory_ended.v1"):
+    """No assay may name it any more, unless it is registered again. `lapses_at`: unless another person confirms it."""
 
     by: str
     reason: TypedText
+    lapses_at: datetime | None = None
 
 
-LaboratoryEvent = LaboratoryRegistered | LaboratoryEnded
+class LaboratoryEndConfirmed(_Event, frozen=True, kw_only=True, tag="loans.laboratory_end_confirmed.v1"):
+    """By another person than has ended it."""
+
+    confirmed_by: str
+
+
+class LaboratoryEndLapsed(_Event, frozen=True, kw_only=True, tag="loans.laboratory_end_lapsed.v1"):
+    """Nobody has confirmed it in time: an assay may name it as before."""
+
+
+LaboratoryEvent = LaboratoryRegistered | LaboratoryEnded | LaboratoryEndConfirmed | LaboratoryEndLapsed

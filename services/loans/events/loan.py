@@ -4,7 +4,7 @@ An event that moves money carries `change`: by how much it changes the loan's bo
 are the loan's books; the ledger posts each as it is. `after`: how the loan stands then, on the last day that is booked.
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal, NewType
 
 import msgspec
@@ -16,7 +16,10 @@ from services.loans.events.books import LoanId as LoanId
 from services.loans.events.books import SignedMinor as SignedMinor
 from services.loans.events.defaults import (
     AccelerationNotified,
+    BreachConfirmed,
+    BreachLapsed,
     CrossDefaultNoted,
+    DefaultConfirmed,
     DefaultCured,
     LoanAccelerated,
     LoanDefaulted,
@@ -293,8 +296,9 @@ class ArrearsChanged(LoanFact, frozen=True, kw_only=True, tag="loans.arrears_cha
     overdue_since: date | None
 
 
-class RatioReported(LoanFact, frozen=True, kw_only=True, tag="loans.ratio_reported.v2"):
-    """A covenant's figure, as reported for the period that ended on `for_on`."""
+class RatioReported(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.ratio_reported.v2"):
+    """A covenant's figure, as reported for the period that ended on `for_on`. `reported_by`: of a breach that is one person's word until
+    another confirms it, or it lapses; None: of what is kept, by two people, or by an earlier build."""
 
     kind: CovenantKind
     ratio: str
@@ -302,6 +306,8 @@ class RatioReported(LoanFact, frozen=True, kw_only=True, tag="loans.ratio_report
     for_on: date
     source: TypedText
     standing: Literal["kept", "breached", "cured", "waived"]
+    reported_by: str | None = None
+    lapses_at: datetime | None = None
 
 
 class Regraded(LoanFact, frozen=True, kw_only=True, tag="loans.regraded.v2"):
@@ -366,8 +372,11 @@ LoanEvent = (
     | PeriodClosed
     | ArrearsChanged
     | RatioReported
+    | BreachConfirmed
+    | BreachLapsed
     | Regraded
     | LoanDefaulted
+    | DefaultConfirmed
     | AccelerationNotified
     | LoanAccelerated
     | DefaultCured

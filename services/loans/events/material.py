@@ -4,12 +4,16 @@ What is owed is counted in grams of one element that the goods contain, since wh
 moves grams carries `change`: by how much it changes the loan's books. All changes together are the books; the ledger posts each as it is.
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal, NewType
 
 import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
+from services.loans.events.terms import MaterialTerms as MaterialTerms
+from services.loans.events.terms import Premium as Premium
+from services.loans.events.terms import Security as Security
+from services.loans.events.terms import SecurityKind as SecurityKind
 from shared.journal.record import MAX_INTEGER, Grams
 from shared.journal.texts import TypedText
 from shared.terms.acting import Approval
@@ -20,7 +24,6 @@ ReturnId = NewType("ReturnId", str)  # "mrt_01j..."
 DeferralId = NewType("DeferralId", str)  # "dfr_01j..."
 
 type SignedGrams = Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
-type SecurityKind = Literal["none", "cash_deposit", "letter_of_credit", "guarantee", "pledged_metal"]
 type CustodyModel = Literal["identity_preserved", "segregated", "mass_balance", "book_and_claim"]
 type Assayer = Literal["independent", "umpire"]  # the borrower's own comes with the return
 type ClosingCause = Literal["returned", "cash_settled", "replaced", "never_drawn"]
@@ -37,42 +40,6 @@ class ContainedChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     excess_g: SignedGrams = 0  # returned beyond what was owed: zero or less in all
     cash_g: SignedGrams = 0  # settled in money instead
     replaced_g: SignedGrams = 0  # bought by the Reserve after a default
-
-
-class Premium(msgspec.Struct, frozen=True, kw_only=True):
-    """In per cent of what is lent: `base_pct`, and `step_pct` for each `step_days` that have begun."""
-
-    base_pct: str
-    step_pct: str
-    step_days: int
-
-
-class Security(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What secures the return. It counts at its value less the haircut, and must cover the value of what is owed. `call_days`: a call is
-    met within so many days, or the loan is in default; None: a call has no day."""
-
-    kind: SecurityKind
-    value_minor: Minor
-    haircut: str  # a share of the value, "1/5"
-    required_cover: str  # of the value of what is owed, "1.10"
-    call_days: Annotated[int, msgspec.Meta(ge=0, le=366)] | None = None
-
-
-class MaterialTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What is proposed and approved, in full. The SHA-256 of its document is what the approver signs."""
-
-    facility: FacilityId
-    element: str  # what is owed: "Sb"
-    content: str  # of the goods, as the product states it: headroom is reserved by it
-    due_on: date
-    return_place: str  # a depot
-    premium: Premium
-    splitting_limit: str  # by how much of the mass two assays may differ and be settled at their mean: "0.002"
-    currency: str  # of the security, and of what is settled in cash
-    security: Security
-    deferral_conditions: tuple[str, ...]  # the only ones on which the day may be put off
-    deferral_pct: str  # further premium, for each time
-    cash_basis: str  # by which price the balance may be settled in money
 
 
 class Assay(msgspec.Struct, frozen=True, kw_only=True):
@@ -335,10 +302,20 @@ class MaterialDefaulted(_Event, frozen=True, kw_only=True, omit_defaults=True, t
     on: date
     reason: TypedText
     cause: MaterialDefaultCause = "overdue"
+    declared_by: str | None = None  # one person, whose word it is until another confirms it, or it lapses
+    lapses_at: datetime | None = None
 
 
-class MaterialDefaultCured(_Event, frozen=True, kw_only=True, tag="loans.material_default_cured.v1"):
-    """The call that was not met in time is met, and nothing was bought by then."""
+class MaterialDefaultConfirmed(_Event, frozen=True, kw_only=True, tag="loans.material_default_confirmed.v1"):
+    """By another person than has declared it: it does not lapse any more."""
+
+    confirmed_by: str
+
+
+class MaterialDefaultCured(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loans.material_default_cured.v1"):
+    """The call that was not met in time is met, and nothing was bought by then. `lapsed`: nobody has confirmed what one person declared."""
+
+    lapsed: bool = False
 
 
 class MaterialReplaced(_Event, frozen=True, kw_only=True, tag="loans.material_replaced.v2"):
@@ -387,6 +364,7 @@ MaterialEvent = (
     | SecurityToppedUp
     | MaterialCashSettled
     | MaterialDefaulted
+    | MaterialDefaultConfirmed
     | MaterialDefaultCured
     | MaterialReplaced
     | MaterialLoanClosed

@@ -1,6 +1,6 @@
 """What happens to a borrower's payees: bank accounts of its own. Bank details are typed texts, and so can be erased."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import NewType
 
 import msgspec
@@ -29,11 +29,23 @@ class PayeeRegistered(_Event, frozen=True, kw_only=True, tag="loans.payee_regist
     pays_from: date  # later than that where the borrower had another payee of the currency before
 
 
-class PayeeEnded(_Event, frozen=True, kw_only=True, tag="loans.payee_ended.v1"):
-    """From that day on nothing is paid on it."""
+class PayeeEnded(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loans.payee_ended.v1"):
+    """From that day on nothing is paid on it. `ended_by`: one person, whose word it is until another confirms it, or it lapses."""
 
     ended_on: date
     reason: TypedText
+    ended_by: str | None = None
+    lapses_at: datetime | None = None
 
 
-PayeeEvent = PayeeRegistered | PayeeEnded
+class PayeeEndConfirmed(_Event, frozen=True, kw_only=True, tag="loans.payee_end_confirmed.v1"):
+    """By another person than has ended it."""
+
+    confirmed_by: str
+
+
+class PayeeEndLapsed(_Event, frozen=True, kw_only=True, tag="loans.payee_end_lapsed.v1"):
+    """Nobody has confirmed it in time: it is paid on as before."""
+
+
+PayeeEvent = PayeeRegistered | PayeeEnded | PayeeEndConfirmed | PayeeEndLapsed

@@ -12,6 +12,7 @@ from shared.terms.conditions import Condition
 BorrowerCode = NewType("BorrowerCode", str)  # "hillgrove-mines": a company, never a person
 Party = NewType("Party", str)  # as limits name them: "borrower/larvotto", "partner/JP"
 ProjectCode = NewType("ProjectCode", str)  # "hillgrove"
+type SecurityKind = Literal["none", "cash_deposit", "letter_of_credit", "guarantee", "pledged_metal"]
 type FundingAccount = Literal["national_interest", "commercial"]
 type Ranking = Literal["senior", "subordinated", "mezzanine"]
 type Grade = Literal["AAA", "AA", "A", "BBB", "BB", "B", "CCC", "CC", "C", "D"]
@@ -189,3 +190,39 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, tag="refund"):
 
 
 type Amendment = AmendCondition | WaiveCondition | Restructure | WriteOff | WaiveCovenant | Accelerate | Reinstate | EndEnforcement | Refund
+
+
+class Premium(msgspec.Struct, frozen=True, kw_only=True):
+    """In per cent of what is lent: `base_pct`, and `step_pct` for each `step_days` that have begun."""
+
+    base_pct: str
+    step_pct: str
+    step_days: int
+
+
+class Security(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What secures the return. It counts at its value less the haircut, and must cover the value of what is owed. `call_days`: a call is
+    met within so many days, or the loan is in default; None: a call has no day."""
+
+    kind: SecurityKind
+    value_minor: Minor
+    haircut: str  # a share of the value, "1/5"
+    required_cover: str  # of the value of what is owed, "1.10"
+    call_days: Annotated[int, msgspec.Meta(ge=0, le=366)] | None = None
+
+
+class MaterialTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What is proposed and approved, in full. The SHA-256 of its document is what the approver signs."""
+
+    facility: FacilityId
+    element: str  # what is owed: "Sb"
+    content: str  # of the goods, as the product states it: headroom is reserved by it
+    due_on: date
+    return_place: str  # a depot
+    premium: Premium
+    splitting_limit: str  # by how much of the mass two assays may differ and be settled at their mean: "0.002"
+    currency: str  # of the security, and of what is settled in cash
+    security: Security
+    deferral_conditions: tuple[str, ...]  # the only ones on which the day may be put off
+    deferral_pct: str  # further premium, for each time
+    cash_basis: str  # by which price the balance may be settled in money

@@ -9,7 +9,10 @@ import msgspec
 from services.loans.domain.loan.books import owed_minor
 from services.loans.events.defaults import (
     AccelerationNotified,
+    BreachConfirmed,
+    BreachLapsed,
     CrossDefaultNoted,
+    DefaultConfirmed,
     DefaultCured,
     LoanAccelerated,
     LoanDefaulted,
@@ -175,18 +178,8 @@ async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> 
             await _project_payment(connection, event)
         case ArrearsChanged():
             await execute("UPDATE loans SET bucket = $2 WHERE loan = $1", event.loan, event.bucket)
-        case RatioReported():
-            await execute(
-                """INSERT INTO ratios (loan, kind, for_on, ratio, minimum, source, standing) VALUES ($1, $2, $3, $4, $5, $6, $7)
-                   ON CONFLICT (loan, kind, for_on) DO UPDATE SET ratio = $4, minimum = $5, source = $6, standing = $7""",
-                event.loan,
-                event.kind,
-                event.for_on,
-                event.ratio,
-                event.minimum,
-                event.source,
-                event.standing,
-            )
+        case RatioReported() | BreachConfirmed() | BreachLapsed():
+            await _project_ratio(connection, event)
         case Regraded():
             await execute(
                 "UPDATE loans SET grade = $2, stage = $3, provision_minor = $4 WHERE loan = $1",
@@ -203,7 +196,7 @@ async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> 
             await _set_status(connection, event.loan, "closed", event.reason)
         case PaymentRecorded() | DeliveryCredited() | RecoveryRecorded() | RateReset() | FeeCharged() | PeriodClosed() | SubsequentMissed():
             pass
-        case AccelerationNotified() | LoanAccelerated() | CrossDefaultNoted():
+        case AccelerationNotified() | LoanAccelerated() | CrossDefaultNoted() | DefaultConfirmed():
             pass
         case _:
             assert_never(event)
@@ -245,6 +238,31 @@ async def _project_default(connection: Connection, event: LoanDefaulted | Defaul
             await _set_status(connection, event.loan, "committed", None)
         case ShortfallClaimed():
             await _set_status(connection, event.loan, "claim", f"{event.claim_minor} minor units are still owed")
+
+
+async def _project_ratio(connection: Connection, event: RatioReported | BreachConfirmed | BreachLapsed) -> None:
+    match event:
+        case RatioReported():
+            await connection.execute(
+                """INSERT INTO ratios (loan, kind, for_on, ratio, minimum, source, standing, lapses_at)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                   ON CONFLICT (loan, kind, for_on) DO UPDATE
+                   SET ratio = $4, minimum = $5, source = $6, standing = $7, lapses_at = $8""",
+                event.loan,
+                event.kind,
+                event.for_on,
+                event.ratio,
+                event.minimum,
+                event.source,
+                event.standing,
+                event.lapses_at,
+            )
+        case BreachConfirmed():
+            query = "UPDATE ratios SET lapses_at = NULL WHERE loan = $1 AND kind = $2 AND for_on = $3"
+            await connection.execute(query, event.loan, event.kind, event.for_on)
+        case BreachLapsed():
+            query = "UPDATE ratios SET standing = 'lapsed' WHERE loan = $1 AND kind = $2 AND for_on = $3"
+            await connection.execute(query, event.loan, event.kind, event.for_on)
 
 
 async def _project_act(connection: Connection, event: ActProposed | ActApproved | ActWithdrawn) -> None:

@@ -10,6 +10,7 @@ from services.loans.events.material import (
     DrawingEnded,
     MaterialCashSettled,
     MaterialCommitmentRefused,
+    MaterialDefaultConfirmed,
     MaterialDefaultCured,
     MaterialDefaulted,
     MaterialEvent,
@@ -107,9 +108,11 @@ def _changed(event: MaterialEvent) -> tuple[_Columns, _Columns]:
         case SecurityToppedUp():
             return {"security_minor": event.value_minor, "call_minor": event.call_minor}, {}
         case MaterialDefaulted():
-            return {"defaulted": True}, {}
+            return {"defaulted": True, "default_lapses_at": event.lapses_at}, {}
+        case MaterialDefaultConfirmed():
+            return {"default_lapses_at": None}, {}
         case MaterialDefaultCured():
-            return {"defaulted": False}, {}
+            return {"defaulted": False, "default_lapses_at": None}, {}
         case MaterialCashSettled():
             return {}, {"out_g": -event.principal_g, "premium_g": event.premium_g}
         case MaterialReplaced():

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from services.loans.events.payees import PayeeEnded, PayeeEvent, PayeeRegistered
+from services.loans.events.payees import PayeeEndConfirmed, PayeeEnded, PayeeEndLapsed, PayeeEvent, PayeeRegistered
 from shared.journal.connection import Connection, as_json
 from shared.journal.record import Fact
 
@@ -28,8 +28,13 @@ async def project_payee(connection: Connection, fact: Fact) -> None:
                 fact.record.version,
             )
         case PayeeEnded():
-            query = "UPDATE payees SET ended_on = $2, reason = $3 WHERE payee = $1"
-            await connection.execute(query, event.payee, event.ended_on, event.reason)
+            query = "UPDATE payees SET ended_on = $2, reason = $3, lapses_at = $4 WHERE payee = $1"
+            await connection.execute(query, event.payee, event.ended_on, event.reason, event.lapses_at)
+        case PayeeEndConfirmed():
+            await connection.execute("UPDATE payees SET lapses_at = NULL WHERE payee = $1", event.payee)
+        case PayeeEndLapsed():
+            query = "UPDATE payees SET ended_on = NULL, reason = NULL, lapses_at = NULL WHERE payee = $1"
+            await connection.execute(query, event.payee)
         case _:
             assert_never(event)
     await connection.execute("UPDATE payees SET version = $2 WHERE borrower = $1", event.borrower, fact.record.version)

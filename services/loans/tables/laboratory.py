@@ -1,7 +1,8 @@
 """Laboratories, and whose they are."""
 
-from datetime import date
+from datetime import date, datetime
 
+import sqlalchemy as sa
 from sqlmodel import Field
 
 from services.loans.tables.table import Table
@@ -19,4 +20,5 @@ class LaboratoryRow(Table, table=True):
     ended_on: date | None
     ended_by: str | None
     ended_because: str | None
+    lapses_at: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))  # of an end that is one person's word
     version: int = whole()

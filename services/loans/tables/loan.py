@@ -105,3 +105,4 @@ class RatioRow(Table, table=True):
     minimum: str
     source: str
     standing: str
+    lapses_at: datetime | None = Field(sa_type=sa.DateTime(timezone=True))  # of a breach that is one person's word

@@ -1,8 +1,9 @@
 """Loans of metal, their history and returns."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlmodel import Field
 
 from services.loans.tables.table import Table
@@ -40,6 +41,7 @@ class MaterialLoanRow(Table, table=True):
     excess_g: int = whole()
     overdue: bool
     defaulted: bool
+    default_lapses_at: datetime | None = Field(sa_type=sa.DateTime(timezone=True))  # of one that is one person's word
     currency: str | None
     security_minor: int = whole()
     call_minor: int = whole()  # open

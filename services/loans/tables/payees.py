@@ -1,7 +1,8 @@
 """Payees of borrowers."""
 
-from datetime import date
+from datetime import date, datetime
 
+import sqlalchemy as sa
 from sqlmodel import Field
 
 from services.loans.tables.table import Table
@@ -22,4 +23,5 @@ class PayeeRow(Table, table=True):
     pays_from: date
     ended_on: date | None = None
     reason: str | None = None  # why it ended
+    lapses_at: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))  # of an end that is one person's word
     version: int = whole()  # of its borrower's stream

@@ -12,6 +12,7 @@ from services.allocation.domain.authority import official
 from services.allocation.domain.authority.official import DeclareConflict, WithdrawConflict
 from services.allocation.domain.book import decider as book
 from services.allocation.domain.book.decider import OpenBook
+from services.allocation.domain.book.rounds import CancelRound
 from services.allocation.domain.controls import CONTROLS, EVENTS
 from services.allocation.domain.decisions import superseding
 from services.allocation.domain.decisions.superseding import SupersedeDecision
@@ -41,6 +42,7 @@ from services.allocation.events import (
     PartnerCode,
     ProductId,
     ProductTerms,
+    RoundCancelled,
     RoundId,
     ScreeningHitDecided,
     ScreeningListPutInForce,
@@ -51,10 +53,10 @@ from services.inventory.domain.controls import CONTROLS as INVENTORYS
 from shared.journal.decider import Decider, Refused
 from shared.terms import erasing
 from shared.terms.acting import ApprovalReason
-from shared.terms.authority import Fault
+from shared.terms.authority import Fault, interest_in
 from shared.terms.countersigning import Class, ControlReason, Countersigned, countersigned, without_control
 from tests.stories.barring import barring
-from tests.stories.book import submit
+from tests.stories.book import ROUND, a_certified_round, a_proposal, submit
 from tests.stories.countersigned import PROPOSER, SIGNER, approve, by_two, propose
 from tests.stories.given import Given
 from tests.stories.powers import may
@@ -144,7 +146,7 @@ def a_listed_consignee() -> Given:
 
 def a_list() -> Given:
     """In force."""
-    return Given(CONTROLLED["screening_list"]).when(put()).then(ScreeningListPutInForce)
+    return signed("screening_list", put())
 
 
 def signed(kind: str, *commands: Any) -> Given:
@@ -173,6 +175,7 @@ ALONE = {
     "a disruption that is over": (signed("disruption", DECLARE), EndDisruption(ends_on=TODAY, reason="over")),
     "a hit of a listed entity": (a_hit(), CLEAR),
     "a hit of a listed consignee": (a_listed_consignee(), CLEAR_CONSIGNEE),
+    "the first list": (signed("screening_list"), put()),
     "a list with other names": (a_list(), put("cd")),
     "a list withdrawn": (a_list(), WITHDRAW),
     "a conflict withdrawn": (an_interest(), WITHDRAW_CONFLICT),
@@ -261,16 +264,16 @@ def test_who_signs_that_a_hit_is_of_another_has_no_interest_in_the_partner_the_p
     a_listed_consignee().given(propose(CLEAR_CONSIGNEE, TODAY)).when(approve(TODAY, capacity=barred)).refused(Fault.CONFLICT)
 
 
-def test_one_person_puts_a_list_in_force_where_there_is_none_and_two_replace_it():
-    """What is on it stops something, at once; what is on it no more lets it go."""
+def test_a_list_takes_two_the_first_too_and_so_does_what_takes_its_place():
+    """What is on it bars somebody; what is on it no more lets somebody go."""
     story = a_list()
     story.when(put("cd")).refused(ControlReason.NEEDED)
     withdrawn = story.given(*by_two(CONTROLS, WITHDRAW, TODAY))
-    withdrawn.when(put("cd")).then(ScreeningListPutInForce)
+    withdrawn.when(put("cd")).refused(ControlReason.NEEDED)
 
 
 def test_a_list_that_was_proposed_is_signed_as_it_is_once_another_one_is_in_force():
-    waits = Given(CONTROLLED["screening_list"]).given(propose(put("cd"), TODAY), put())
+    waits = Given(CONTROLLED["screening_list"]).given(propose(put("cd"), TODAY), *by_two(CONTROLS, put(), TODAY))
     waits.when(approve(TODAY)).then(CommandApproved, ScreeningListPutInForce, AuthorityCited)
     waits.given(propose(put("cd"), TODAY, proposal="prp_2"), approve(TODAY, proposal="prp_2")).when(approve(TODAY)).refused(
         "list_already_in_force"
@@ -350,3 +353,23 @@ def test_no_sequence_of_acts_by_one_person_changes_what_anybody_is_entitled_to(a
     for kind, story in stories.items():
         kept = {"proposals": SIGNED[kind].state.proposals} | ({"hold": None} if kind == "agreement" else {})
         assert msgspec.structs.replace(story.state, **kept) == SIGNED[kind].state
+
+
+def controlled(story: Given) -> Given:
+    """The book of a story, under its controls."""
+    book = Given(CONTROLLED["book"])
+    book.state = story.state
+    return book
+
+
+def test_a_round_is_cancelled_by_one_until_somebody_has_approved_its_decision_and_by_two_from_then_on():
+    proposed, cancel = a_proposal(5, 5), CancelRound(round=ROUND, reason="not wanted")
+    controlled(proposed).when(cancel).then(RoundCancelled)
+    approved = controlled(proposed.given(proposed.approve()))
+    approved.when(cancel).refused(ControlReason.NEEDED)
+    done = approved.given(propose(cancel, TODAY)).when(approve(TODAY))
+    assert [type(event) for event in done.events] == [CommandApproved, RoundCancelled, AuthorityCited]
+    assert done.events[-1].cited.act == "cancel_release"
+    interested = may(SIGNER, TODAY, conflicts=frozenset({interest_in("partner", "JP")}))
+    approved.given(propose(cancel, TODAY)).when(approve(TODAY, capacity=interested)).refused(Fault.CONFLICT)
+    controlled(a_certified_round(5, 5)).when(cancel).refused("round_already_certified")

@@ -15,13 +15,15 @@ from services.loans.domain.equity.flows import ReverseDividend
 from services.loans.domain.facility.headroom import DECIDER as FACILITY
 from services.loans.domain.facility.headroom import OpenFacility, RecordRate, SetLimits
 from services.loans.domain.loan.advances import CancelCommitment
+from services.loans.domain.loan.covenants import ReportRatio
 from services.loans.domain.loan.decider import DECIDER as LOAN
 from services.loans.domain.loan.defaults import DeclareDefault
 from services.loans.domain.loan.payments import RecordRecovery, ReversePayment
-from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, ImportLoan, Regrade, ReportRatio, ResetRate
+from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, ImportLoan, Regrade, ResetRate
 from services.loans.domain.loan.state import LoanStatus
 from services.loans.domain.material.decider import DECIDER as MATERIAL
-from services.loans.domain.material.held import DeclareMaterialDefault, MarkSecurity, RecordReplacement, SettleInCash
+from services.loans.domain.material.defaults import DeclareMaterialDefault, RecordReplacement
+from services.loans.domain.material.held import MarkSecurity, SettleInCash
 from services.loans.domain.offtake.delivery import DECIDER as DELIVERY
 from services.loans.domain.offtake.offtake import DECIDER as OFFTAKE
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake

@@ -23,6 +23,7 @@ from services.allocation.background.working_out import work_out
 from services.allocation.domain.book.lapses import Surroundings
 from services.allocation.domain.book.rounds import CancelRound, CertifyRound, ProposeRound
 from services.allocation.domain.book.state import Book, Round, partners_of
+from services.allocation.domain.controls import CONTROLS
 from services.allocation.domain.decisions.written_lines import first_lines
 from services.allocation.events import (
     AwardGranted,
@@ -40,6 +41,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.terms.acting_api import ApprovalBody, ApprovalView, barred, looked_up_again, signature_of
+from shared.terms.countersigning_api import ProposalView, done_or_proposed
 from shared.writer.commands import Accepted
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
@@ -198,11 +200,13 @@ async def certify_round(
 
 
 @router.post("/{round}/cancel")
-async def cancel_round(round: RoundPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading) -> CancelledView:
+async def cancel_round(round: RoundPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading) -> CancelledView | ProposalView:
+    """By one person, as long as nobody has approved its decision; after that it is proposed, and another person signs it."""
     async with reads.session() as session:
         row = await find_round(session, round)
-    await post.submit(f"book/{row.product}", CancelRound(round=RoundId(round), reason=post.text(body.reason)))
-    return CancelledView(round=round, status=RoundStatus.CANCELLED, reason=body.reason)
+    command = CancelRound(round=RoundId(round), reason=post.text(body.reason))
+    done = await done_or_proposed(post, CONTROLS, f"book/{row.product}", command)
+    return done if isinstance(done, ProposalView) else CancelledView(round=round, status=RoundStatus.CANCELLED, reason=body.reason)
 
 
 class RoundSummary(BaseModel):

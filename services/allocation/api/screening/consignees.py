@@ -20,6 +20,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
+from shared.terms.acting_api import by_one_caller
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1", tags=["screening"])
@@ -94,10 +95,17 @@ async def clear_consignee_hit(
 
 @router.post("/consignees/{consignee}/hits/{hit}/confirm")
 async def confirm_consignee_hit(
-    consignee: ConsigneePath, hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
+    consignee: ConsigneePath, hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> ConsigneeHitChange:
-    """The consignee is the one on the list: as long as it is, nothing is dispatched to it."""
-    command = DecideConsigneeHit(hit=HitId(hit), outcome="confirmed", reason=post.text(body.reason), by=SubjectId(caller.subject))
+    """The consignee is the one on the list: nothing is dispatched to it, for 72 hours; as long as it is on it, if a second person confirms
+    it, too."""
+    command = DecideConsigneeHit(
+        hit=HitId(hit),
+        outcome="confirmed",
+        reason=post.text(body.reason),
+        by=SubjectId(caller.subject),
+        alone=await by_one_caller(reads, caller, post.now),
+    )
     await post.submit(f"consignee/{consignee}", command)
     return ConsigneeHitChange(consignee=consignee, hit=hit, status="confirmed", clear=False)
 

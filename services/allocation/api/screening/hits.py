@@ -1,9 +1,10 @@
 """Hits: parties of requests whose names are like one on a list. A person clears or confirms each; partners are told nothing of them."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
+from msgspec import structs
 from pydantic import BaseModel
 from sqlmodel import select
 
@@ -20,6 +21,7 @@ from shared.http.fields import TYPEID, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
 from shared.journal.texts import TypedText
+from shared.terms.acting_api import by_one_caller
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/screening-hits", tags=["screening"])
@@ -43,6 +45,7 @@ class HitView(BaseModel):
     reason: str | None
     decided_by: str | None
     decided_on: date | None
+    lapses_at: datetime | None  # of one that is confirmed by one person, unless a second one confirms it, too
 
 
 class HitWithNames(HitView):
@@ -113,9 +116,10 @@ async def clear_hit(
 async def confirm_hit(
     hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator", on_duty=True)], post: Posting, reads: Reading
 ) -> HitChange:
-    """The party is the one on the list: as long as it is, the request is given nothing."""
+    """The party is the one on the list: the request is given nothing, for 72 hours; as long as it is on it, if a second person confirms it,
+    too."""
     stream, command = await _decision(hit, "confirmed", post.text(body.reason), caller, reads)
-    await post.submit(stream, command)
+    await post.submit(stream, structs.replace(command, alone=await by_one_caller(reads, caller, post.now)))
     return HitChange(hit=hit, request=command.request, status=HitStatus.CONFIRMED)
 
 

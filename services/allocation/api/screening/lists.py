@@ -24,7 +24,7 @@ from shared.http.problems import Problem
 from shared.journal.postgres import read_document
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
-from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
+from shared.terms.countersigning_api import ProposalView, propose
 
 IMPORTS = "/v1/screening-list-imports"  # a path of its own, since its bodies are larger
 
@@ -87,25 +87,17 @@ class ScreeningListView(BaseModel):
     withdrawn_on: date | None
 
 
-class InForceView(BaseModel):
-    list: str
-    version: int
-    document: str
-    entries: int
-
-
-@router.post(IMPORTS, status_code=201, openapi_extra=FILE)
-async def put_list_in_force(caller: Annotated[Caller, allow("operator")], post: Posting, request: Request) -> InForceView | ProposalView:
-    """The whole list, of legal entities: open requests are screened again by it. What takes the place of a version in force is proposed,
-    since names may be missing in it, and another person signs it. What cannot wait for that is put in force as another list."""
+@router.post(IMPORTS, status_code=202, openapi_extra=FILE)
+async def put_list_in_force(caller: Annotated[Caller, allow("operator")], post: Posting, request: Request) -> ProposalView:
+    """The whole list, of legal entities, once another person has signed it: open requests are screened again by it. What cannot wait for
+    that is a hold, or an agreement that is suspended."""
     told = await asyncio.to_thread(_read, await import_body(request))
     entries = tuple(sorted(told.entries, key=lambda entry: entry.entry))
     document = Document(canonical(ScreeningListFile(list=told.list, entries=entries)))
     command = PutListInForce(
         list=ListName(told.list), document=document.name, entries=len(entries), reason=post.text(told.reason), by=SubjectId(caller.subject)
     )
-    done = await done_or_proposed(post, CONTROLS, f"screening_list/{told.list}", command, documents=(document,))
-    return done if isinstance(done, ProposalView) else InForceView.model_validate(done.facts[0].event, from_attributes=True)
+    return await propose(post, CONTROLS, f"screening_list/{told.list}", command, documents=(document,))
 
 
 @router.post("/v1/screening-lists/{list}/withdraw", status_code=202)

@@ -22,8 +22,9 @@ from services.allocation.domain.book.requests import (
     request_timers,
 )
 from services.allocation.domain.book.rounds import CloseRound, ReopenRound, RoundCommand, decide_round
-from services.allocation.domain.book.screening import DecideHit, ScreeningCommand, ScreenParties, decide_screening
+from services.allocation.domain.book.screening import DecideHit, LapseHit, ScreeningCommand, ScreenParties, decide_screening, hit_timers
 from services.allocation.domain.book.state import Book, Reason
+from services.allocation.domain.screening.confirming import ConfirmingReason
 from services.allocation.events import BookEvent, BookOpened, ProductId
 from shared.journal.decider import CancelTimer, Decider, Refused, Timer
 from shared.terms.acting import ApprovalReason
@@ -36,7 +37,7 @@ class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: ProductId
 
 
-type _Decided = list[BookEvent] | Refused[Reason] | Refused[ApprovalReason] | Refused[Fault]
+type _Decided = list[BookEvent] | Refused[Reason] | Refused[ApprovalReason] | Refused[Fault] | Refused[ConfirmingReason]
 
 # From timers and reactions: nobody asks for them.
 _TOTAL = (
@@ -48,6 +49,7 @@ _TOTAL = (
     | CarryCommand
     | GiveBack
     | ScreenParties
+    | LapseHit
     | RemindOfScreening
 )
 
@@ -71,7 +73,7 @@ def decide(command: Command, book: Book) -> _Decided:
             decided = give_back(command, book.product, book)
         case RemindOfScreening():
             decided = remind(command, book.product, book)
-        case ScreenParties() | DecideHit():
+        case ScreenParties() | DecideHit() | LapseHit():
             decided = decide_screening(command, book.product, book)
         case RaiseObjection() | AnswerObjection():
             decided = decide_objection(command, book.product, book)
@@ -81,7 +83,7 @@ def decide(command: Command, book: Book) -> _Decided:
 
 
 def timers(event: BookEvent) -> Sequence[Timer | CancelTimer]:
-    return [*request_timers(event), *reminder_timers(event), *emergency_timers(event), *carry_timers(event)]
+    return [*request_timers(event), *reminder_timers(event), *emergency_timers(event), *carry_timers(event), *hit_timers(event)]
 
 
 DECIDER = Decider(kind="book", initial=Book(), commands=Command, decide=decide, evolve=evolve, timers=timers)

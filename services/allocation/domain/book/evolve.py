@@ -63,6 +63,7 @@ from services.allocation.events import (
     RoundReleased,
     RoundReopened,
     ScreeningHitDecided,
+    ScreeningHitLapsed,
 )
 from shared.terms.acting import approved, cited_for, without
 
@@ -94,7 +95,7 @@ def evolve(book: Book, event: BookEvent) -> Book:
             return replace(book, requests=book.requests.set(event.request, with_until))
         case PartiesScreened():
             return _with_screening(book, event.request, screened(book.requests[event.request].screening, event))
-        case ScreeningHitDecided():
+        case ScreeningHitDecided() | ScreeningHitLapsed():
             return _with_screening(book, event.request, decided(book.requests[event.request].screening, event))
         case ObjectionRaised():
             return replace(book, objections=book.objections.set(event.objection, Objection(event.request, event.partner)))

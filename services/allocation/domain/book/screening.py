@@ -3,12 +3,14 @@
 Looking up many names is slow, so it is done before, and outside the writer; submitting a request does none of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Literal, assert_never
 
 import msgspec
 
 from services.allocation.domain.book.state import Book, Reason, Request, changeable
+from services.allocation.domain.screening.confirming import ConfirmingReason, fault_of_confirming, is_alone
 from services.allocation.events import (
     BookEvent,
     Hit,
@@ -18,10 +20,12 @@ from services.allocation.events import (
     ProductId,
     RequestId,
     ScreeningHitDecided,
+    ScreeningHitLapsed,
     SubjectId,
 )
-from shared.journal.decider import Refused
+from shared.journal.decider import CancelTimer, Refused, Timer
 from shared.journal.texts import TypedText
+from shared.terms.protecting import ByOne
 
 MAX_HITS = 200  # that one event names
 
@@ -42,7 +46,7 @@ class ScreenParties(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class DecideHit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`companies`: those that the request names."""
+    """`companies`: those that the request names. `alone`: who confirms it; None: it does not lapse."""
 
     request: RequestId
     hit: HitId
@@ -50,17 +54,30 @@ class DecideHit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: TypedText
     by: SubjectId
     companies: tuple[str, ...] = ()
+    alone: ByOne | None = None
 
 
-type ScreeningCommand = ScreenParties | DecideHit
+class LapseHit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer: nobody has confirmed in time what was to lapse then. Total."""
+
+    request: RequestId
+    hit: HitId
+    lapses_at: datetime
 
 
-def decide_screening(command: ScreeningCommand, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
+type ScreeningCommand = ScreenParties | DecideHit | LapseHit
+
+
+def decide_screening(
+    command: ScreeningCommand, product: ProductId, book: Book
+) -> list[BookEvent] | Refused[Reason] | Refused[ConfirmingReason]:
     match command:
         case ScreenParties():
             return [_screened(each, product) for each in command.screened if _is_news(each, book)]
         case DecideHit():
             return _decide_hit(command, product, book)
+        case LapseHit():
+            return _lapse(command, product, book)
         case _:
             assert_never(command)
 
@@ -103,11 +120,14 @@ def _screened(screened: Screened, product: ProductId) -> PartiesScreened:
     return PartiesScreened(request=screened.request, product=product, lists=screened.lists, hits=screened.hits, beyond=screened.beyond)
 
 
-def _decide_hit(command: DecideHit, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
+def _decide_hit(command: DecideHit, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason] | Refused[ConfirmingReason]:
     if isinstance(request := changeable(book, command.request), Refused):
         return request
     if command.hit not in request.screening.hits:
         return Refused(Reason.HIT_NOT_FOUND, f"{command.request} has no hit {command.hit}", field="path:hit")
+    status, by = request.screening.hits[command.hit], command.alone if command.outcome == "confirmed" else None
+    if by is not None and (fault := fault_of_confirming(by, status, request.screening.words.get(command.hit))) is not None:
+        return fault
     return [
         ScreeningHitDecided(
             request=command.request,
@@ -116,5 +136,26 @@ def _decide_hit(command: DecideHit, product: ProductId, book: Book) -> list[Book
             outcome=command.outcome,
             reason=command.reason,
             decided_by=command.by,
+            lapses_at=by.lapses_at if by is not None and is_alone(by, status) else None,
         )
     ]
+
+
+def _lapse(command: LapseHit, product: ProductId, book: Book) -> list[BookEvent]:
+    request = book.requests.get(command.request)
+    word = None if request is None else request.screening.words.get(command.hit)
+    if request is None or word is None or word.last.lapses_at != command.lapses_at:
+        return []
+    if request.screening.hits.get(command.hit) != "confirmed" or word.before == "confirmed":
+        return []
+    return [ScreeningHitLapsed(request=command.request, product=product, hit=command.hit, status=word.before)]
+
+
+def hit_timers(event: BookEvent) -> Sequence[Timer | CancelTimer]:
+    match event:
+        case ScreeningHitDecided(lapses_at=datetime() as at):
+            return [Timer.at_instant(f"hit/{event.hit}", at, LapseHit(request=event.request, hit=event.hit, lapses_at=at))]
+        case ScreeningHitDecided():
+            return [CancelTimer(f"hit/{event.hit}")]
+        case _:
+            return ()

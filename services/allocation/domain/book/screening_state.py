@@ -1,18 +1,27 @@
 """What screening has found of a request's parties, as far as it bars the request."""
 
 from datetime import date
-from typing import Literal
 
 import msgspec
 
-from services.allocation.events import HitId, ListName, PartiesScreened, PartnerCode, RequestId, RoundId, ScreeningHitDecided
-
-type HitState = Literal["open", "cleared", "confirmed"]
+from services.allocation.domain.screening.confirming import HitState, OneWord, with_word
+from services.allocation.events import (
+    HitId,
+    ListName,
+    PartiesScreened,
+    PartnerCode,
+    RequestId,
+    RoundId,
+    ScreeningHitDecided,
+    ScreeningHitLapsed,
+)
+from shared.terms.protecting import alone
 
 
 class Screening(msgspec.Struct, frozen=True, kw_only=True):
     lists: dict[ListName, int] = {}  # the versions in which its parties were looked up last; none: never, or no list was in force
     hits: dict[HitId, HitState] = {}
+    words: dict[str, OneWord] = {}  # who confirmed a hit alone
     beyond: int = 0  # hits that are not among those, since they are too many
 
     @property
@@ -53,8 +62,14 @@ def bars_now(before: Screening, event: PartiesScreened | ScreeningHitDecided) ->
 
 def screened(before: Screening, event: PartiesScreened) -> Screening:
     """A hit that was decided stays so for as long as it is one."""
-    return Screening(lists=event.lists, hits={each.hit: before.hits.get(each.hit, "open") for each in event.hits}, beyond=event.beyond)
+    hits: dict[HitId, HitState] = {each.hit: before.hits.get(each.hit, "open") for each in event.hits}
+    words = {hit: word for hit, word in before.words.items() if hit in hits}
+    return Screening(lists=event.lists, hits=hits, words=words, beyond=event.beyond)
 
 
-def decided(before: Screening, event: ScreeningHitDecided) -> Screening:
-    return msgspec.structs.replace(before, hits=before.hits | {event.hit: event.outcome})
+def decided(before: Screening, event: ScreeningHitDecided | ScreeningHitLapsed) -> Screening:
+    if isinstance(event, ScreeningHitLapsed):
+        return msgspec.structs.replace(before, hits=before.hits | {event.hit: event.status})
+    word = alone(event.decided_by, event.lapses_at)
+    words = with_word(before.words, event.hit, before.hits.get(event.hit, "open"), event.outcome, word)
+    return msgspec.structs.replace(before, hits=before.hits | {event.hit: event.outcome}, words=words)

@@ -1,10 +1,20 @@
 """Consignee: a name that goods may go to, what lists in force have of it, and the awards for which it is asked instead of another."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal, assert_never
 
 import immutables
 import msgspec
 
+from services.allocation.domain.screening.confirming import (
+    ConfirmingReason,
+    HitState,
+    OneWord,
+    fault_of_confirming,
+    is_alone,
+    with_word,
+)
 from services.allocation.events import (
     AuthorityCited,
     AwardId,
@@ -15,6 +25,7 @@ from services.allocation.events import (
     ConsigneeEvent,
     ConsigneeHit,
     ConsigneeHitDecided,
+    ConsigneeHitLapsed,
     ConsigneeId,
     ConsigneeScreened,
     HitId,
@@ -23,11 +34,10 @@ from services.allocation.events import (
     ProductId,
     SubjectId,
 )
-from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.texts import TypedText
 from shared.terms.countersigning import ProposedCommand
-
-type HitState = Literal["open", "cleared", "confirmed"]
+from shared.terms.protecting import ByOne, alone
 
 
 class ScreenConsignee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -45,6 +55,14 @@ class DecideConsigneeHit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     outcome: Literal["cleared", "confirmed"]
     reason: TypedText
     by: SubjectId
+    alone: ByOne | None = None  # who confirms it; None: it does not lapse
+
+
+class LapseConsigneeHit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer: nobody has confirmed in time what was to lapse then. Total."""
+
+    hit: HitId
+    lapses_at: datetime
 
 
 class AskForConsignee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -74,7 +92,7 @@ class RefuseChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     by: SubjectId
 
 
-type Command = ScreenConsignee | DecideConsigneeHit | AskForConsignee | ApproveChange | RefuseChange
+type Command = ScreenConsignee | DecideConsigneeHit | LapseConsigneeHit | AskForConsignee | ApproveChange | RefuseChange
 
 
 class Reason(Reasons):
@@ -91,19 +109,22 @@ class Consignee(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     lists: dict[ListName, int] | None = None  # in which it was looked up last; None: it never was
     hits: dict[HitId, HitState] = {}
+    words: dict[str, OneWord] = {}  # who confirmed a hit alone
     beyond: int = 0
     asked: immutables.Map[ChangeId, ConsigneeChangeAsked] = immutables.Map()  # without an answer
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # that wait for another person's signature
 
 
-def decide(command: Command, consignee: Consignee) -> list[ConsigneeEvent] | Refused[Reason]:
+def decide(command: Command, consignee: Consignee) -> list[ConsigneeEvent] | Refused[Reason] | Refused[ConfirmingReason]:
     match command:
         case ScreenConsignee():
             return _screen(command, consignee)
         case DecideConsigneeHit():
             if command.hit not in consignee.hits:
                 return Refused(Reason.HIT_NOT_FOUND, f"there is no hit {command.hit}", field="path:hit")
-            return [_decided(command, consignee)]
+            return _decide_hit(command, consignee)
+        case LapseConsigneeHit():
+            return _lapse(command, consignee)
         case AskForConsignee():
             return [_asked(command)]
         case ApproveChange() | RefuseChange():
@@ -143,16 +164,39 @@ def _clear(hits: dict[HitId, HitState], beyond: int) -> bool:
     return not beyond and all(status == "cleared" for status in hits.values())
 
 
-def _decided(command: DecideConsigneeHit, consignee: Consignee) -> ConsigneeHitDecided:
-    return ConsigneeHitDecided(
-        consignee=consignee.id,
-        name=consignee.name,
-        hit=command.hit,
-        outcome=command.outcome,
-        clear=_clear(consignee.hits | {command.hit: command.outcome}, consignee.beyond),
-        reason=command.reason,
-        decided_by=command.by,
-    )
+def _decide_hit(command: DecideConsigneeHit, consignee: Consignee) -> list[ConsigneeEvent] | Refused[ConfirmingReason]:
+    status, by = consignee.hits[command.hit], command.alone if command.outcome == "confirmed" else None
+    if by is not None and (fault := fault_of_confirming(by, status, consignee.words.get(command.hit))) is not None:
+        return fault
+    return [
+        ConsigneeHitDecided(
+            consignee=consignee.id,
+            name=consignee.name,
+            hit=command.hit,
+            outcome=command.outcome,
+            clear=_clear(consignee.hits | {command.hit: command.outcome}, consignee.beyond),
+            reason=command.reason,
+            decided_by=command.by,
+            lapses_at=by.lapses_at if by is not None and is_alone(by, status) else None,
+        )
+    ]
+
+
+def _lapse(command: LapseConsigneeHit, consignee: Consignee) -> list[ConsigneeEvent]:
+    word = consignee.words.get(command.hit)
+    if word is None or word.last.lapses_at != command.lapses_at:
+        return []
+    if consignee.hits.get(command.hit) != "confirmed" or word.before == "confirmed":
+        return []
+    return [
+        ConsigneeHitLapsed(
+            consignee=consignee.id,
+            name=consignee.name,
+            hit=command.hit,
+            status=word.before,
+            clear=_clear(consignee.hits | {command.hit: word.before}, consignee.beyond),
+        )
+    ]
 
 
 def _asked(command: AskForConsignee) -> ConsigneeChangeAsked:
@@ -213,9 +257,14 @@ def evolve(consignee: Consignee, event: ConsigneeEvent | AuthorityCited) -> Cons
     match event:
         case ConsigneeScreened():
             hits = _after(consignee.hits, event.hits)
-            return replace(consignee, id=event.consignee, name=event.name, lists=event.lists, hits=hits, beyond=event.beyond)
+            words: dict[str, OneWord] = {hit: each for hit, each in consignee.words.items() if hit in hits}
+            return replace(consignee, id=event.consignee, name=event.name, lists=event.lists, hits=hits, words=words, beyond=event.beyond)
         case ConsigneeHitDecided():
-            return replace(consignee, hits=consignee.hits | {event.hit: event.outcome})
+            word = alone(event.decided_by, event.lapses_at)
+            words = with_word(consignee.words, event.hit, consignee.hits.get(event.hit, "open"), event.outcome, word)
+            return replace(consignee, hits=consignee.hits | {event.hit: event.outcome}, words=words)
+        case ConsigneeHitLapsed():
+            return replace(consignee, hits=consignee.hits | {event.hit: event.status})
         case ConsigneeChangeAsked():
             return replace(consignee, id=event.consignee, name=event.name, asked=consignee.asked.set(event.change, event))
         case ConsigneeChangeApproved() | ConsigneeChangeRefused():
@@ -226,4 +275,14 @@ def evolve(consignee: Consignee, event: ConsigneeEvent | AuthorityCited) -> Cons
             assert_never(event)
 
 
-DECIDER = Decider(kind="consignee", initial=Consignee(), commands=Command, decide=decide, evolve=evolve)
+def timers(event: ConsigneeEvent | AuthorityCited) -> Sequence[Timer | CancelTimer]:
+    match event:
+        case ConsigneeHitDecided(lapses_at=datetime() as at):
+            return [Timer.at_instant(f"hit/{event.hit}", at, LapseConsigneeHit(hit=event.hit, lapses_at=at))]
+        case ConsigneeHitDecided():
+            return [CancelTimer(f"hit/{event.hit}")]
+        case _:
+            return ()
+
+
+DECIDER = Decider(kind="consignee", initial=Consignee(), commands=Command, decide=decide, evolve=evolve, timers=timers)

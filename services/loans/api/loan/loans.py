@@ -1,6 +1,6 @@
 """Loans: an operator proposes, an approver approves, and the facility commits. A borrower sees its own."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -82,9 +82,11 @@ class LoanSummary(BaseModel):
 
 
 class InDefaultView(BaseModel):
-    """`falls_due_on`: all of it, by notice, and `fallen_due` once it has. `claim_minor`: still owed when its security was realised."""
+    """`lapses_at`: of one that is one person's word, unless a second one confirms it. `falls_due_on`: all of it, by notice, and
+    `fallen_due` once it has. `claim_minor`: still owed when its security was realised."""
 
     cause: DefaultCause | None
+    lapses_at: datetime | None
     falls_due_on: date | None
     fallen_due: bool
     claim_minor: int | None
@@ -187,6 +189,7 @@ async def show_loan(loan: LoanPath, caller: SeesLoans, reads: Reading, response:
     if state.status in IN_DEFAULT:
         view.in_default = InDefaultView(
             cause=state.default_cause,
+            lapses_at=None if state.declared is None else state.declared.lapses_at,
             falls_due_on=state.falls_due_on,
             fallen_due=state.accelerated is not None,
             claim_minor=state.claim_minor,

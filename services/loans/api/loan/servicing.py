@@ -1,7 +1,9 @@
 """Servicing: rates, fees, ratios, grades, and the ends that a loan can come to."""
 
-from datetime import date
+from datetime import date, datetime
+from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlmodel import col, select
@@ -9,18 +11,23 @@ from sqlmodel import col, select
 from services.loans.api.fields import LoanPath, Number, PositiveMinor, PositiveNumber, WholeMinor
 from services.loans.api.loan.loans import LoanChange, Operates, SeesLoans, find_loan
 from services.loans.domain.controls import CONTROLS
-from services.loans.domain.loan.defaults import DeclareDefault
-from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, Regrade, ReportRatio, ResetRate
-from services.loans.domain.loan.state import LoanStatus
+from services.loans.domain.loan.covenants import ConfirmBreach, ReportRatio
+from services.loans.domain.loan.defaults import ConfirmDefault, DeclareDefault
+from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, Regrade, ResetRate
+from services.loans.domain.loan.state import LoanStatus, fault_of_unconfirmed
 from services.loans.events.defaults import DefaultCause
 from services.loans.events.terms import CovenantKind, Grade, Stage
 from services.loans.tables.loan import RatioRow
+from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Posting, Reading
+from shared.terms.acting_api import accounts_of_caller, by_one_caller
 from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
 from shared.terms.dating import Dated
 
 router = APIRouter(prefix="/v1/loans", tags=["servicing"])
+
+Confirms = Annotated[Caller, allow("operator", "approver")]
 
 
 class RateResetBody(Body):
@@ -66,7 +73,20 @@ class RatioView(BaseModel):
     minimum: str
     for_on: date
     source: str
-    standing: str  # kept, breached, cured or waived
+    standing: str  # kept, breached, cured, waived; or lapsed: a breach that nobody has confirmed
+    lapses_at: datetime | None  # of a breach that is one person's word, unless a second one confirms it
+
+
+class BreachConfirmedView(BaseModel):
+    loan: str
+    kind: CovenantKind
+    for_on: date
+    confirmed_by: str
+
+
+class DefaultConfirmedView(BaseModel):
+    loan: str
+    confirmed_by: str
 
 
 class GradeView(BaseModel):
@@ -105,12 +125,21 @@ async def charge_fee(loan: LoanPath, body: FeeBody, caller: Operates, post: Post
 
 
 @router.post("/{loan}/ratios", status_code=201)
-async def report_ratio(loan: LoanPath, body: RatioBody, caller: Operates, post: Posting) -> RatioView | ProposalView:
-    """A covenant's figure, as the borrower reports it. One below the minimum is a breach until it is waived, or another cures it, which
-    another person signs."""
+async def report_ratio(loan: LoanPath, body: RatioBody, caller: Operates, post: Posting, reads: Reading) -> RatioView | ProposalView:
+    """A covenant's figure, as the borrower reports it. One below the minimum is a breach for 72 hours: longer, if a second person confirms
+    it, until it is waived, or another figure cures it, which another person signs."""
     command = ReportRatio(kind=body.kind, ratio=body.ratio, for_on=body.for_on, source=post.text(body.source), on=post.today)
-    done = await done_or_proposed(post, CONTROLS, f"loan/{loan}", command)
+    by_one = msgspec.structs.replace(command, by=await by_one_caller(reads, caller, post.now))
+    done = await done_or_proposed(post, CONTROLS, f"loan/{loan}", by_one, proposed=command)
     return done if isinstance(done, ProposalView) else RatioView.model_validate(done.facts[0].event, from_attributes=True)
+
+
+@router.post("/{loan}/ratios/{kind}/confirm")
+async def confirm_breach(loan: LoanPath, kind: CovenantKind, caller: Confirms, post: Posting, reads: Reading) -> BreachConfirmedView:
+    """That the covenant is breached, by a second person: it does not lapse any more."""
+    command = ConfirmBreach(kind=kind, by=caller.subject, accounts=await accounts_of_caller(reads, caller))
+    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
+    return BreachConfirmedView.model_validate(event, from_attributes=True)
 
 
 @router.get("/{loan}/ratios")
@@ -130,10 +159,27 @@ async def regrade(loan: LoanPath, body: GradeBody, caller: Operates, post: Posti
 
 
 @router.post("/{loan}/default")
-async def declare_default(loan: LoanPath, body: DeclarationBody, caller: Operates, post: Posting) -> LoanChange:
-    """Nothing is advanced any more. That all of it falls due is the act `accelerate`, which another person signs."""
-    await post.submit(f"loan/{loan}", DeclareDefault(reason=post.text(body.reason), on=post.today, cause=body.cause))
+async def declare_default(loan: LoanPath, body: DeclarationBody, caller: Operates, post: Posting, reads: Reading) -> LoanChange:
+    """Nothing is advanced any more, for 72 hours: longer, if a second person confirms it. That all of it falls due is the act `accelerate`,
+    which another person signs, once the default is confirmed."""
+    by = await by_one_caller(reads, caller, post.now)
+    await post.submit(f"loan/{loan}", DeclareDefault(reason=post.text(body.reason), on=post.today, cause=body.cause, by=by))
     return LoanChange(loan=loan, status=LoanStatus.DEFAULTED, reason=body.reason)
+
+
+@router.post("/{loan}/default/confirm")
+async def confirm_default(loan: LoanPath, caller: Confirms, post: Posting, reads: Reading) -> DefaultConfirmedView:
+    """By a second person: it does not lapse any more. One for another loan's waits for that one's confirmation."""
+    state, _ = await reads.state(f"loan/{loan}")
+    others = {other: (await reads.state(f"loan/{other}"))[0] for other in state.cross_defaults}
+    command = ConfirmDefault(
+        by=caller.subject,
+        accounts=await accounts_of_caller(reads, caller),
+        on=post.today,
+        unconfirmed=frozenset(other for other, its in others.items() if fault_of_unconfirmed(its) is not None),
+    )
+    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
+    return DefaultConfirmedView(loan=event.loan, confirmed_by=event.confirmed_by)
 
 
 @router.post("/{loan}/close")

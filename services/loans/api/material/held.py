@@ -1,6 +1,6 @@
 """What partners hold of material loans: deferrals of the day, security against it, and what is done where nothing comes back in kind."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
@@ -22,7 +22,16 @@ from services.loans.api.material.fields import (
     stream_of,
 )
 from services.loans.domain.controls import CONTROLS
-from services.loans.domain.material.held import DeclareMaterialDefault, MarkSecurity, RecordReplacement, SettleInCash, TopUpSecurity
+from services.loans.domain.material.defaults import (
+    ConfirmMaterialDefault,
+    DeclareMaterialDefault,
+    RecordReplacement,
+)
+from services.loans.domain.material.held import (
+    MarkSecurity,
+    SettleInCash,
+    TopUpSecurity,
+)
 from services.loans.domain.material.terms import ApproveDeferral, ProposeDeferral, deferral_document
 from services.loans.events.material import DeferralId
 from services.loans.tables.material import DeferralRow
@@ -31,7 +40,7 @@ from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
-from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, accounts_of_caller, by_one_caller, document_answer, signing_of
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/material-loans", tags=["material loans"])
@@ -95,6 +104,12 @@ class DefaultView(BaseModel):
     owed_g: int
     on: date
     reason: str
+    lapses_at: datetime  # unless a second person confirms it
+
+
+class MaterialDefaultConfirmedView(BaseModel):
+    loan: str
+    confirmed_by: str
 
 
 @router.post("/{loan}/deferrals", status_code=201)
@@ -167,9 +182,20 @@ async def settle_in_cash(loan: MaterialPath, body: CashBody, caller: Operates, p
 
 
 @router.post("/{loan}/default", status_code=201)
-async def declare_default(loan: MaterialPath, body: ReasonBody, caller: Operates, post: Posting) -> DefaultView:
-    command = DeclareMaterialDefault(reason=post.text(body.reason), on=post.today)
+async def declare_default(loan: MaterialPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading) -> DefaultView:
+    """Of what is overdue, for 72 hours: longer, if a second person confirms it. Nothing is bought for it before."""
+    by = await by_one_caller(reads, caller, post.now)
+    command = DeclareMaterialDefault(reason=post.text(body.reason), on=post.today, by=by)
     return of_event(DefaultView, (await post.submit(stream_of(loan), command)).facts[0].event)
+
+
+@router.post("/{loan}/default/confirm")
+async def confirm_default(
+    loan: MaterialPath, caller: Annotated[Caller, allow("operator", "approver")], post: Posting, reads: Reading
+) -> MaterialDefaultConfirmedView:
+    """By a second person: it does not lapse any more."""
+    command = ConfirmMaterialDefault(by=caller.subject, accounts=await accounts_of_caller(reads, caller))
+    return of_event(MaterialDefaultConfirmedView, (await post.submit(stream_of(loan), command)).facts[0].event)
 
 
 @router.post("/{loan}/replacements", status_code=202)

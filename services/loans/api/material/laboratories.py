@@ -1,6 +1,6 @@
 """Laboratories: an administrator registers them, with whose they are, and another person signs it; one person ends one at once."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 import msgspec
@@ -11,7 +11,7 @@ from sqlmodel import select
 from services.loans.api.facility.facilities import connected_now
 from services.loans.api.fields import READERS, Code, LaboratoryPath
 from services.loans.domain.controls import CONTROLS
-from services.loans.domain.material.laboratories import EndLaboratory, Registered, RegisterLaboratory
+from services.loans.domain.material.laboratories import ConfirmLaboratoryEnd, EndLaboratory, Registered, RegisterLaboratory
 from services.loans.domain.material.returns import AssayReturn
 from services.loans.domain.material.state import MaterialLoan
 from services.loans.events.laboratory import LaboratoryCode, Owner
@@ -21,6 +21,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
+from shared.terms.acting_api import accounts_of_caller, by_one_caller
 from shared.terms.countersigning_api import ProposalView, propose
 from shared.terms.countersigning_tables import ProposalRow
 
@@ -49,6 +50,7 @@ class LaboratoryView(BaseModel):
     ended_on: date | None
     ended_by: str | None
     ended_because: str | None
+    lapses_at: datetime | None  # its end, unless a second person confirms it
 
 
 @router.post("", status_code=202)
@@ -72,8 +74,22 @@ async def end_laboratory(
     post: Posting,
     reads: Reading,
 ) -> LaboratoryView:
-    """At once: no assay that is signed from now on may name it."""
-    await post.submit(f"laboratory/{laboratory}", EndLaboratory(by=caller.subject, reason=post.text(body.reason)))
+    """At once: no assay that is signed from now on may name it, for 72 hours; longer, if a second person confirms it."""
+    command = EndLaboratory(by=await by_one_caller(reads, caller, post.now), reason=post.text(body.reason), on=post.today)
+    await post.submit(f"laboratory/{laboratory}", command)
+    return LaboratoryView.model_validate(await _find(reads, laboratory), from_attributes=True)
+
+
+@router.post("/{laboratory}/end/confirm")
+async def confirm_laboratory_end(
+    laboratory: LaboratoryPath,
+    caller: Annotated[Caller, allow("operator", "approver", "administrator")],
+    post: Posting,
+    reads: Reading,
+) -> LaboratoryView:
+    """By a second person: it has ended for good, unless two register it again."""
+    command = ConfirmLaboratoryEnd(by=caller.subject, accounts=await accounts_of_caller(reads, caller))
+    await post.submit(f"laboratory/{laboratory}", command)
     return LaboratoryView.model_validate(await _find(reads, laboratory), from_attributes=True)
 
 

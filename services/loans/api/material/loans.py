@@ -1,6 +1,6 @@
 """Material loans: terms, signatures and what is owed. A partner sees its own; operators agree terms, approvers sign them."""
 
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -113,6 +113,7 @@ class MaterialLoanSummary(BaseModel):
     excess_g: int
     overdue: bool
     defaulted: bool
+    default_lapses_at: datetime | None  # of one that is one person's word, unless a second one confirms it
 
 
 class MaterialLoanView(MaterialLoanSummary):

@@ -1,6 +1,6 @@
 """Payees: the bank accounts that borrowers are paid on. Two people register one; one person ends it, at once."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.fields import READERS, Code, Currency, PayeePath, limited_to
 from services.loans.domain.controls import CONTROLS
-from services.loans.domain.payees.payees import EndPayee, Payee, RegisterPayee
+from services.loans.domain.payees.payees import ConfirmPayeeEnd, EndPayee, Payee, RegisterPayee
 from services.loans.events.payees import PayeeId
 from services.loans.events.terms import BorrowerCode
 from services.loans.tables.payees import PayeeRow
@@ -18,6 +18,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
+from shared.terms.acting_api import accounts_of_caller, by_one_caller
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/payees", tags=["payees"])
@@ -49,6 +50,7 @@ class PayeeSummary(BaseModel):
     registered_on: date
     pays_from: date
     ended_on: date | None
+    lapses_at: datetime | None  # its end, unless a second person confirms it
 
 
 class PayeeView(PayeeSummary):
@@ -63,6 +65,12 @@ class PayeeEndedView(BaseModel):
     payee: str
     ended_on: date
     reason: str
+    lapses_at: datetime
+
+
+class PayeeEndConfirmedView(BaseModel):
+    payee: str
+    confirmed_by: str
 
 
 @router.post("", status_code=202)
@@ -87,12 +95,25 @@ async def register_payee(body: PayeeBody, caller: Annotated[Caller, allow("opera
 async def end_payee(
     payee: PayeePath, body: ReasonBody, caller: Annotated[Caller, allow("operator", "approver")], post: Posting, reads: Reading
 ) -> PayeeEndedView:
-    """By one person, at once: nothing is paid on it from today on."""
+    """By one person, at once: nothing is paid on it from today on, for 72 hours; longer, if a second person confirms it."""
     async with reads.session() as session:
         row = await _find(session, payee, caller)
-    command = EndPayee(payee=PayeeId(payee), reason=post.text(body.reason), on=post.today)
+    by = await by_one_caller(reads, caller, post.now)
+    command = EndPayee(payee=PayeeId(payee), reason=post.text(body.reason), on=post.today, by=by)
     event = (await post.submit(f"payees/{row.borrower}", command)).facts[0].event
-    return PayeeEndedView(payee=event.payee, ended_on=event.ended_on, reason=event.reason)
+    return PayeeEndedView(payee=event.payee, ended_on=event.ended_on, reason=event.reason, lapses_at=event.lapses_at)
+
+
+@router.post("/{payee}/end/confirm")
+async def confirm_payee_end(
+    payee: PayeePath, caller: Annotated[Caller, allow("operator", "approver")], post: Posting, reads: Reading
+) -> PayeeEndConfirmedView:
+    """By a second person: it has ended for good."""
+    async with reads.session() as session:
+        row = await _find(session, payee, caller)
+    command = ConfirmPayeeEnd(payee=PayeeId(payee), by=caller.subject, accounts=await accounts_of_caller(reads, caller))
+    event = (await post.submit(f"payees/{row.borrower}", command)).facts[0].event
+    return PayeeEndConfirmedView(payee=event.payee, confirmed_by=event.confirmed_by)
 
 
 @router.get("")

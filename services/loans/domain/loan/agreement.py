@@ -20,6 +20,7 @@ from services.loans.domain.loan.state import (
     LoanStatus,
     Reason,
     contract_of,
+    fault_of_unconfirmed,
     followed_rate,
     guaranteed_by,
     keys_of,
@@ -303,6 +304,8 @@ def _fault_of_act(content: Amendment, loan: Loan, on: date) -> Refused[Reason] |
             if (fault_of_day := day_fault(loan, day, on, "/on")) is not None:
                 return fault_of_day
             owed = 0 if loan.figures is None else owed_minor(loan.figures) - loan.figures.accrued_minor
+            if (unconfirmed := fault_of_unconfirmed(loan)) is not None:
+                return unconfirmed
             if not 0 < amount <= owed:
                 return Refused(Reason.WRITE_OFF_BEYOND, f"{owed} are owed", "/amount_minor", f"1 to {owed}")
             return None

@@ -5,7 +5,7 @@ What is decided here is whether a fact may come in; its event carries the differ
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, assert_never, get_args
 
 import immutables
@@ -14,7 +14,8 @@ import msgspec
 from services.loans.domain.loan.advances import AdvanceCommand, EndAvailability, LookAtSubsequent, decide_advance
 from services.loans.domain.loan.agreement import AgreementCommand, decide_agreement
 from services.loans.domain.loan.books import accelerated_id, cancelled, enter
-from services.loans.domain.loan.defaults import DefaultCommand, FallDue, decide_default
+from services.loans.domain.loan.covenants import CovenantCommand, LapseBreach, decide_covenant
+from services.loans.domain.loan.defaults import DefaultCommand, FallDue, LapseDefault, decide_default
 from services.loans.domain.loan.payments import PaymentCommand, decide_payment
 from services.loans.domain.loan.servicing import ClosePeriod, LookAtArrears, ServicingCommand, decide_servicing
 from services.loans.domain.loan.state import (
@@ -33,7 +34,10 @@ from services.loans.domain.standing.standing import opened
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.defaults import (
     AccelerationNotified,
+    BreachConfirmed,
+    BreachLapsed,
     CrossDefaultNoted,
+    DefaultConfirmed,
     DefaultCured,
     LoanAccelerated,
     LoanDefaulted,
@@ -75,10 +79,11 @@ from services.loans.events.loan import (
 )
 from shared.journal.decider import CancelTimer, Decider, Timer
 from shared.terms.acting import Proposal
+from shared.terms.protecting import alone
 
 BUCKET_DAYS = (1, 31, 61, 91)  # past due, on which the bucket of arrears changes
 
-type Command = AgreementCommand | AdvanceCommand | PaymentCommand | ServicingCommand | DefaultCommand
+type Command = AgreementCommand | AdvanceCommand | PaymentCommand | ServicingCommand | CovenantCommand | DefaultCommand
 
 _replace = msgspec.structs.replace
 
@@ -96,6 +101,7 @@ _PARTS = {
         (AdvanceCommand, decide_advance),
         (PaymentCommand, decide_payment),
         (ServicingCommand, decide_servicing),
+        (CovenantCommand, decide_covenant),
         (DefaultCommand, decide_default),
     )
     for kind in get_args(union.__value__)
@@ -178,17 +184,15 @@ def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
             return enter(loan, event)
         case ArrearsChanged():
             return _replace(loan, bucket=event.bucket)
-        case RatioReported():
-            covenant = loan.covenants[event.kind]
-            if event.for_on < covenant.reported_for:
-                return loan  # told late: a later figure says how it stands
-            stands = _replace(covenant, breached=event.standing in ("breached", "waived"), reported_for=event.for_on)
-            return _replace(loan, covenants=loan.covenants.set(event.kind, stands))
+        case RatioReported() | BreachConfirmed() | BreachLapsed():
+            return _replace(loan, covenants=loan.covenants.set(event.kind, _covenant(loan.covenants[event.kind], event)))
         case Regraded():
             return _replace(loan, provision_minor=event.provision_minor)
         case SubsequentMissed() | AuthorityCited():
             return loan
-        case LoanDefaulted() | AccelerationNotified() | LoanAccelerated() | DefaultCured() | CrossDefaultNoted() | ShortfallClaimed():
+        case LoanDefaulted() | DefaultConfirmed() | DefaultCured() | CrossDefaultNoted() | ShortfallClaimed():
+            return _in_default(loan, event)
+        case AccelerationNotified() | LoanAccelerated():
             return _in_default(loan, event)
         case LoanRepaid():
             return _replace(loan, status=LoanStatus.REPAID)
@@ -198,13 +202,39 @@ def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
             assert_never(event)
 
 
-type _InDefault = LoanDefaulted | AccelerationNotified | LoanAccelerated | DefaultCured | CrossDefaultNoted | ShortfallClaimed
+def _covenant(covenant: CovenantStanding, event: RatioReported | BreachConfirmed | BreachLapsed) -> CovenantStanding:
+    match event:
+        case RatioReported() if event.for_on < covenant.reported_for:
+            return covenant  # told late: a later figure says how it stands
+        case RatioReported():
+            waits = covenant.breached and covenant.alone is not None
+            return _replace(
+                covenant,
+                breached=event.standing in ("breached", "waived"),
+                reported_for=event.for_on,
+                alone=alone(event.reported_by, event.lapses_at) or covenant.alone,
+                lapsed_to=covenant.lapsed_to if waits else covenant.reported_for,
+            )
+        case BreachConfirmed():
+            return _replace(covenant, alone=None)
+        case BreachLapsed():
+            return _replace(covenant, breached=False, reported_for=covenant.lapsed_to)
+        case _:
+            assert_never(event)
+
+
+type _InDefault = (
+    LoanDefaulted | DefaultConfirmed | AccelerationNotified | LoanAccelerated | DefaultCured | CrossDefaultNoted | ShortfallClaimed
+)
 
 
 def _in_default(loan: Loan, event: _InDefault) -> Loan:
     match event:
         case LoanDefaulted():
-            return _replace(loan, status=LoanStatus.DEFAULTED, default_cause=event.cause)
+            declared = alone(event.declared_by, event.lapses_at)
+            return _replace(loan, status=LoanStatus.DEFAULTED, default_cause=event.cause, declared=declared)
+        case DefaultConfirmed():
+            return _replace(loan, declared=None)
         case AccelerationNotified():
             return _replace(loan, falls_due_on=event.falls_due_on)
         case LoanAccelerated():
@@ -231,11 +261,19 @@ def timers(event: LoanEvent | AuthorityCited) -> Sequence[Timer | CancelTimer]:
         case LoanCommitted():
             return [*_fee(event.next_billing), *_availability(event.sunset_on, event.available_until), *_subsequents(event.subsequents)]
         case LoanClosed():
-            return [CancelTimer(name) for name in ("period", "arrears", "sunset", "availability", "acceleration")]
+            return [CancelTimer(name) for name in ("period", "arrears", "sunset", "availability", "acceleration", "default")]
         case AccelerationNotified():
             return [Timer("acceleration", event.falls_due_on, FallDue(on=event.falls_due_on))]
+        case LoanDefaulted(lapses_at=datetime() as at):
+            return [Timer.at_instant("default", at, LapseDefault(lapses_at=at, on=at.date()))]
+        case DefaultConfirmed():
+            return [CancelTimer("default")]
         case DefaultCured():
-            return [CancelTimer("acceleration")]
+            return [CancelTimer("acceleration"), CancelTimer("default")]
+        case RatioReported(lapses_at=datetime() as at):
+            return [Timer.at_instant(f"breach/{event.kind}", at, LapseBreach(kind=event.kind, lapses_at=at, on=at.date()))]
+        case BreachConfirmed() | RatioReported(standing="cured"):
+            return [CancelTimer(f"breach/{event.kind}")]
     after: Figures | None = getattr(event, "after", None)
     return () if after is None else _due(after)
 

@@ -1,10 +1,12 @@
-"""A loan in default: declared, cured or not, all of it due on a day, and what is left to claim once its security is realised.
+"""A loan in default: declared, confirmed, cured or not, all of it due on a day, and what is left to claim once its security is realised.
+
+One person declares it, at once, and it lapses unless another confirms it; nothing that cannot be taken back follows before.
 
 Paying what is due cures a default that was declared for want of it, and a covenant that is kept again, or waived, one that was declared for
 its breach; any other is taken back by an act that another person signs (`Reinstate`). Once all has fallen due, only that act leads back.
 """
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 
@@ -26,6 +28,7 @@ from services.loans.domain.loan.state import (
     LoanStatus,
     Reason,
     broken_covenants,
+    fault_of_unconfirmed,
     fault_of_unreconciled,
     not_found,
     wrong_status,
@@ -35,6 +38,7 @@ from services.loans.events.defaults import (
     AccelerationNotified,
     CrossDefaultNoted,
     DefaultCause,
+    DefaultConfirmed,
     DefaultCured,
     LoanAccelerated,
     LoanDefaulted,
@@ -44,6 +48,7 @@ from services.loans.events.loan import AdvanceWithdrawn, CommitmentCancelled, Fi
 from services.loans.events.terms import Accelerate, Amendment, EndEnforcement, Refund, Reinstate, WaiveCovenant
 from shared.journal.decider import Refused
 from shared.journal.texts import TypedText
+from shared.terms.protecting import ByOne, renewed
 
 _replace = msgspec.structs.replace
 
@@ -54,6 +59,23 @@ class DeclareDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: TypedText
     on: date
     cause: DefaultCause = "other"
+    by: ByOne | None = None  # None: it does not lapse
+
+
+class ConfirmDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By a second person. `unconfirmed`: those of the borrower's other loans whose defaults are one person's word, as looked up."""
+
+    by: str
+    accounts: frozenset[str]
+    on: date
+    unconfirmed: frozenset[LoanId] = frozenset()
+
+
+class LapseDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer: nobody has confirmed in time what was to lapse then. Total."""
+
+    lapses_at: datetime
+    on: date
 
 
 class FallDue(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -70,13 +92,17 @@ class NoteCrossDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
-type DefaultCommand = DeclareDefault | FallDue | NoteCrossDefault
+type DefaultCommand = DeclareDefault | ConfirmDefault | LapseDefault | FallDue | NoteCrossDefault
 
 
 def decide_default(command: DefaultCommand, loan: Loan) -> Decided:
     match command:
         case DeclareDefault():
             return _declare(command, loan)
+        case ConfirmDefault():
+            return _confirm(command, loan)
+        case LapseDefault():
+            return _lapse(command, loan)
         case FallDue():
             return _fall_due(loan, command.on)
         case NoteCrossDefault():
@@ -90,7 +116,50 @@ def _declare(command: DeclareDefault, loan: Loan) -> Decided:
         return wrong_status(loan, "committed")
     if (groundless := _groundless(command, loan)) is not None:
         return groundless
-    return [LoanDefaulted(loan=loan.id, on=command.on, reason=command.reason, cause=command.cause, facility=loan.terms.facility)]
+    by = command.by
+    if by is not None and (again := renewed(loan.declared, by.accounts, by.at)) is not None:
+        return Refused(Reason.DEFAULT_RENEWED, again[0], accepted=again[1])
+    return [
+        LoanDefaulted(
+            loan=loan.id,
+            on=command.on,
+            reason=command.reason,
+            cause=command.cause,
+            facility=loan.terms.facility,
+            declared_by=None if by is None else by.by,
+            lapses_at=None if by is None else by.lapses_at,
+        )
+    ]
+
+
+def _confirm(command: ConfirmDefault, loan: Loan) -> Decided:
+    if loan.id is None:
+        return not_found()
+    if loan.status is not LoanStatus.DEFAULTED:
+        return wrong_status(loan, "in default")
+    if loan.declared is None:
+        return Refused(Reason.DEFAULT_STANDS, "it is confirmed, or was never one person's word")
+    if loan.declared.by in command.accounts:
+        return Refused(Reason.DEFAULT_OWN, "the same person has declared it", accepted="a second person")
+    if loan.default_cause == "covenant" and not broken_covenants(loan, command.on, confirmed=True):
+        accepted = "the same once another person has confirmed the breach"
+        return Refused(Reason.BREACH_UNCONFIRMED, "it is for a breach that is one person's word", accepted=accepted)
+    if loan.default_cause == "cross_default" and loan.cross_defaults <= command.unconfirmed:
+        accepted = "the same once another person has confirmed that loan's default"
+        return Refused(Reason.DEFAULT_UNCONFIRMED, "that of the borrower's other loan is one person's word", accepted=accepted)
+    return [DefaultConfirmed(loan=loan.id, confirmed_by=command.by)]
+
+
+def _lapse(command: LapseDefault, loan: Loan) -> list[LoanEvent]:
+    """As if it had not been: all that follows from it waits for its confirmation."""
+    if loan.status is not LoanStatus.DEFAULTED or loan.declared is None or loan.declared.lapses_at != command.lapses_at:
+        return []
+    assert loan.id is not None
+    assert loan.terms is not None
+    assert loan.account is not None
+    figures = figures_on(loan.account, max(loan.booked_through, command.on))
+    lapsed = DefaultCured(loan=loan.id, on=command.on, how="lapsed", facility=loan.terms.facility)
+    return [lapsed, *consequences(_replace(loan, status=LoanStatus.COMMITTED), figures)]
 
 
 def _notice_fault(content: Accelerate, loan: Loan, on: date) -> Refused[Reason] | None:
@@ -98,6 +167,8 @@ def _notice_fault(content: Accelerate, loan: Loan, on: date) -> Refused[Reason] 
     assert loan.terms is not None
     if loan.status is not LoanStatus.DEFAULTED or loan.falls_due_on is not None:
         return wrong_status(loan, "in default, and that notice is not given of yet")
+    if (unconfirmed := fault_of_unconfirmed(loan)) is not None:
+        return unconfirmed
     if (notice := loan.terms.acceleration_notice_days) is None:
         return Refused(Reason.NOT_ACCELERABLE, "the terms name no acceleration_notice_days", "/content/type", "another act")
     if content.on < (first := on + timedelta(days=notice)):

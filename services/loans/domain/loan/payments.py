@@ -9,7 +9,7 @@ from typing import assert_never
 import msgspec
 
 from services.loans.domain.loan.books import NO_CHANGE, NO_FIGURES, arrears, consequences, cured, day_fault, entered, owed_again, too_much
-from services.loans.domain.loan.state import IN_DEFAULT, OPEN, Decided, Loan, Reason, not_found, wrong_status
+from services.loans.domain.loan.state import IN_DEFAULT, OPEN, Decided, Loan, Reason, fault_of_unconfirmed, not_found, wrong_status
 from services.loans.domain.standing.standing import figures_on
 from services.loans.events.loan import (
     DeliveryCredited,
@@ -189,6 +189,8 @@ def _recover(command: RecordRecovery, loan: Loan) -> Decided:
     assert loan.account is not None
     if loan.status not in IN_DEFAULT:
         return wrong_status(loan, "in default")
+    if (unconfirmed := fault_of_unconfirmed(loan)) is not None:
+        return unconfirmed
     if (fault := _payment_fault(loan, command.reference, command.amount_minor, command.received_on, command.on)) is not None:
         return fault
     if (late := undated(command.received_on, command.reported_on or command.on, command.dated_because)) is not None:

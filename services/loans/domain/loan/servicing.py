@@ -1,4 +1,4 @@
-"""Servicing a loan: what is billed, reset and reported, how it is graded, and how it ends. What is paid is in `loan_payments.py`."""
+"""Servicing a loan: what is billed and reset, how it is graded, and how it ends. What is paid is in `loan_payments.py`."""
 
 from datetime import date
 from fractions import Fraction
@@ -12,7 +12,6 @@ from services.loans.domain.loan.books import (
     NO_FIGURES,
     arrears,
     consequences,
-    cured,
     enter,
     entered,
     owed_again,
@@ -26,7 +25,6 @@ from services.loans.domain.loan.state import (
     Decided,
     Loan,
     Reason,
-    broken_covenants,
     fault_of_unreconciled,
     followed_rate,
     keys_of,
@@ -44,11 +42,10 @@ from services.loans.events.loan import (
     LoanImported,
     PeriodClosed,
     RateReset,
-    RatioReported,
     Regraded,
 )
 from services.loans.events.rates import Publication, RateCode
-from services.loans.events.terms import CovenantKind, Grade, LoanTerms, Stage
+from services.loans.events.terms import Grade, LoanTerms, Stage
 from shared.journal.decider import Refused
 from shared.journal.texts import TypedText
 from shared.terms.dating import Dated, DatingReason, undated
@@ -110,14 +107,6 @@ class LookAtArrears(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
-class ReportRatio(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    kind: CovenantKind
-    ratio: str
-    for_on: date
-    source: TypedText
-    on: date
-
-
 class Regrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     grade: Grade
     stage: Stage
@@ -130,9 +119,7 @@ class CloseLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
-type ServicingCommand = (
-    ImportLoan | ResetRate | TakePublications | ChargeFee | ClosePeriod | LookAtArrears | ReportRatio | Regrade | CloseLoan
-)
+type ServicingCommand = ImportLoan | ResetRate | TakePublications | ChargeFee | ClosePeriod | LookAtArrears | Regrade | CloseLoan
 
 
 def decide_servicing(command: ServicingCommand, loan: Loan) -> Decided:
@@ -152,8 +139,6 @@ def decide_servicing(command: ServicingCommand, loan: Loan) -> Decided:
             return _reset_rate(command, loan)
         case ChargeFee():
             return _charge_fee(command, loan)
-        case ReportRatio():
-            return _report(command, loan)
         case Regrade():
             if not command.provision_minor >= 0:
                 return Refused(Reason.AMOUNT_INVALID, "a provision is zero or more", "/provision_minor", "0 or more")
@@ -306,33 +291,6 @@ def _look(command: ClosePeriod | LookAtArrears, loan: Loan) -> list[LoanEvent]:
     closed = PeriodClosed(loan=loan.id, due=command.on, currency=loan.terms.currency, change=NO_CHANGE, after=NO_FIGURES)
     closed = entered(loan, closed, command.on)
     return [closed, *consequences(loan, closed.after)]
-
-
-def _report(command: ReportRatio, loan: Loan) -> Decided:
-    """A breach stays one until a figure for as late a day keeps the covenant and cures it; a waiver suspends it until its last day."""
-    assert loan.id is not None
-    covenant = loan.covenants.get(command.kind)
-    if covenant is None:
-        return Refused(
-            Reason.COVENANT_NOT_FOUND, f"the loan has no covenant {command.kind}", "/kind", ", ".join(sorted(loan.covenants)) or None
-        )
-    if command.for_on > command.on:
-        return Refused(Reason.DATE_IN_FUTURE, f"{command.for_on} has not come yet", "/for_on", f"{command.on} or earlier")
-    kept = Fraction(command.ratio) >= Fraction(covenant.minimum)
-    waived = covenant.waived_until is not None and command.for_on <= covenant.waived_until
-    reported = RatioReported(
-        loan=loan.id,
-        kind=command.kind,
-        ratio=command.ratio,
-        minimum=covenant.minimum,
-        for_on=command.for_on,
-        source=command.source,
-        standing=("cured" if covenant.breached and command.for_on >= covenant.reported_for else "kept")
-        if kept
-        else ("waived" if waived else "breached"),
-    )
-    others = [kind for kind in broken_covenants(loan, command.on) if kind != command.kind]
-    return [reported, *([] if others or not kept else cured(loan, "covenant", "covenant_kept", command.on))]
 
 
 def _close(command: CloseLoan, loan: Loan) -> Decided:

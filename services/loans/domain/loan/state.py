@@ -38,6 +38,7 @@ from shared.terms.authority import Fault
 from shared.terms.conditions import Evidence, evaluate, passes, waive
 from shared.terms.countersigning import ProposedCommand
 from shared.terms.dating import DatingReason
+from shared.terms.protecting import Word
 
 
 class LoanStatus(StrEnum):
@@ -92,6 +93,15 @@ class Reason(Reasons):
     STILL_OWED = "loan_still_owed", 409, "The loan is not at its end"
     OWES_BORROWER = "loan_owes_borrower", 409, "Something is owed to the borrower"
     CREDIT_BEYOND = "refund_beyond_credit", 409, "Not so much is owed to the borrower"
+    DEFAULT_RENEWED = "default_renewed_by_same_person", 403, "Nobody renews a default that they declared"
+    DEFAULT_OWN = "default_confirmed_by_same_person", 403, "A second person confirms a default"
+    DEFAULT_STANDS = "default_stands_already", 409, "The default needs nobody's confirmation"
+    DEFAULT_UNCONFIRMED = "default_unconfirmed", 409, "The default is one person's word"
+    BREACH_RENEWED = "breach_renewed_by_same_person", 403, "Nobody renews a breach that they reported"
+    BREACH_OWN = "breach_confirmed_by_same_person", 403, "A second person confirms that a covenant is breached"
+    BREACH_STANDS = "breach_stands_already", 409, "The breach needs nobody's confirmation"
+    BREACH_NOT_FOUND = "breach_not_found", 404, "The covenant is not breached"
+    BREACH_UNCONFIRMED = "breach_unconfirmed", 409, "The breach is one person's word"
     NO_GROUNDS = "default_without_grounds", 409, "Nothing is known that would be such a default"
     NOT_ACCELERABLE = "acceleration_not_agreed", 409, "By its terms the loan never falls due at once"
     NOTICE_TOO_SHORT = "acceleration_notice_too_short", 422, "The notice is shorter than the terms give"
@@ -124,12 +134,15 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
 
 
 class CovenantStanding(msgspec.Struct, frozen=True):
-    """`breached`: by the figure for the last day that was reported for, whether it is waived or not."""
+    """`breached`: by the figure for the last day that was reported for, whether it is waived or not. `alone`: whose word the last breach
+    is, or was; `lapsed_to`: the last day that was reported for before it."""
 
     minimum: str
     breached: bool = False
     reported_for: date = date.min
     waived_until: date | None = None
+    alone: Word | None = None
+    lapsed_to: date = date.min
 
 
 class Loan(msgspec.Struct, frozen=True):
@@ -156,6 +169,7 @@ class Loan(msgspec.Struct, frozen=True):
     imported: LoanImported | None = None  # and not committed yet
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
     default_cause: DefaultCause | None = None
+    declared: Word | None = None  # whose word the last default is, or was
     falls_due_on: date | None = None  # all of it, by notice of a default
     accelerated: str | None = None  # the dated fact by which it did
     cross_defaults: frozenset[LoanId] = frozenset()  # the borrower's other loans that are in default
@@ -204,12 +218,22 @@ def fault_of_unreconciled(loan: Loan) -> Refused[Reason] | None:
     return Refused(Reason.UNRECONCILED, detail, accepted="the loan once another person has reconciled each with the bank's statement")
 
 
-def broken_covenants(loan: Loan, on: date) -> list[CovenantKind]:
-    """Those that are breached, and not waived through that day."""
+def fault_of_unconfirmed(loan: Loan) -> Refused[Reason] | None:
+    """What cannot be taken back waits until a default is more than one person's word."""
+    if loan.status is not LoanStatus.DEFAULTED or loan.declared is None:
+        return None
+    detail = f"{loan.declared.by} has declared it, until {loan.declared.lapses_at:%Y-%m-%d %H:%M} UTC"
+    return Refused(Reason.DEFAULT_UNCONFIRMED, detail, accepted="the same once another person has confirmed the default")
+
+
+def broken_covenants(loan: Loan, on: date, *, confirmed: bool = False) -> list[CovenantKind]:
+    """Those that are breached, and not waived through that day. `confirmed`: by more than one person's word."""
     return sorted(
         kind
         for kind, covenant in loan.covenants.items()
-        if covenant.breached and (covenant.waived_until is None or covenant.waived_until < on)
+        if covenant.breached
+        and (covenant.waived_until is None or covenant.waived_until < on)
+        and not (confirmed and covenant.alone is not None)
     )
 
 

@@ -6,28 +6,34 @@ at the borrower's cost after a default.
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import assert_never
 
+from services.loans.domain.material.defaults import (
+    ConfirmMaterialDefault,
+    DeclareMaterialDefault,
+    LapseMaterialDefault,
+    RecordReplacement,
+    confirm_default,
+    declare_default,
+    lapse_default,
+    replace_material,
+)
 from services.loans.domain.material.held import (
     CheckCall,
     CheckDue,
-    DeclareMaterialDefault,
     EndDrawing,
     MarkSecurity,
     RecordLent,
-    RecordReplacement,
     RecordTakenBack,
     SettleInCash,
     TopUpSecurity,
     check_call,
     check_due,
-    declare_default,
     end_drawing,
     mark_security,
     record_lent,
     record_taken_back,
-    replace_material,
     settle_in_cash,
     top_up,
 )
@@ -68,6 +74,9 @@ from services.loans.events.material import (
     ClosingCause,
     DeferralApproved,
     MaterialCashSettled,
+    MaterialDefaultConfirmed,
+    MaterialDefaultCured,
+    MaterialDefaulted,
     MaterialEvent,
     MaterialLoanClosed,
     MaterialLoanCommitted,
@@ -100,6 +109,8 @@ type Command = (
     | TopUpSecurity
     | SettleInCash
     | DeclareMaterialDefault
+    | ConfirmMaterialDefault
+    | LapseMaterialDefault
     | RecordReplacement
 )
 
@@ -155,6 +166,10 @@ def _decide(command: Command, loan: MaterialLoan) -> Sequence[MaterialEvent | Au
             return settle_in_cash(command, loan)
         case DeclareMaterialDefault():
             return declare_default(command, loan)
+        case ConfirmMaterialDefault():
+            return confirm_default(command, loan)
+        case LapseMaterialDefault():
+            return lapse_default(command, loan)
         case RecordReplacement():
             return replace_material(command, loan)
         case _:
@@ -200,8 +215,12 @@ def timers(event: MaterialEvent | AuthorityCited) -> Sequence[Timer | CancelTime
             return [Timer("call", late, CheckCall(on=late))]
         case SecurityMarked() | SecurityToppedUp(call_minor=0):
             return [CancelTimer("call")]
+        case MaterialDefaulted(lapses_at=datetime() as at):
+            return [Timer.at_instant("default", at, LapseMaterialDefault(lapses_at=at))]
+        case MaterialDefaulted() | MaterialDefaultConfirmed() | MaterialDefaultCured():
+            return [CancelTimer("default")]
         case MaterialLoanClosed():
-            return [CancelTimer("due"), CancelTimer("call")]
+            return [CancelTimer("due"), CancelTimer("call"), CancelTimer("default")]
         case _:
             return ()
 

@@ -1,4 +1,4 @@
-"""What a partner holds of a material loan: drawn and, in the end, due; its security; and what is done where nothing comes back in kind."""
+"""What a partner holds of a material loan: drawn and, in the end, due; its security; and money in place of it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -7,8 +7,7 @@ from math import ceil, floor
 
 import msgspec
 
-from services.loans.domain.material.owed import discharge, owed
-from services.loans.domain.material.state import MaterialLoan, Reason, agreed, owed_on
+from services.loans.domain.material.state import MaterialLoan, Reason, agreed, as_named, owed_on
 from services.loans.domain.material.terms import exact, not_lent, withdrawn
 from services.loans.domain.plausible import too_far
 from services.loans.domain.standing.instalments import round_half_even
@@ -21,7 +20,6 @@ from services.loans.events.material import (
     MaterialEvent,
     MaterialLent,
     MaterialOverdue,
-    MaterialReplaced,
     MaterialTakenBack,
     SecurityMarked,
     SecurityToppedUp,
@@ -81,6 +79,8 @@ class MarkSecurity(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class TopUpSecurity(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`reference`: the bank's, or the custodian's; each counts once."""
+
     amount_minor: int
     reference: str
 
@@ -91,20 +91,6 @@ class SettleInCash(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     price_minor: str
     source: str
     reference: str
-    on: date
-
-
-class DeclareMaterialDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    reason: TypedText
-    on: date
-
-
-class RecordReplacement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The Reserve has bought `bought_g` contained grams of what was not returned."""
-
-    bought_g: int
-    cost_minor: int
-    source: TypedText
     on: date
 
 
@@ -229,7 +215,8 @@ def _call_due_on(loan: MaterialLoan, on: date) -> date | None:
 
 def check_call(command: CheckCall, loan: MaterialLoan) -> Sequence[MaterialEvent]:
     due_on = loan.call_due_on
-    if loan.id is None or due_on is None or command.on <= due_on or loan.defaulted or not loan.out_g:
+    stands = loan.defaulted and loan.declared is None  # what one person has declared may lapse
+    if loan.id is None or due_on is None or command.on <= due_on or stands or not loan.out_g:
         return []
     return [
         MaterialDefaulted(
@@ -251,6 +238,8 @@ def top_up(command: TopUpSecurity, loan: MaterialLoan) -> Sequence[MaterialEvent
     value_minor = loan.security_minor + command.amount_minor
     if command.amount_minor < 1 or value_minor > MAX_INTEGER:
         return Refused(Reason.QUANTITY_INVALID, "a top-up is of at least one minor unit", "/amount_minor")
+    if as_named(command.reference) in loan.topped_up:
+        return Refused(Reason.REFERENCE_USED, f"{command.reference} is counted already", "/reference", "each reference once")
     more_minor = _counted(loan, value_minor) - _counted(loan, loan.security_minor)
     topped_up = SecurityToppedUp(
         loan=loan.id,
@@ -277,7 +266,7 @@ def settle_in_cash(command: SettleInCash, loan: MaterialLoan) -> Sequence[Materi
     if loan.returns:
         return Refused(Reason.RETURNS_PENDING, "returns wait to be settled", accepted="the same once they are credited or rejected")
     terms = agreed(loan)
-    if _as_named(command.source) != _as_named(terms.cash_basis):
+    if as_named(command.source) != as_named(terms.cash_basis):
         named = f"the terms settle by {terms.cash_basis}, not by {command.source}"
         return Refused(Reason.CASH_BASIS, named, "/source", terms.cash_basis)
     if isinstance(price := _price(command.price_minor, loan), Refused):
@@ -304,73 +293,16 @@ def settle_in_cash(command: SettleInCash, loan: MaterialLoan) -> Sequence[Materi
     ]
 
 
-def declare_default(command: DeclareMaterialDefault, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refused[Reason]:
-    if (fault := not_lent(loan)) is not None:
-        return fault
-    assert loan.id is not None
-    if loan.due_on is None or command.on <= loan.due_on:
-        return Refused(Reason.NOT_OVERDUE, f"it is due on {loan.due_on}", accepted="a default after that day")
-    if loan.defaulted:
-        return Refused(Reason.NOT_OVERDUE, "it is in default already")
-    owed_g = owed_on(loan, command.on).total_g
-    element = agreed(loan).element
-    return [MaterialDefaulted(loan=loan.id, partner=loan.partner, element=element, owed_g=owed_g, on=command.on, reason=command.reason)]
-
-
-def replace_material(command: RecordReplacement, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refused[Reason]:
-    if (fault := not_lent(loan)) is not None:
-        return fault
-    assert loan.id is not None
-    if not loan.defaulted:
-        return Refused(Reason.NOT_DEFAULTED, "it is not in default", accepted="a default first")
-    terms = agreed(loan)
-    due_g = owed_on(loan, command.on).total_g
-    if not 1 <= command.bought_g <= due_g:
-        return Refused(Reason.QUANTITY_INVALID, f"{due_g} g are owed", "/bought_g", f"1 to {due_g}")
-    if not 0 <= command.cost_minor <= MAX_INTEGER:
-        return Refused(Reason.QUANTITY_INVALID, "a cost is zero or more", "/cost_minor")
-    if (accepted := too_far(Fraction(command.cost_minor), loan.price_minor, command.bought_g)) is not None:
-        return _implausible(loan, "/cost_minor", accepted)
-    paid = discharge(loan.tranches, terms.premium, loan.further, command.on, command.bought_g)
-    if paid.excess_g:
-        out_g = command.bought_g - paid.excess_g
-        return Refused(Reason.QUANTITY_INVALID, f"{out_g} g of it were out on {command.on}", "/bought_g", f"what was out on {command.on}")
-    from_security_minor = min(command.cost_minor, loan.security_minor)
-    return [
-        MaterialReplaced(
-            loan=loan.id,
-            partner=loan.partner,
-            facility=terms.facility,
-            currency=terms.currency,
-            element=terms.element,
-            bought_g=command.bought_g,
-            principal_g=paid.principal_g,
-            premium_g=paid.premium_g,
-            cost_minor=command.cost_minor,
-            from_security_minor=from_security_minor,
-            shortfall_minor=command.cost_minor - from_security_minor,
-            source=command.source,
-            owed_g=owed(paid.tranches, terms.premium, loan.further, command.on).total_g,
-            change=ContainedChange(lent_g=-paid.principal_g, premium_g=-paid.premium_g, replaced_g=paid.principal_g + paid.premium_g),
-        )
-    ]
-
-
 def _price(text: str, loan: MaterialLoan) -> Fraction | Refused[Reason]:
     price = exact(text)
     if price is None or price <= 0:
         return _price_invalid(f"{text!r} is no price")
-    return price if (accepted := too_far(price, loan.price_minor)) is None else _implausible(loan, "/price_minor", accepted)
+    return price if (accepted := too_far(price, loan.price_minor)) is None else implausible(loan, "/price_minor", accepted)
 
 
-def _implausible(loan: MaterialLoan, field: str, accepted: str) -> Refused[Reason]:
+def implausible(loan: MaterialLoan, field: str, accepted: str) -> Refused[Reason]:
     detail = f"a contained gram was marked at {loan.price_minor} last"
     return Refused(Reason.PRICE_IMPLAUSIBLE, detail, field, f"{accepted}; one that has moved further is marked in steps")
-
-
-def _as_named(price: str) -> str:
-    """The name of a published price, however it is spaced or capitalised."""
-    return " ".join(price.split()).casefold()
 
 
 def _price_invalid(detail: str) -> Refused[Reason]:

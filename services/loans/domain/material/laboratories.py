@@ -5,16 +5,25 @@ proposed, and once more when it is signed.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import assert_never
 
 import immutables
 import msgspec
 
+from services.loans.domain import register
+from services.loans.domain.register import ConfirmEnd, End, Ending, EndingReason, LapseEnd, Register
 from services.loans.events.authority import AuthorityCited
-from services.loans.events.laboratory import LaboratoryCode, LaboratoryEnded, LaboratoryEvent, LaboratoryRegistered, Owner
-from shared.journal.decider import Decider, Reasons, Refused
-from shared.journal.texts import TypedText
+from services.loans.events.laboratory import (
+    LaboratoryCode,
+    LaboratoryEndConfirmed,
+    LaboratoryEnded,
+    LaboratoryEndLapsed,
+    LaboratoryEvent,
+    LaboratoryRegistered,
+    Owner,
+)
+from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.terms.countersigning import ProposedCommand
 
 RESERVE = Owner("reserve")
@@ -41,12 +50,19 @@ class RegisterLaboratory(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
-class EndLaboratory(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    by: str
-    reason: TypedText
+class EndLaboratory(End, frozen=True, kw_only=True, tag=True):
+    """No assay that is signed from now on may name it."""
 
 
-type Command = RegisterLaboratory | EndLaboratory
+class ConfirmLaboratoryEnd(ConfirmEnd, frozen=True, kw_only=True, tag=True):
+    pass
+
+
+class LapseLaboratoryEnd(LapseEnd, frozen=True, kw_only=True, tag=True):
+    pass
+
+
+type Command = RegisterLaboratory | EndLaboratory | ConfirmLaboratoryEnd | LapseLaboratoryEnd
 
 
 class Reason(Reasons):
@@ -63,20 +79,17 @@ class Laboratory(msgspec.Struct, frozen=True):
     name: str = ""
     owner: Owner = INDEPENDENT
     accredited_until: date = date.min
-    ended: bool = False
+    ending: Ending = Ending()
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
 
 
-def decide(command: Command, laboratory: Laboratory) -> Sequence[LaboratoryEvent] | Refused[Reason]:
+def decide(command: Command, laboratory: Laboratory) -> Sequence[LaboratoryEvent] | Refused[Reason] | Refused[EndingReason]:
     match command:
         case RegisterLaboratory():
             return _register(command, laboratory)
-        case EndLaboratory():
-            if laboratory.id is None:
-                return Refused(Reason.NOT_FOUND, "there is no such laboratory", "path:laboratory")
-            if laboratory.ended:
-                return Refused(Reason.ENDED, f"{laboratory.id} is registered no longer", "path:laboratory", "one that is in force")
-            return [LaboratoryEnded(laboratory=laboratory.id, by=command.by, reason=command.reason)]
+        case EndLaboratory() | ConfirmLaboratoryEnd() | LapseLaboratoryEnd():
+            ending = None if laboratory.id is None else laboratory.ending
+            return _REGISTER.decide(command, ending, f"laboratory {laboratory.id or ''}".strip(), laboratory=laboratory.id)
         case _:
             assert_never(command)
 
@@ -86,7 +99,7 @@ def _register(command: RegisterLaboratory, laboratory: Laboratory) -> Sequence[L
         detail = f"it was accredited until {command.accredited_until}"
         return Refused(Reason.ACCREDITATION_OVER, detail, "/accredited_until", f"{command.on} or later")
     said = (command.laboratory, command.name, command.owner, command.accredited_until)
-    if said == (laboratory.id, laboratory.name, laboratory.owner, laboratory.accredited_until) and not laboratory.ended:
+    if said == (laboratory.id, laboratory.name, laboratory.owner, laboratory.accredited_until) and not laboratory.ending.ended:
         return Refused(Reason.REGISTERED_ALREADY, f"{laboratory.id} is registered so already", "/laboratory", "something that changes")
     return [
         LaboratoryRegistered(
@@ -104,14 +117,40 @@ def evolve(laboratory: Laboratory, event: LaboratoryEvent | AuthorityCited) -> L
                 name=event.name,
                 owner=event.owner,
                 accredited_until=event.accredited_until,
-                ended=False,
+                ending=register.lapsed(laboratory.ending),
             )
         case LaboratoryEnded():
-            return msgspec.structs.replace(laboratory, ended=True)
+            return msgspec.structs.replace(laboratory, ending=register.ended(event.by, event.lapses_at))
+        case LaboratoryEndConfirmed():
+            return msgspec.structs.replace(laboratory, ending=register.confirmed(laboratory.ending))
+        case LaboratoryEndLapsed():
+            return msgspec.structs.replace(laboratory, ending=register.lapsed(laboratory.ending))
         case AuthorityCited():
             return laboratory
         case _:
             assert_never(event)
 
 
-DECIDER = Decider(kind="laboratory", initial=Laboratory(), commands=Command, decide=decide, evolve=evolve)
+def timers(event: LaboratoryEvent | AuthorityCited) -> Sequence[Timer | CancelTimer]:
+    match event:
+        case LaboratoryEnded(lapses_at=datetime() as at):
+            return [Timer.at_instant("ended", at, LapseLaboratoryEnd(lapses_at=at))]
+        case LaboratoryEndConfirmed() | LaboratoryRegistered():
+            return [CancelTimer("ended")]
+        case _:
+            return ()
+
+
+def _ended(command: EndLaboratory, *, laboratory: LaboratoryCode) -> LaboratoryEnded:
+    return LaboratoryEnded(laboratory=laboratory, by=command.by.by, reason=command.reason, lapses_at=command.by.lapses_at)
+
+
+_REGISTER = Register(
+    not_found=Reason.NOT_FOUND,
+    ended_already=Reason.ENDED,
+    field="path:laboratory",
+    ended=_ended,
+    confirmed=LaboratoryEndConfirmed,
+    lapsed=LaboratoryEndLapsed,
+)
+DECIDER = Decider(kind="laboratory", initial=Laboratory(), commands=Command, decide=decide, evolve=evolve, timers=timers)

@@ -20,6 +20,7 @@ from services.loans.events.material import (
     MaterialCashSettled,
     MaterialCommitmentRefused,
     MaterialDefaultCause,
+    MaterialDefaultConfirmed,
     MaterialDefaultCured,
     MaterialDefaulted,
     MaterialEvent,
@@ -49,6 +50,7 @@ from services.loans.events.material import (
 from shared.journal.decider import Reasons
 from shared.terms.acting import Proposal
 from shared.terms.countersigning import ProposedCommand
+from shared.terms.protecting import Word, alone
 
 type MaterialStatus = Literal["offered", "proposed", "approved", "committed", "lent", "closed", "withdrawn"]
 
@@ -92,6 +94,11 @@ class Reason(Reasons):
     CASH_BASIS = "cash_basis_of_the_terms", 409, "The terms name the price that settles"
     NOT_OVERDUE = "material_loan_not_overdue", 409, "The material loan is not overdue"
     NOT_DEFAULTED = "material_loan_not_defaulted", 409, "The material loan is not in default"
+    DEFAULT_RENEWED = "default_renewed_by_same_person", 403, "Nobody renews a default that they declared"
+    DEFAULT_OWN = "default_confirmed_by_same_person", 403, "A second person confirms a default"
+    DEFAULT_STANDS = "default_stands_already", 409, "The default needs nobody's confirmation"
+    DEFAULT_UNCONFIRMED = "default_unconfirmed", 409, "The default is one person's word"
+    REFERENCE_USED = "top_up_reference_used", 409, "The reference is of another top-up"
 
 
 class ProposedTerms(Proposal, frozen=True, kw_only=True):
@@ -142,7 +149,9 @@ class MaterialLoan(msgspec.Struct, frozen=True, kw_only=True):
     overdue: bool = False
     defaulted: bool = False
     default_cause: MaterialDefaultCause | None = None
+    declared: Word | None = None  # whose word the last default is, or was
     security_minor: int = 0
+    topped_up: frozenset[str] = frozenset()  # references of what was added to it
     call_minor: int = 0  # open, of the last mark
     price_minor: str | None = None  # of a contained gram, by the last mark
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
@@ -161,6 +170,11 @@ class MaterialLoan(msgspec.Struct, frozen=True, kw_only=True):
 def agreed(loan: MaterialLoan) -> MaterialTerms:
     assert loan.terms is not None, "only a loan with approved terms gets here"
     return loan.terms
+
+
+def as_named(text: str) -> str:
+    """A name, or a reference, however it is spaced or capitalised."""
+    return " ".join(text.split()).casefold()
 
 
 def owed_on(loan: MaterialLoan, on: date) -> Owed:
@@ -221,17 +235,10 @@ def evolve(loan: MaterialLoan, event: MaterialEvent | AuthorityCited) -> Materia
             return _returned(loan, event)
         case MaterialOverdue():
             return replace(loan, overdue=True)
-        case SecurityMarked():
-            return replace(loan, call_minor=event.call_minor, call_due_on=event.call_due_on, price_minor=event.price_minor)
-        case SecurityToppedUp():
-            call_due_on = loan.call_due_on if event.call_minor else None
-            return replace(loan, security_minor=event.value_minor, call_minor=event.call_minor, call_due_on=call_due_on)
+        case SecurityMarked() | SecurityToppedUp() | MaterialDefaulted() | MaterialDefaultConfirmed() | MaterialDefaultCured():
+            return _secured(loan, event)
         case MaterialCashSettled():
             return replace(_changed(loan, event.change), tranches=())
-        case MaterialDefaulted():
-            return replace(loan, defaulted=True, default_cause=event.cause)
-        case MaterialDefaultCured():
-            return replace(loan, defaulted=False, default_cause=None)
         case MaterialReplaced():
             paid = _changed(_paid(loan, event.principal_g), event.change)
             headroom_g = max(0, loan.headroom_g - event.principal_g)
@@ -255,6 +262,31 @@ def _drawn(loan: MaterialLoan, event: MaterialLent | MaterialTakenBack | Drawing
             return _changed(replace(loan, lent_g=loan.lent_g.delete(event.draw), tranches=tranches, headroom_g=headroom_g), event.change)
         case DrawingEnded():
             return replace(loan, undrawn_g=0, headroom_g=loan.headroom_g - event.freed_g)
+        case _:
+            assert_never(event)
+
+
+type _Securing = SecurityMarked | SecurityToppedUp | MaterialDefaulted | MaterialDefaultConfirmed | MaterialDefaultCured
+
+
+def _secured(loan: MaterialLoan, event: _Securing) -> MaterialLoan:
+    match event:
+        case SecurityMarked():
+            return replace(loan, call_minor=event.call_minor, call_due_on=event.call_due_on, price_minor=event.price_minor)
+        case SecurityToppedUp():
+            return replace(
+                loan,
+                security_minor=event.value_minor,
+                topped_up=loan.topped_up | {as_named(event.reference)},
+                call_minor=event.call_minor,
+                call_due_on=loan.call_due_on if event.call_minor else None,
+            )
+        case MaterialDefaulted():
+            return replace(loan, defaulted=True, default_cause=event.cause, declared=alone(event.declared_by, event.lapses_at))
+        case MaterialDefaultConfirmed():
+            return replace(loan, declared=None)
+        case MaterialDefaultCured():
+            return replace(loan, defaulted=False, default_cause=None)
         case _:
             assert_never(event)
 

@@ -4,16 +4,18 @@ Two people register one, and neither of them pays anything on it. It is never ch
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import assert_never
 
 import immutables
 import msgspec
 
+from services.loans.domain import register
+from services.loans.domain.register import ConfirmEnd, End, Ending, EndingReason, LapseEnd, Register
 from services.loans.events.authority import AuthorityCited
-from services.loans.events.payees import PayeeEnded, PayeeEvent, PayeeId, PayeeRegistered
+from services.loans.events.payees import PayeeEndConfirmed, PayeeEnded, PayeeEndLapsed, PayeeEvent, PayeeId, PayeeRegistered
 from services.loans.events.terms import BorrowerCode
-from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.texts import TypedText
 from shared.terms.authority import Capacity
 from shared.terms.business_days import business_days_later
@@ -39,13 +41,19 @@ class RegisterPayee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     capacity: Capacity | None = None
 
 
-class EndPayee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class EndPayee(End, frozen=True, kw_only=True, tag=True):
     payee: PayeeId
-    reason: TypedText
-    on: date
 
 
-type Command = RegisterPayee | EndPayee
+class ConfirmPayeeEnd(ConfirmEnd, frozen=True, kw_only=True, tag=True):
+    payee: PayeeId
+
+
+class LapsePayeeEnd(LapseEnd, frozen=True, kw_only=True, tag=True):
+    payee: PayeeId
+
+
+type Command = RegisterPayee | EndPayee | ConfirmPayeeEnd | LapsePayeeEnd
 
 
 class Reason(Reasons):
@@ -65,6 +73,7 @@ class Payee(msgspec.Struct, frozen=True, kw_only=True):
     registered_by: frozenset[str]
     pays_from: date
     ended_on: date | None = None
+    ending: Ending = Ending()
 
 
 class Payees(msgspec.Struct, frozen=True):
@@ -72,18 +81,16 @@ class Payees(msgspec.Struct, frozen=True):
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
 
 
-def decide(command: Command, state: Payees) -> Sequence[PayeeEvent] | Refused[Reason]:
+def decide(command: Command, state: Payees) -> Sequence[PayeeEvent] | Refused[Reason] | Refused[EndingReason]:
     match command:
         case RegisterPayee():
             if command.payee in state.payees:
                 return Refused(Reason.ALREADY_REGISTERED, f"{command.payee} is registered already")
             return [_registered(command, state)]
-        case EndPayee():
-            if (payee := state.payees.get(command.payee)) is None:
-                return Refused(Reason.NOT_FOUND, f"there is no payee {command.payee}", "path:payee")
-            if payee.ended_on is not None:
-                return Refused(Reason.ALREADY_ENDED, f"it has ended on {payee.ended_on}", "path:payee")
-            return [PayeeEnded(borrower=payee.borrower, payee=payee.id, ended_on=command.on, reason=command.reason)]
+        case EndPayee() | ConfirmPayeeEnd() | LapsePayeeEnd():
+            payee = state.payees.get(command.payee)
+            named = {} if payee is None else {"borrower": payee.borrower, "payee": payee.id}
+            return _REGISTER.decide(command, None if payee is None else payee.ending, f"payee {command.payee}", **named)
         case _:
             assert_never(command)
 
@@ -117,12 +124,44 @@ def evolve(state: Payees, event: PayeeEvent | AuthorityCited) -> Payees:
             )
             return msgspec.structs.replace(state, payees=state.payees.set(event.payee, payee))
         case PayeeEnded():
-            ended = msgspec.structs.replace(state.payees[event.payee], ended_on=event.ended_on)
-            return msgspec.structs.replace(state, payees=state.payees.set(event.payee, ended))
+            return _with(state, event.payee, event.ended_on, register.ended(event.ended_by, event.lapses_at))
+        case PayeeEndConfirmed():
+            payee = state.payees[event.payee]
+            return _with(state, event.payee, payee.ended_on, register.confirmed(payee.ending))
+        case PayeeEndLapsed():
+            return _with(state, event.payee, None, register.lapsed(state.payees[event.payee].ending))
         case AuthorityCited():
             return state
         case _:
             assert_never(event)
 
 
-DECIDER = Decider(kind="payees", initial=Payees(), commands=Command, decide=decide, evolve=evolve)
+def _with(state: Payees, payee: PayeeId, ended_on: date | None, ending: Ending) -> Payees:
+    changed = msgspec.structs.replace(state.payees[payee], ended_on=ended_on, ending=ending)
+    return msgspec.structs.replace(state, payees=state.payees.set(payee, changed))
+
+
+def timers(event: PayeeEvent | AuthorityCited) -> Sequence[Timer | CancelTimer]:
+    match event:
+        case PayeeEnded(lapses_at=datetime() as at):
+            return [Timer.at_instant(f"ended/{event.payee}", at, LapsePayeeEnd(payee=event.payee, lapses_at=at))]
+        case PayeeEndConfirmed():
+            return [CancelTimer(f"ended/{event.payee}")]
+        case _:
+            return ()
+
+
+def _ended(command: EndPayee, *, borrower: BorrowerCode, payee: PayeeId) -> PayeeEnded:
+    by = command.by
+    return PayeeEnded(borrower=borrower, payee=payee, ended_on=command.on, reason=command.reason, ended_by=by.by, lapses_at=by.lapses_at)
+
+
+_REGISTER = Register(
+    not_found=Reason.NOT_FOUND,
+    ended_already=Reason.ALREADY_ENDED,
+    field="path:payee",
+    ended=_ended,
+    confirmed=PayeeEndConfirmed,
+    lapsed=PayeeEndLapsed,
+)
+DECIDER = Decider(kind="payees", initial=Payees(), commands=Command, decide=decide, evolve=evolve, timers=timers)

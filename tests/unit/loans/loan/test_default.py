@@ -9,10 +9,11 @@ import pytest
 from services.loans.domain.facility import headroom
 from services.loans.domain.facility.headroom import OpenFacility, ReserveHeadroom, TellDefault
 from services.loans.domain.loan.books import owed_minor
+from services.loans.domain.loan.covenants import ReportRatio
 from services.loans.domain.loan.decider import timers
 from services.loans.domain.loan.defaults import DeclareDefault, FallDue, NoteCrossDefault
 from services.loans.domain.loan.payments import RecordRecovery, ReversePayment
-from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, ClosePeriod, LookAtArrears, ReportRatio
+from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, ClosePeriod, LookAtArrears
 from services.loans.domain.standing.standing import books_on, figures_on
 from services.loans.events.defaults import DefaultCured, LoanAccelerated
 from services.loans.events.facility import CommitmentId, FacilityId, Limit
@@ -194,7 +195,7 @@ def test_paying_what_is_due_before_that_day_cures_the_default_and_its_schedule_g
     assert names(half.events) == ["PaymentReconciled"]
     rest = half.given(reconcile("short", on=on))
     assert names(rest.events) == ["PaymentReconciled", "DefaultCured"]
-    assert timers(rest.events[-1]) == [CancelTimer("acceleration")]
+    assert timers(rest.events[-1]) == [CancelTimer("acceleration"), CancelTimer("default")]
     assert (rest.state.status, rest.state.falls_due_on) == ("committed", None)
     rest.when(FallDue(on=FALLS_DUE)).then()
     never = lent(*OVERDUE, payment("all", due_on(loan, on), on), **MARGIN)

@@ -3,12 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.loans.domain.loan.books import owed_minor
 from services.loans.domain.loan.payments import ReversePayment
-from services.loans.domain.loan.servicing import CloseLoan
+from services.loans.domain.loan.servicing import CloseLoan, ClosePeriod, LookAtArrears
+from services.loans.domain.standing.standing import figures_on
 from services.loans.events.loan import LoanClosed, PaymentId, PaymentReconciled
 from services.loans.events.terms import Refund
 from shared.journal.decider import Refused
-from tests.stories.loan import START, act, lent, payment, reconcile, sign_act
+from tests.stories.loan import START, act, day_after, lent, months, payment, reconcile, sign_act
 
 CLOSE = CloseLoan(reason="repaid", on=START)
 ALL = payment("a", 120_000, START, prepays="instalment")
@@ -49,3 +51,16 @@ def test_no_payments_of_one_person_close_a_loan(commands: list[object]):
         later = loan.when(command)
         loan = loan if isinstance(later.answer, Refused) else later
     assert loan.state.status != "closed"
+
+
+def test_one_that_never_came_stops_interest_until_it_is_reversed_and_then_that_is_charged_again():
+    overdue = (ClosePeriod(on=months(1)), LookAtArrears(on=day_after(months(1))))
+    never, late = lent(*overdue, default_margin_pct="3"), day_after(months(1))
+    owed = figures_on(never.state.account, late)
+    told = never.given(payment("a", owed.due_minor, late))
+    in_march = months(2)
+    stopped = figures_on(told.state.account, in_march)
+    assert stopped.default_interest_minor == 0 and stopped.overdue_minor == 0
+    back = told.given(ReversePayment(payment=PaymentId("pay_a"), reason="it never came", on=in_march))
+    assert figures_on(back.state.account, in_march) == figures_on(never.state.account, in_march)
+    assert owed_minor(back.state.figures) > owed_minor(stopped) + owed.due_minor

@@ -11,19 +11,11 @@ from hypothesis import strategies as st
 from services.loans.domain.loan.advances import CancelCommitment, EndAvailability
 from services.loans.domain.loan.agreement import CommitLoan
 from services.loans.domain.loan.books import MAX_BOOKED_MINOR, owed_minor
+from services.loans.domain.loan.covenants import ReportRatio
 from services.loans.domain.loan.decider import DECIDER, Loan, timers
 from services.loans.domain.loan.defaults import DeclareDefault
 from services.loans.domain.loan.payments import CreditDelivery, RecordRecovery, ReversePayment
-from services.loans.domain.loan.servicing import (
-    ChargeFee,
-    CloseLoan,
-    ClosePeriod,
-    ImportLoan,
-    LookAtArrears,
-    Regrade,
-    ReportRatio,
-    ResetRate,
-)
+from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, ClosePeriod, ImportLoan, LookAtArrears, Regrade, ResetRate
 from services.loans.domain.standing.standing import books_on, figures_on
 from services.loans.events.loan import LoanId, PaymentId, PaymentRecorded
 from services.loans.events.terms import Restructure, WaiveCovenant, WriteOff

@@ -7,16 +7,28 @@ import pytest
 from msgspec.structs import replace
 
 from services.loans.domain.controls import CONTROLS, EVENTS
-from services.loans.domain.material.laboratories import DECIDER, INDEPENDENT, RESERVE, EndLaboratory, RegisterLaboratory
-from services.loans.events.laboratory import LaboratoryEnded, LaboratoryRegistered, Owner
+from services.loans.domain.material.laboratories import (
+    DECIDER,
+    INDEPENDENT,
+    RESERVE,
+    ConfirmLaboratoryEnd,
+    EndLaboratory,
+    LapseLaboratoryEnd,
+    RegisterLaboratory,
+    timers,
+)
+from services.loans.events.laboratory import LaboratoryEndConfirmed, LaboratoryEnded, LaboratoryEndLapsed, LaboratoryRegistered, Owner
 from services.loans.events.material import ReturnAssayed
+from shared.journal.decider import CancelTimer, Timer
 from shared.terms.countersigning import Class, ControlReason, countersigned
+from tests.stories.alone import LATER as LAPSES_AT
+from tests.stories.alone import ONE, TWO, by_one
 from tests.stories.given import Given
 from tests.stories.material import DUE, INDEPENDENTS, TODAY, UMPIRES, assay, bring, check, days, lent, registered
 
 LATER = days(45)
 REGISTER = RegisterLaboratory(laboratory=INDEPENDENTS, name="SGS", owner=INDEPENDENT, accredited_until=DUE, on=TODAY)
-END = EndLaboratory(by="operator-1", reason="its accreditation is suspended")
+END = EndLaboratory(by=by_one(), reason="its accreditation is suspended", on=TODAY)
 
 
 def test_it_is_registered_in_full_changed_ended_and_registered_again():
@@ -26,6 +38,20 @@ def test_it_is_registered_in_full_changed_ended_and_registered_again():
     ended = story.when(END).then(LaboratoryEnded)
     ended.when(END).refused("laboratory_ended", "path:laboratory")
     ended.when(REGISTER).then(LaboratoryRegistered)
+
+
+def test_its_end_lapses_unless_a_second_person_confirms_it():
+    ended = Given(DECIDER, REGISTER).when(END).then(LaboratoryEnded)
+    lapse = LapseLaboratoryEnd(lapses_at=LAPSES_AT)
+    assert timers(ended.events[0]) == [Timer.at_instant("ended", LAPSES_AT, lapse)]
+    ended.when(ConfirmLaboratoryEnd(by=ONE, accounts=frozenset({ONE}))).refused("ending_confirmed_by_same_person")
+    confirmed = ended.when(ConfirmLaboratoryEnd(by=TWO, accounts=frozenset({TWO}))).then(LaboratoryEndConfirmed)
+    assert timers(confirmed.events[0]) == [CancelTimer("ended")]
+    confirmed.when(lapse).then()
+    back = ended.when(lapse).then(LaboratoryEndLapsed)
+    back.when(END).refused("ending_renewed_by_same_person")
+    back.when(replace(END, by=by_one(TWO))).then(LaboratoryEnded)
+    ended.given(REGISTER).when(lapse).then()
 
 
 def test_one_whose_accreditation_has_run_out_is_not_registered_nor_is_one_ended_that_is_not_there():

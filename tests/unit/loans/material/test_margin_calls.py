@@ -5,7 +5,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from services.loans.domain.material.decider import timers
-from services.loans.domain.material.held import CheckCall, MarkSecurity, RecordReplacement, TopUpSecurity
+from services.loans.domain.material.defaults import RecordReplacement
+from services.loans.domain.material.held import CheckCall, MarkSecurity, TopUpSecurity
 from services.loans.events.material import MaterialDefaultCured, MaterialDefaulted
 from shared.journal.decider import CancelTimer, Timer
 from tests.stories.material import TERMS, TODAY, days, lent
@@ -18,7 +19,7 @@ def mark(price_minor: str = "48", on: Any = TODAY) -> MarkSecurity:
 
 
 def top_up(amount_minor: int) -> TopUpSecurity:
-    return TopUpSecurity(amount_minor=amount_minor, reference="LC amendment")
+    return TopUpSecurity(amount_minor=amount_minor, reference=f"LC amendment of {amount_minor}")
 
 
 def test_a_call_that_is_not_met_by_its_day_is_a_default_by_timer():
@@ -54,7 +55,7 @@ def test_another_mark_does_not_move_the_day_of_a_call():
 def test_part_of_a_call_does_not_meet_it_and_the_rest_cures_the_default():
     loan = lent(terms=WITHIN_THREE_DAYS).given(mark(), top_up(50_000_000), CheckCall(on=days(4)))
     assert loan.state.default_cause == "margin_call"
-    cured = loan.given(top_up(50_000_000))
+    cured = loan.given(top_up(50_000_001))
     assert isinstance(cured.events[-1], MaterialDefaultCured)
     assert not cured.state.defaulted
     bought = loan.given(RecordReplacement(bought_g=1000, cost_minor=48_000, source="tender", on=days(4)), top_up(60_000_000))
@@ -65,3 +66,10 @@ def test_a_call_without_a_day_is_no_default():
     loan = lent().given(mark())
     assert (loan.state.call_minor > 0, loan.state.call_due_on) == (True, None)
     loan.when(CheckCall(on=days(400))).then()
+
+
+def test_more_security_counts_once():
+    loan = lent(terms=WITHIN_THREE_DAYS).given(mark(), top_up(50_000_000))
+    loan.when(top_up(50_000_000)).refused("top_up_reference_used", "/reference")
+    loan.when(replace(top_up(1), reference="lc amendment  of 50000000 ")).refused("top_up_reference_used", "/reference")
+    assert loan.when(top_up(50_000_001)).events

@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from services.loans.domain.material.decider import DECIDER
+from services.loans.domain.material.defaults import DeclareMaterialDefault, RecordReplacement
 from services.loans.domain.material.held import (
     CheckDue,
-    DeclareMaterialDefault,
     EndDrawing,
     LentGoods,
     MarkSecurity,
     RecordLent,
-    RecordReplacement,
     RecordTakenBack,
     SettleInCash,
     TopUpSecurity,

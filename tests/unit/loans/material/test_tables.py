@@ -13,15 +13,8 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.domain.material.decider import DECIDER
-from services.loans.domain.material.held import (
-    CheckDue,
-    DeclareMaterialDefault,
-    MarkSecurity,
-    RecordReplacement,
-    RecordTakenBack,
-    SettleInCash,
-    TopUpSecurity,
-)
+from services.loans.domain.material.defaults import DeclareMaterialDefault, RecordReplacement
+from services.loans.domain.material.held import CheckDue, MarkSecurity, RecordTakenBack, SettleInCash, TopUpSecurity
 from services.loans.domain.material.returns import TurnBackReturn
 from services.loans.domain.material.state import MaterialLoan
 from services.loans.domain.material.terms import CommitMaterialLoan, RefuseMaterialLoan, WithdrawMaterialLoan
@@ -48,7 +41,10 @@ from tests.stories.material import (
 )
 from tests.stories.stockpile_facts import fact
 
-MIGRATIONS = [importlib.import_module(f"migrations.loans.versions.{name}") for name in ("0001_journal_and_read_tables", "0003_authority")]
+MIGRATIONS = [
+    importlib.import_module(f"migrations.loans.versions.{name}")
+    for name in ("0001_journal_and_read_tables", "0003_authority", "0011_payees", "0013_laboratories", "0014_what_lapses")
+]
 LATER = days(45)
 
 

@@ -4,17 +4,20 @@ from datetime import date
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from services.loans.domain.controls import CONTROLS, EVENTS
-from services.loans.domain.payees.payees import DECIDER, EndPayee, RegisterPayee
+from services.loans.domain.payees.payees import DECIDER, ConfirmPayeeEnd, EndPayee, LapsePayeeEnd, RegisterPayee, timers
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.controls import CommandApproved
-from services.loans.events.payees import PayeeEnded, PayeeId, PayeeRegistered
+from services.loans.events.payees import PayeeEndConfirmed, PayeeEnded, PayeeEndLapsed, PayeeId, PayeeRegistered
 from services.loans.events.terms import BorrowerCode
+from shared.journal.decider import CancelTimer, Timer
 from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason
 from shared.terms.authority import Fault, interest_in
 from shared.terms.countersigning import ControlReason, countersigned
+from tests.stories.alone import LATER, ONE, TWO, by_one
 from tests.stories.countersigned import PROPOSER, SIGNER, approve, propose
 from tests.stories.given import Given
 from tests.stories.loan import SHOWN as ALL_SHOWN
@@ -43,7 +46,7 @@ def registered(*commands: RegisterPayee) -> Given:
 
 
 def end(name: str = "1", on: date = FRIDAY) -> EndPayee:
-    return EndPayee(payee=PayeeId(f"pye_{name}"), reason=TypedText("it was not theirs"), on=on)
+    return EndPayee(payee=PayeeId(f"pye_{name}"), reason=TypedText("it was not theirs"), on=on, by=by_one())
 
 
 def test_nobody_registers_a_payee_alone():
@@ -74,6 +77,33 @@ def test_one_person_ends_it_once_and_it_is_never_changed():
     ended.when(end()).refused("payee_already_ended", "path:payee")
     stands.when(end("2")).refused("payee_not_found", "path:payee")
     stands.when(propose(register(account=TypedText("another")), FRIDAY)).refused("payee_already_registered")
+
+
+def test_its_end_lapses_unless_a_second_person_confirms_it_and_nobody_ends_it_again():
+    payee = PayeeId("pye_1")
+    ended = registered(register()).when(end())
+    lapse = LapsePayeeEnd(payee=payee, lapses_at=LATER)
+    assert timers(ended.events[0]) == [Timer.at_instant("ended/pye_1", LATER, lapse)]
+    confirm = ConfirmPayeeEnd(payee=payee, by=TWO, accounts=frozenset({TWO}))
+    ended.when(ConfirmPayeeEnd(payee=payee, by=TWO, accounts=frozenset({TWO, ONE}))).refused("ending_confirmed_by_same_person")
+    confirmed = ended.when(confirm).then(PayeeEndConfirmed)
+    assert timers(confirmed.events[0]) == [CancelTimer("ended/pye_1")]
+    confirmed.when(lapse).then()
+    confirmed.when(confirm).refused("ending_stands_already", "path:payee")
+    back = ended.when(lapse).then(PayeeEndLapsed)
+    assert back.state.payees[payee].ended_on is None
+    back.when(confirm).refused("ending_not_found", "path:payee")
+    back.when(replace(end(), by=by_one(days=4))).refused("ending_renewed_by_same_person")
+    back.when(replace(end(), by=by_one(TWO, days=4))).then(PayeeEnded)
+    back.when(replace(end(), by=by_one(days=10))).then(PayeeEnded)
+
+
+def test_one_that_an_earlier_build_ended_stays_so():
+    old = PayeeEnded(borrower=BorrowerCode("hillgrove-mines"), payee=PayeeId("pye_1"), ended_on=FRIDAY, reason=TypedText("x"))
+    ended = registered(register()).given(old)
+    assert timers(old) == ()
+    ended.when(LapsePayeeEnd(payee=PayeeId("pye_1"), lapses_at=LATER)).then()
+    ended.when(ConfirmPayeeEnd(payee=PayeeId("pye_1"), by=TWO, accounts=frozenset({TWO}))).refused("ending_stands_already")
 
 
 LOAN = committed(learn(*ALL_SHOWN), request())

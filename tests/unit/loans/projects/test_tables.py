@@ -26,7 +26,14 @@ from tests.stories.stockpile_facts import fact
 
 MIGRATIONS = [
     importlib.import_module(f"migrations.loans.versions.{name}")
-    for name in ("0001_journal_and_read_tables", "0003_authority", "0008_reference_rates", "0011_payees", "0013_laboratories")
+    for name in (
+        "0001_journal_and_read_tables",
+        "0003_authority",
+        "0008_reference_rates",
+        "0011_payees",
+        "0013_laboratories",
+        "0014_what_lapses",
+    )
 ]
 
 

@@ -216,6 +216,63 @@ async def test_what_one_person_did_in_allocation_after_two_were_asked_is_found(t
     assert "control" in failures(await audited(tmp_path, a_quota_doubled(**alone)))
 
 
+def a_list(name: str, command: str) -> Step:
+    put = allocation.ScreeningListPutInForce(list=name, version=1, document="cd" * 32, entries=1, reason="x", put_by="sub_operator")  # type: ignore[arg-type]
+    return Step(event=put, stream=f"screening_list/{name}", on=DAY_AFTER, command=command)
+
+
+SIGNED, ALONE = "ab" * 32, "c1" * 32  # as the quota's command, or as nobody's
+
+
+async def control_of(tmp_path: Path, **steps: Step) -> tuple[list[str], int]:
+    """What fails, and how much is listed."""
+    report = await audited(tmp_path, a_quota_doubled(**steps))
+    [control] = [result for result in report.checks if result.check == "control"]
+    return [each.what for each in control.failures], len(control.listed)
+
+
+async def test_the_first_version_of_a_list_is_put_in_force_by_two_from_the_first_that_was(tmp_path: Path):
+    _, before = await control_of(tmp_path / "none")
+    old = {"first": a_list("old", ALONE)}
+    assert await control_of(tmp_path / "old", **old) == ([], before + 1), "by a build under which one did"
+    assert await control_of(tmp_path / "new", **old, second=a_list("new", SIGNED)) == ([], before + 1)
+    failed, _ = await control_of(tmp_path / "alone", **old, second=a_list("new", SIGNED), third=a_list("mine", ALONE))
+    assert failed == ["one person did this"]
+
+
+def a_round(event: Any, command: str = ALONE) -> Step:
+    return Step(event=event, stream=f"book/{ANTIMONY}", on=DAY_AFTER, command=command)
+
+
+def cancelled(round: str, command: str) -> Step:
+    return a_round(allocation.RoundCancelled(round=round, product=ANTIMONY, reason="not wanted"), command)  # type: ignore[arg-type]
+
+
+def approved_round(round: str) -> Step:
+    approval = Approval(subject="sub_approver", key="k1", signature="00" * 64, approved_on=DAY_AFTER)
+    return a_round(allocation.RoundApproved(round=round, product=ANTIMONY, decision="ab" * 32, approval=approval))  # type: ignore[arg-type]
+
+
+def lapsed_round(round: str, keys: tuple[Any, ...], *, stands: bool) -> Step:
+    told: dict[str, Any] = {"round": round, "product": ANTIMONY, "decision": "ab" * 32, "cause": "x"}
+    return a_round(allocation.ApprovalsLapsed(**told, keys=keys, decision_stands=stands))
+
+
+async def test_a_round_that_somebody_has_approved_is_cancelled_by_two(tmp_path: Path):
+    by_two_first = {"approve_1": approved_round("rnd_1"), "cancel_1": cancelled("rnd_1", SIGNED)}
+
+    async def by_one(name: str, **steps: Step) -> list[str]:
+        failed, _ = await control_of(tmp_path / name, **by_two_first, **steps, cancel_2=cancelled("rnd_2", ALONE))
+        return failed
+
+    assert await by_one("never approved") == []
+    assert await by_one("approved", approve_2=approved_round("rnd_2")) == ["one person did this"]
+    approved = {"approve_2": approved_round("rnd_2")}
+    assert await by_one("fallen", **approved, fall_2=lapsed_round("rnd_2", ("k1",), stands=False)) == []
+    assert await by_one("key revoked", **approved, fall_2=lapsed_round("rnd_2", ("k1",), stands=True)) == []
+    assert await by_one("another's", **approved, fall_2=lapsed_round("rnd_2", ("k2",), stands=True)) == ["one person did this"]
+
+
 @pytest.mark.parametrize(
     ("changes", "checks"),
     [

@@ -12,10 +12,39 @@ from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
 from services.inventory import events as inventory
 from services.inventory.events import HoldId
+from services.loans.events.defaults import (
+    AccelerationNotified,
+    BreachConfirmed,
+    BreachLapsed,
+    DefaultConfirmed,
+    DefaultCured,
+    LoanDefaulted,
+)
+from services.loans.events.facility import FacilityId
+from services.loans.events.laboratory import LaboratoryCode, LaboratoryEndConfirmed, LaboratoryEnded, LaboratoryEndLapsed
+from services.loans.events.loan import LoanId, RatioReported
+from services.loans.events.material import (
+    ContainedChange,
+    MaterialDefaultConfirmed,
+    MaterialDefaultCured,
+    MaterialDefaulted,
+    MaterialReplaced,
+)
+from services.loans.events.payees import PayeeEndConfirmed, PayeeEnded, PayeeEndLapsed
 from shared.terms.protecting import lapses_at
 
 NOON = datetime(2026, 1, 6, 12, tzinfo=UTC)
 PRODUCT: Any = "antimony-metal"
+LOAN, FACILITY, SGS = LoanId("lon_1"), FacilityId("cmf"), LaboratoryCode("sgs-perth")
+RATIO: dict[str, Any] = {"kind": "dscr", "ratio": "1", "minimum": "1.3", "for_on": NOON.date()}
+METAL: dict[str, Any] = {"loan": "mln_1", "partner": "JP"}
+PAYEE: dict[str, Any] = {"borrower": "hillgrove-mines", "payee": "pye_1"}
+HIT: dict[str, Any] = {"request": "req_1", "product": PRODUCT, "hit": "hit_1"}
+NAMED: dict[str, Any] = {"consignee": "cns_1", "name": "Kyushu Warehouse", "hit": "hit_1"}
+BOUGHT: dict[str, Any] = {
+    **{"facility": FACILITY, "currency": "AUD", "element": "Sb", "source": ""},
+    **dict.fromkeys(("bought_g", "principal_g", "premium_g", "cost_minor", "from_security_minor", "shortfall_minor", "owed_g"), 1),
+}
 
 
 class History:
@@ -202,3 +231,68 @@ def test_a_hold_goes_on_with_no_suspension_of_the_same_person_nor_the_other_way_
     assert History().stops_what(0, "all", hold="hld_9").off(72, "hld_9").suspends(80, "ann", PRODUCT).found(81) == ["suspend"]
     twice = History().stops_what(0, "lot/lot_9", hold="hld_9").off(72, "hld_9").suspends(0, "ann", PRODUCT).resumed(72)
     assert twice.suspends(80, "ann", PRODUCT, agreement="agr_2").found(81) == ["suspend"]
+
+
+STOPS: dict[str, tuple[Any, Any, Any]] = {  # what one person says, how another confirms it, and how it lapses
+    "default": (
+        lambda by, at: LoanDefaulted(loan=LOAN, on=NOON.date(), reason="", declared_by=by, lapses_at=at),
+        lambda by: DefaultConfirmed(loan=LOAN, confirmed_by=by),
+        DefaultCured(loan=LOAN, on=NOON.date(), how="lapsed", facility=FACILITY),
+    ),
+    "breach": (
+        lambda by, at: RatioReported(loan=LOAN, **RATIO, source="", standing="breached", reported_by=by, lapses_at=at),
+        lambda by: BreachConfirmed(loan=LOAN, kind="dscr", for_on=NOON.date(), confirmed_by=by),
+        BreachLapsed(loan=LOAN, kind="dscr", for_on=NOON.date()),
+    ),
+    "metal": (
+        lambda by, at: MaterialDefaulted(**METAL, element="Sb", owed_g=1, on=NOON.date(), reason="", declared_by=by, lapses_at=at),
+        lambda by: MaterialDefaultConfirmed(**METAL, confirmed_by=by),
+        MaterialDefaultCured(**METAL, lapsed=True),
+    ),
+    "hit": (
+        lambda by, at: allocation.ScreeningHitDecided(**HIT, outcome="confirmed", reason="", decided_by=by, lapses_at=at),
+        lambda by: allocation.ScreeningHitDecided(**HIT, outcome="confirmed", reason="", decided_by=by),
+        allocation.ScreeningHitLapsed(**HIT, status="open"),
+    ),
+    "consignee's hit": (
+        lambda by, at: allocation.ConsigneeHitDecided(**NAMED, clear=False, outcome="confirmed", reason="", decided_by=by, lapses_at=at),
+        lambda by: allocation.ConsigneeHitDecided(**NAMED, clear=False, outcome="confirmed", reason="", decided_by=by),
+        allocation.ConsigneeHitLapsed(**NAMED, clear=False, status="open"),
+    ),
+    "payee": (
+        lambda by, at: PayeeEnded(**PAYEE, ended_on=NOON.date(), reason="", ended_by=by, lapses_at=at),
+        lambda by: PayeeEndConfirmed(**PAYEE, confirmed_by=by),
+        PayeeEndLapsed(**PAYEE),
+    ),
+    "laboratory": (
+        lambda by, at: LaboratoryEnded(laboratory=SGS, by=by, reason="", lapses_at=at),
+        lambda by: LaboratoryEndConfirmed(laboratory=SGS, confirmed_by=by),
+        LaboratoryEndLapsed(laboratory=SGS),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STOPS)
+def test_what_one_person_says_of_a_loan_or_ends_is_the_same(kind: str):
+    says, confirms, lapses = STOPS[kind]
+
+    def said(hours: int = 0, by: str = "ann", history: History | None = None) -> History:
+        return (history or History())._see(f"said {hours}", hours, says(by, lapses_at(NOON + timedelta(hours=hours))))
+
+    assert said().found(72) == []
+    assert said().found(74) == ["said 0"]
+    assert said()._see("off", 72, lapses).found(74) == []
+    assert said()._see("confirm", 1, confirms("bob")).found(1000) == []
+    assert said()._see("confirm", 1, confirms("ann")).found(1000) == ["confirm"]
+    assert said(80, history=said()._see("off", 72, lapses)).found(81) == ["said 80"]
+    assert said(80, "bob", said()._see("off", 72, lapses)).found(81) == []
+
+
+@pytest.mark.parametrize("kind", ["default", "metal"])
+def test_what_cannot_be_taken_back_follows_from_no_default_that_is_one_person_s_word(kind: str):
+    says, confirms, _ = STOPS[kind]
+    bought = MaterialReplaced(**METAL, **BOUGHT, change=ContainedChange())
+    follows = AccelerationNotified(loan=LOAN, falls_due_on=NOON.date()) if kind == "default" else bought
+    said = History()._see("said", 0, says("ann", lapses_at(NOON)))
+    assert said._see("follows", 1, follows).found(2) == ["follows"]
+    assert History()._see("said", 0, says("ann", lapses_at(NOON)))._see("", 1, confirms("bob"))._see("follows", 1, follows).found(2) == []

@@ -1,0 +1,180 @@
+"""What one person says of a loan: a default, or a breach, counts at once, and lapses after 72 hours unless another confirms it."""
+
+from datetime import date
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.loans.domain.loan.covenants import ConfirmBreach, LapseBreach, ReportRatio
+from services.loans.domain.loan.decider import timers
+from services.loans.domain.loan.defaults import ConfirmDefault, DeclareDefault, LapseDefault, NoteCrossDefault
+from services.loans.domain.loan.payments import RecordRecovery
+from services.loans.domain.loan.servicing import ClosePeriod, LookAtArrears
+from services.loans.domain.loan.state import broken_covenants
+from services.loans.domain.standing.standing import figures_on
+from services.loans.events.defaults import BreachConfirmed, BreachLapsed, DefaultConfirmed, DefaultCured, LoanDefaulted
+from services.loans.events.loan import LoanId, PaymentId, RatioReported
+from services.loans.events.terms import Accelerate, WriteOff
+from shared.journal.decider import CancelTimer, Timer
+from tests.stories.alone import LATER, ONE, TWO, by_one
+from tests.stories.given import Given
+from tests.stories.loan import SHOWN, START, act, committed, day_after, learn, lent, months, names, payment, reconcile, request, sign_act
+
+LAPSE = LapseDefault(lapses_at=LATER, on=LATER.date())
+MARGIN = {"default_margin_pct": "3", "acceleration_notice_days": 0}
+
+
+def declare(by: str = ONE, days: int = 0, cause: Any = "other", on: date = START) -> DeclareDefault:
+    return DeclareDefault(reason="I say so", on=on, cause=cause, by=by_one(by, days))
+
+
+def confirm(by: str = TWO, *others: str, **looked_up: Any) -> ConfirmDefault:
+    return ConfirmDefault(by=by, accounts=frozenset({by, *others}), on=START, **looked_up)
+
+
+def report(ratio: str, for_on: date = START, by: str = ONE, days: int = 0) -> ReportRatio:
+    return ReportRatio(kind="dscr", ratio=ratio, for_on=for_on, source="accounts", on=months(6), by=by_one(by, days))
+
+
+def confirm_breach(by: str = TWO, *others: str) -> ConfirmBreach:
+    return ConfirmBreach(kind="dscr", by=by, accounts=frozenset({by, *others}))
+
+
+def breach_lapses(days: int = 0) -> LapseBreach:
+    at = by_one(ONE, days).lapses_at
+    return LapseBreach(kind="dscr", lapses_at=at, on=at.date())
+
+
+def test_a_sound_loan_that_one_person_declares_in_default_is_sound_again_after_72_hours():
+    sound = lent(**MARGIN)
+    declared = sound.given(declare())
+    assert (declared.state.status, declared.events[0].lapses_at) == ("defaulted", LATER)
+    assert timers(declared.events[0]) == [Timer.at_instant("default", LATER, LAPSE)]
+    back = declared.when(LAPSE).then(DefaultCured)
+    assert (back.events[0].how, back.state.status) == ("lapsed", "committed")
+    assert figures_on(back.state.account, months(4)) == figures_on(sound.state.account, months(4))
+    back.when(LAPSE).then()
+
+
+def test_a_second_person_confirms_it_by_none_of_the_first_one_s_accounts():
+    declared = lent(declare(), **MARGIN)
+    declared.when(confirm(ONE)).refused("default_confirmed_by_same_person")
+    declared.when(confirm(TWO, ONE)).refused("default_confirmed_by_same_person")
+    stands = declared.when(confirm()).then(DefaultConfirmed)
+    assert timers(stands.events[0]) == [CancelTimer("default")]
+    stands.when(LAPSE).then()
+    stands.when(confirm()).refused("default_stands_already")
+    lent().when(confirm()).refused("loan_status")
+    Given(declared.decider).when(confirm()).refused("loan_not_found", "path:loan")
+
+
+def test_nobody_declares_again_what_they_declared_and_nobody_confirmed():
+    lapsed = lent(declare(), LAPSE, **MARGIN)
+    lapsed.when(declare(days=4)).refused("default_renewed_by_same_person")
+    lapsed.when(declare(TWO, 4)).then(LoanDefaulted)
+    lapsed.when(declare(days=10)).then(LoanDefaulted)
+
+
+@pytest.mark.parametrize("content", [Accelerate(on=START), WriteOff(amount_minor=1, on=START)], ids=["accelerate", "write off"])
+def test_what_cannot_be_taken_back_waits_for_the_confirmation(content: Any):
+    declared = lent(declare(), **MARGIN)
+    declared.when(act(content)).refused("default_unconfirmed")
+    proposed = declared.given(confirm()).given(act(content))
+    again = msgspec.structs.replace(proposed.state, declared=declared.state.declared)
+    assert proposed.decider.decide(sign_act(), again).code == "default_unconfirmed", "nor is it signed"
+    assert proposed.given(sign_act()).events
+
+
+def test_nothing_is_recovered_under_a_default_that_is_one_person_s_word():
+    came = RecordRecovery(payment=PaymentId("pay_1"), reference="bank/1", amount_minor=1, received_on=START, on=START)
+    declared = lent(declare(), **MARGIN)
+    declared.when(came).refused("default_unconfirmed")
+    assert declared.given(confirm(), came).events
+
+
+def test_what_was_paid_in_full_meanwhile_is_repaid_once_the_default_lapses():
+    loan = lent(declare(), **MARGIN)
+    owed = figures_on(loan.state.account, START).principal_minor
+    paid = loan.given(payment("all", owed, START, prepays="instalment"), reconcile("all"))
+    assert paid.state.status == "defaulted"
+    assert names(paid.given(LAPSE).events) == ["DefaultCured", "LoanRepaid"]
+
+
+def test_one_of_a_build_before_stands_by_itself():
+    old = LoanDefaulted(loan=LoanId("lon_1"), on=START, reason="unpaid")
+    loan = lent(old, **MARGIN)
+    assert timers(old) == ()
+    loan.when(LAPSE).then()
+    loan.when(confirm()).refused("default_stands_already")
+    assert loan.given(act(Accelerate(on=START))).events
+
+
+def test_one_that_is_cured_before_does_not_lapse_any_more():
+    overdue = (ClosePeriod(on=months(1)), LookAtArrears(on=day_after(months(1))))
+    loan = lent(*overdue, declare(cause="payment", on=day_after(months(1))), **MARGIN)
+    due = figures_on(loan.state.account, day_after(months(1))).due_minor
+    paid = loan.given(payment("a", due, day_after(months(1))), reconcile("a", on=day_after(months(1))))
+    assert CancelTimer("default") in timers(paid.events[-1])
+    paid.when(LAPSE).then()
+
+
+def test_a_default_for_another_loan_s_is_confirmed_once_that_one_is():
+    by = LoanId("lon_2")
+    loan = lent(NoteCrossDefault(by=by, ended=False, on=START), declare(cause="cross_default"), cross_default=True, **MARGIN)
+    loan.when(confirm(unconfirmed=frozenset({by}))).refused("default_unconfirmed")
+    loan.when(confirm()).then(DefaultConfirmed)
+
+
+def test_a_breach_that_one_person_reports_stops_advances_for_72_hours():
+    loan = committed(learn(*SHOWN))
+    breached = loan.when(report("1.0")).then(RatioReported)
+    assert timers(breached.events[0]) == [Timer.at_instant("breach/dscr", LATER, breach_lapses())]
+    breached.when(request(amount_minor=1)).refused("covenant_breached")
+    assert broken_covenants(breached.state, START) == ["dscr"]
+    assert broken_covenants(breached.state, START, confirmed=True) == []
+    lapsed = breached.when(breach_lapses()).then(BreachLapsed)
+    assert broken_covenants(lapsed.state, START) == []
+    assert lapsed.state.covenants["dscr"].reported_for == date.min, "an earlier figure is not told late by it"
+    lapsed.when(breach_lapses()).then()
+
+
+def test_a_second_person_confirms_a_breach_and_nobody_renews_their_own():
+    breached = committed(report("1.0"))
+    breached.when(confirm_breach(ONE)).refused("breach_confirmed_by_same_person")
+    breached.when(confirm_breach(TWO, ONE)).refused("breach_confirmed_by_same_person")
+    breached.when(report("1.1", for_on=months(1), days=1)).refused("breach_renewed_by_same_person")
+    stands = breached.when(confirm_breach()).then(BreachConfirmed)
+    assert timers(stands.events[0]) == [CancelTimer("breach/dscr")]
+    stands.when(breach_lapses()).then()
+    stands.when(confirm_breach()).refused("breach_stands_already", "path:kind")
+    [further] = stands.when(report("1.1", for_on=months(1), days=1)).events
+    assert further.lapses_at is None, "it is breached already, by two"
+    lapsed = breached.given(breach_lapses())
+    lapsed.when(report("1.1", days=4)).refused("breach_renewed_by_same_person")
+    assert lapsed.when(report("1.1", days=4, by=TWO)).events
+    committed().when(confirm_breach()).refused("breach_not_found", "path:kind")
+    committed().when(ConfirmBreach(kind="icr", by=TWO, accounts=frozenset())).refused("covenant_not_found", "path:kind")
+
+
+def test_a_figure_that_keeps_the_covenant_or_is_told_late_needs_nobody():
+    [kept] = committed().when(report("1.5")).events
+    assert (kept.reported_by, kept.lapses_at) == (None, None)
+    [late] = committed(report("1.5", for_on=months(1))).when(report("1.0")).events
+    assert late.lapses_at is None
+
+
+def test_a_default_for_a_breach_ends_with_it_and_is_confirmed_after_it():
+    breached = lent(report("1.0"), declare(TWO, cause="covenant"), **MARGIN)
+    breached.when(confirm("sub_cas")).refused("breach_unconfirmed")
+    assert breached.given(confirm_breach(), confirm("sub_cas")).state.declared is None
+    assert names(breached.given(breach_lapses()).events) == ["BreachLapsed", "DefaultCured"]
+    assert breached.given(breach_lapses()).events[-1].how == "covenant_lapsed"
+
+
+def test_two_who_report_the_same_breach_leave_what_was_known_before_when_both_lapse():
+    first = committed(report("1.5", for_on=START), report("1.0", for_on=months(1)))
+    both = first.given(report("1.1", for_on=months(2), by=TWO, days=1))
+    both.when(breach_lapses()).then()
+    gone = both.given(breach_lapses(days=1))
+    assert (gone.state.covenants["dscr"].breached, gone.state.covenants["dscr"].reported_for) == (False, START)
