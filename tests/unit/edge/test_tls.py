@@ -47,6 +47,8 @@ async def port(tmp_path: Path) -> AsyncIterator[int]:
         "RESERVE_DATA_DIR": str(tmp_path / "data"),
         "RESERVE_SERVICE_URLS": '{"inventory": "http://127.0.0.1:9"}',
         "RESERVE_INTERNAL_PORT": str(free_port()),
+        "RESERVE_ISSUER": "https://issuer.example",
+        "RESERVE_JWKS_URL": "http://127.0.0.1:9/jwks.json",
         "RESERVE_TLS_CERTIFICATE": str(chain),
         "RESERVE_TLS_KEY": str(private),
     }
