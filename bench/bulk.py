@@ -31,11 +31,12 @@ async def bulk(options: Options) -> AsyncGenerator[Figure]:
             draws = Draws(deployment, parties, endpoints, [f"/v1/releases/{release}/draws"], options)
             for turn in range(TURNS):
                 alone = await draws.storm(f"alone-{turn}")
-                yield figure("draws_one_by_one", alone.per_second, "draws/s")
-                for each in draws.rest_of("draws_one_by_one", alone, await drain(parties.auditor)):
+                one, fifty = f"draws_one_by_one_{turn}", f"draws_in_bulks_{turn}"
+                yield figure(one, alone.per_second, "draws/s")
+                for each in draws.rest_of(one, alone, await drain(parties.auditor)):
                     yield each
                 many = await draws.bulks(f"bulk-{turn}", SIZE, clients=CLIENTS)
-                yield figure("draws_in_bulks", SIZE * many.per_second, "draws/s", at_least=6 * alone.per_second, baseline=alone.per_second)
-                for each in draws.rest_of("draws_in_bulks", many, await drain(parties.auditor), at_most=DRAINED_S, size=SIZE):
+                yield figure(fifty, SIZE * many.per_second, "draws/s", at_least=6 * alone.per_second, baseline=alone.per_second)
+                for each in draws.rest_of(fifty, many, await drain(parties.auditor), at_most=DRAINED_S, size=SIZE):
                     yield each
             await draws.check()

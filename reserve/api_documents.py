@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,8 @@ def asyncapi() -> dict[str, Any]:
 def problems() -> str:
     """The page of codes: those of several services first, then each service's own."""
     own = {name: {reason.value: reason for reason in service(name).refusals} for name in JOURNALED}
-    shared = {code: reason for code, reason in CATALOGUE.items() if sum(code in codes for codes in own.values()) != 1}
+    everywhere = {code: reason for code, reason in CATALOGUE.items() if type(reason).__module__.startswith("shared.")}
+    shared = everywhere | {code: reason for codes in own.values() for code, reason in codes.items() if _in_several(own.values(), code)}
     sections = {"Of several services": shared} | {f"Of {name}": codes for name, codes in own.items()}
     tables = []
     for title, codes in sections.items():
@@ -121,6 +123,10 @@ def problems() -> str:
         lines = "".join(f"| {status} | `{code}` | {says} |\n" for status, code, says in rows)
         tables.append(f"## {title}\n\n| status | code | what it means |\n| --- | --- | --- |\n{lines}")
     return f"{_PROBLEMS}\n" + "\n".join(tables)
+
+
+def _in_several(services: Iterable[Container[str]], code: str) -> bool:
+    return sum(code in codes for codes in services) > 1
 
 
 def documents() -> dict[str, str]:

@@ -114,7 +114,7 @@ async def test_what_is_split_over_rounds_is_within_one_limit_and_needs_the_appro
     assert shown["approvals_needed"] == 2 and shown["summed_g"] >= 4 * UNIT_G, "2 units by themselves need one"
     path, signed = f"/v1/rounds/{second}/approvals", await signature(reserve, second)
     assert await reserve.refused("approver-2", path, signed) == (403, "authority_over_limit")
-    await reserve.post("operator-1", f"/v1/rounds/{first}/cancel", {"reason": "as one is enough"})
+    await reserve.by_two(f"/v1/rounds/{first}/cancel", {"reason": "as one is enough"})  # it has been approved
     await reserve.post("approver-2", path, signed)
     certify = f"/v1/rounds/{second}/certify"
     assert await reserve.refused("operator-1", certify) == (409, "approvals_missing")

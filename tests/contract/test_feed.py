@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import date
 from hashlib import sha256
 from typing import Any
 
@@ -9,29 +10,35 @@ import httpx
 import msgspec
 import pytest
 
+from services.inventory.events import ProductId
 from services.ledger.tiles import Tile, decode_bundle, parse_tile_path, tile_at
 from shared.journal.record import leaf_data
 from shared.process.service import Kernel
 from shared.proofs.checkpoint import open_checkpoint
 from shared.proofs.merkle import hash_leaf, root_of
 from tests.contract.ledger_stage import LedgerStage, receipts_of, rows
-from tests.stories.stockpile import draw
+from tests.stories.stockpile import a_round, award, draw, lot, register
 from tests.waiting import HANGS_AFTER_S
 
 type Http = httpx.AsyncClient
 
+PRODUCT = ProductId("tungsten")
 STREAM = {"Accept": "text/event-stream"}
 
 
 @pytest.fixture(scope="module")
 async def ledger(stage: LedgerStage) -> AsyncIterator[Kernel]:
+    """A stockpile that no other test draws from."""
+    registered = msgspec.structs.replace(register(), product=PRODUCT)
+    released = msgspec.structs.replace(a_round(award("feed", "EU", 8), expires_on=date(2999, 1, 1)), product=PRODUCT, round="rnd_feed")
     async with stage.ledger() as kernel:
+        await stage.happen(registered, lot("lot_feed", 8), released, product=PRODUCT)
         yield kernel
 
 
 @pytest.fixture
-async def japan(stage: LedgerStage, ledger: Kernel) -> AsyncIterator[Http]:
-    async with stage.client("partner-jp") as http:
+async def europe(stage: LedgerStage, ledger: Kernel) -> AsyncIterator[Http]:
+    async with stage.client("partner-eu") as http:
         yield http
 
 
@@ -60,59 +67,59 @@ async def whole(http: Http, limit: int) -> list[Any]:
 
 
 async def drawn(stage: LedgerStage, http: Http, name: str) -> str:
-    [place] = await stage.happen(draw(name, "rel_a", 1))
+    [place] = await stage.happen(draw(name, "rel_feed", 1, partner="EU"), product=PRODUCT)
     await receipts_of(http, [place])
     return place
 
 
-async def test_a_partner_has_all_of_its_events_in_the_logs_order_and_no_others(stage: LedgerStage, japan: Http, auditor: Http):
-    await drawn(stage, japan, "drw_feed")
-    found = await whole(japan, 2)
-    entries = [row for row in await rows(auditor, "/v1/entries") if row["partner"] == "JP"]
+async def test_a_partner_has_all_of_its_events_in_the_logs_order_and_no_others(stage: LedgerStage, europe: Http, auditor: Http):
+    await drawn(stage, europe, "drw_feed")
+    found = await whole(europe, 2)
+    entries = [row for row in await rows(auditor, "/v1/entries") if row["partner"] == "EU"]
     assert [(each["place"], each["leafindex"], each["hashed"]) for each in found] == [
         (row["place"], row["leaf_index"], row["hashed"]) for row in entries
     ]
-    assert {each["partner"] for each in found} == {"JP"}
+    assert {each["partner"] for each in found} == {"EU"}
     numbers = [each["partnerseq"] for each in found if each["source"] == "/inventory/0"]
     assert numbers == list(range(1, len(numbers) + 1)), "gapless: it knows that it has all"
     assert found[-1]["data"]["draw"] == "drw_feed" and found[-1]["type"] == "inventory.stock_drawn.v1"
     assert len(await whole(auditor, 1000)) > len(found)
 
 
-async def test_each_item_opens_its_leaf_under_the_pages_checkpoint(stage: LedgerStage, japan: Http):
-    place = await drawn(stage, japan, "drw_proves")
-    read = await page(japan, limit=1000)
+async def test_each_item_opens_its_leaf_under_the_pages_checkpoint(stage: LedgerStage, europe: Http):
+    place = await drawn(stage, europe, "drw_proves")
+    read = await page(europe, limit=1000)
     item = read["data"][-1]
     salt = bytes.fromhex(item["salt"])
     own = sha256(b"\x01" + salt + item["hashed"].encode()).digest()
     assert (item["place"], item["eventhash"]) == (place, own.hex()) and msgspec.json.decode(item["hashed"])["data"] == item["data"]
     head = open_checkpoint(read["checkpoint"], [stage.key]).head
     bundle = tile_at(head.size, 0, 0)
-    leaves = decode_bundle((await japan.get(f"/v1/{Tile('entries', 0, bundle.width).path}")).content)
+    leaves = decode_bundle((await europe.get(f"/v1/{Tile('entries', 0, bundle.width).path}")).content)
     assert leaves[item["leafindex"]] == leaf_data(salt, item["place"], own)
     assert root_of([hash_leaf(leaf) for leaf in leaves]) == head.root, "all of this small log is in one bundle"
     assert parse_tile_path(bundle.path) == bundle
 
 
-async def test_who_waits_is_given_what_comes_and_nothing_of_others(stage: LedgerStage, japan: Http):
-    cursor = (await page(japan, limit=1000))["cursor"]
+async def test_who_waits_is_given_what_comes_and_nothing_of_others(stage: LedgerStage, europe: Http):
+    cursor = (await page(europe, limit=1000))["cursor"]
     async with asyncio.timeout(HANGS_AFTER_S):
-        waiting = asyncio.create_task(page(japan, after=cursor, wait=25))
-        place = await drawn(stage, japan, "drw_awaited")
+        waiting = asyncio.create_task(page(europe, after=cursor, wait=25))
+        place = await drawn(stage, europe, "drw_awaited")
         assert [each["place"] for each in (await waiting)["data"]] == [place]
-    empty = await page(japan, after=(await page(japan, limit=1000))["cursor"])
+    empty = await page(europe, after=(await page(europe, limit=1000))["cursor"])
     assert empty["data"] == [] and empty["cursor"] is not None and not empty["more"]
 
 
-async def test_a_stream_goes_on_after_the_last_item_that_arrived(stage: LedgerStage, japan: Http):
-    first = await drawn(stage, japan, "drw_streamed")
-    last = (await page(japan, limit=1000))["data"][-1]
+async def test_a_stream_goes_on_after_the_last_item_that_arrived(stage: LedgerStage, europe: Http):
+    first = await drawn(stage, europe, "drw_streamed")
+    last = (await page(europe, limit=1000))["data"][-1]
     before = str(last["leafindex"] - 1)
-    async with asyncio.timeout(HANGS_AFTER_S), japan.stream("GET", "/v1/feed", headers=STREAM | {"Last-Event-ID": before}) as answer:
+    async with asyncio.timeout(HANGS_AFTER_S), europe.stream("GET", "/v1/feed", headers=STREAM | {"Last-Event-ID": before}) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = answer.aiter_lines()
         told = [await _event(lines)]
-        second = await drawn(stage, japan, "drw_live")
+        second = await drawn(stage, europe, "drw_live")
         told.append(await _event(lines))
     assert [msgspec.json.decode(each["data"])["place"] for each in told] == [first, second]
     assert (told[0]["id"], told[0]["event"]) == (last["id"], last["type"])
@@ -141,9 +148,9 @@ async def _event(lines: AsyncIterator[str]) -> dict[str, str]:
     ],
 )
 async def test_an_id_that_the_feed_never_gave_is_a_problem(
-    japan: Http, headers: dict[str, str], query: dict[str, str], status: int, code: str, field: str
+    europe: Http, headers: dict[str, str], query: dict[str, str], status: int, code: str, field: str
 ):
-    answer = await japan.get("/v1/feed", params=query, headers=headers)
+    answer = await europe.get("/v1/feed", params=query, headers=headers)
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (status, code), problem
     assert field in answer.text

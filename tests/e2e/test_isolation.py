@@ -121,6 +121,7 @@ async def estate(world: World) -> Estate:
         "item": item,
         "instrument": (await world.rows(world.operator, "/allocation/v1/instruments"))[0]["instrument"],
         "key": (await world.rows(world.operator, "/allocation/v1/approver-keys"))[0]["key"],
+        "kind": "dscr",
         "list": "entity-list",
         "laboratory": "sgs-perth",
         "lot": lot,
