@@ -99,7 +99,7 @@ class Protecting:
                     self._compare(place, record, stop, event.confirmed_by)
             case HoldLifted() | AgreementResumed():
                 if (stop := self._standing.pop((record.stream, event.hold), None)) is not None:
-                    stop.ended_at = instant(record)
+                    stop.ended_at = min(instant(record), stop.lapses_at)  # a timer may have fired late
                     stop.second = event.authority if isinstance(event, HoldLifted) else None
             case ScreeningHitDecided() | ConsigneeHitDecided():
                 self._see_hit(place, record, event)
@@ -157,7 +157,7 @@ class Protecting:
 
     def _off(self, record: Recorded, name: str) -> None:
         if (stop := self._standing.pop((record.stream, name), None)) is not None:
-            stop.ended_at = instant(record)
+            stop.ended_at = min(instant(record), stop.lapses_at)  # a timer may have fired late
 
     def finish(self) -> None:
         """All is seen that there is."""

@@ -56,6 +56,9 @@ class ProposalView(BaseModel):
     followed: list[dict[str, Any]] = []  # what happened once it was signed, as its events say it: in the answer to the signature
 
 
+OR_PROPOSED: dict[int | str, dict[str, Any]] = {202: {"model": ProposalView, "description": "it waits for another person's signature"}}
+
+
 async def done_or_proposed(
     post: Post, controls: Controls, stream: str, command: Any, *, proposed: Any = None, documents: Sequence[Document] = ()
 ) -> Accepted | ProposalView:

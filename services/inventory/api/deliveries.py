@@ -17,7 +17,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
-from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed, propose
 from shared.terms.dating import Dated
 
 router = APIRouter(tags=["rights"])
@@ -98,7 +98,7 @@ async def list_owed(right: RightPath, caller: Annotated[Caller, allow(*READERS)]
     return await pages.of(select(OwedRow), OwedRow.id, same_fields(OwedView), only={OwedRow.right: right})
 
 
-@router.post("/v1/rights/{right}/deliveries", status_code=201)
+@router.post("/v1/rights/{right}/deliveries", status_code=201, responses=OR_PROPOSED)
 async def deliver_assignment(
     right: RightPath, body: AssignedDeliveryBody, caller: Annotated[Caller, allow("operator", "partner")], post: Posting, reads: Reading
 ) -> AssignedDeliveryView | ProposalView:

@@ -33,7 +33,7 @@ from shared.journal.places import Histories
 from shared.journal.record import Fact
 from shared.proofs.checkpoint import TreeHead
 from shared.terms.acting_api import accounts_of_caller
-from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed, propose
 from shared.terms.dating import Dated
 
 router = APIRouter(prefix="/v1/draws", tags=["draws"])
@@ -216,7 +216,7 @@ async def show_draw(
     return DrawDetail.model_validate(row.model_dump() | told)
 
 
-@router.post("/{draw}/weighing")
+@router.post("/{draw}/weighing", responses=OR_PROPOSED)
 async def weigh_draw(
     draw: DrawPath,
     body: WeighingBody,

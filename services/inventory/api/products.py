@@ -18,7 +18,7 @@ from services.inventory.tables import HoldRow, ProductRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, Text, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads
-from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed, propose
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 
@@ -137,7 +137,7 @@ async def show_product(product: ProductPath, caller: Annotated[Caller, allow(*RE
     return _view(row)
 
 
-@router.post("/{product}/protected-stock")
+@router.post("/{product}/protected-stock", responses=OR_PROPOSED)
 async def set_protected_stock(
     product: ProductPath, body: ProtectedStockBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> ProtectedStockView | ProposalView:

@@ -20,7 +20,7 @@ from shared.http.fields import Body, Day, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
 from shared.journal.decider import Refused
-from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed, propose
 
 router = APIRouter(prefix="/v1/facilities", tags=["facilities"])
 
@@ -95,7 +95,7 @@ async def open_facility(body: FacilityBody, caller: Annotated[Caller, allow("adm
     return await propose(post, CONTROLS, f"facility/{body.facility}", command)
 
 
-@router.post("/{facility}/limits")
+@router.post("/{facility}/limits", responses=OR_PROPOSED)
 async def set_limits(
     facility: FacilityPath, body: LimitsBody, caller: Annotated[Caller, allow("administrator")], post: Posting, reads: Reading
 ) -> FacilityView | ProposalView:

@@ -22,7 +22,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Posting, Reading
 from shared.terms.acting_api import accounts_of_caller, by_one_caller
-from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed, propose
 from shared.terms.dating import Dated
 
 router = APIRouter(prefix="/v1/loans", tags=["servicing"])
@@ -124,7 +124,7 @@ async def charge_fee(loan: LoanPath, body: FeeBody, caller: Operates, post: Post
     return await propose(post, CONTROLS, f"loan/{loan}", command)
 
 
-@router.post("/{loan}/ratios", status_code=201)
+@router.post("/{loan}/ratios", status_code=201, responses=OR_PROPOSED)
 async def report_ratio(loan: LoanPath, body: RatioBody, caller: Operates, post: Posting, reads: Reading) -> RatioView | ProposalView:
     """A covenant's figure, as the borrower reports it. One below the minimum is a breach for 72 hours: longer, if a second person confirms
     it, until it is waived, or another figure cures it, which another person signs."""
@@ -150,7 +150,7 @@ async def list_ratios(loan: LoanPath, caller: SeesLoans, reads: Reading) -> list
         return [RatioView.model_validate(row, from_attributes=True) for row in (await session.exec(query)).all()]
 
 
-@router.post("/{loan}/grade")
+@router.post("/{loan}/grade", responses=OR_PROPOSED)
 async def regrade(loan: LoanPath, body: GradeBody, caller: Operates, post: Posting) -> GradeView | ProposalView:
     """What lowers the provision is proposed, and another person signs it."""
     command = Regrade(grade=body.grade, stage=body.stage, provision_minor=body.provision_minor, reason=post.text(body.reason))
@@ -182,7 +182,7 @@ async def confirm_default(loan: LoanPath, caller: Confirms, post: Posting, reads
     return DefaultConfirmedView(loan=event.loan, confirmed_by=event.confirmed_by)
 
 
-@router.post("/{loan}/close")
+@router.post("/{loan}/close", responses=OR_PROPOSED)
 async def close_loan(loan: LoanPath, body: ReasonBody, caller: Operates, post: Posting) -> LoanChange | ProposalView:
     """Only one that nothing is owed of, to either side, and nothing may still be advanced of. Its headroom is free again. One with a claim
     on what was written off is closed by two."""
