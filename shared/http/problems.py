@@ -21,6 +21,7 @@ from shared.http.json_members import repeated_member
 from shared.journal.decider import Reasons
 
 BODY_LIMIT_BYTES = 1 << 20
+HEARD_OUT = 4  # times the limit: an answer to one who is still sending may be lost with the connection. Beyond, it closes all the same
 IMPORT_LIMIT_BYTES = 10 << 20  # on the routes that are named for imports, which read the body themselves
 FAULTS_LISTED = 100  # of a body that has more; its `detail` says how many there are
 REQUEST_ID_HEADER = "x-request-id"
@@ -237,26 +238,26 @@ class BodyGuard:
         length, chunked, content_type = _body_headers(scope)
         if (not length and not chunked) or (self._streaming and scope["path"].startswith(self._streaming)):
             return await self._app(scope, receive, send)
-        if length is not None and length > self._limit_bytes:
+        if length is not None and length > HEARD_OUT * self._limit_bytes:
             return await _refuse(body_too_large(self._limit_bytes), scope, receive, send)
 
-        body = bytearray()
-        more = True
-        while more:
+        body, heard, more = bytearray(), 0, True
+        while more and heard <= HEARD_OUT * self._limit_bytes:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
-            body += message.get("body", b"")
+            heard += len(message.get("body", b""))
+            if heard <= self._limit_bytes:
+                body += message.get("body", b"")
             more = message.get("more_body", False)
-            if len(body) > self._limit_bytes:
-                return await _refuse(body_too_large(self._limit_bytes), scope, receive, send)
+        if heard > self._limit_bytes:
+            return await _refuse(body_too_large(self._limit_bytes), scope, receive, send)
         if (unfit := _unfit_text(body, content_type) or _unfit_members(body, content_type)) is not None:
             return await _refuse(unfit, scope, receive, send)
         return await self._app(scope, _replay(bytes(body), receive), send)
 
 
 def body_too_large(limit_bytes: int) -> Problem:
-    # The rest of the body is not worth reading: the connection closes instead.
     accepted = f"at most {limit_bytes} bytes"
     return Problem("body_too_large", "The body is over the limit of this route", accepted=accepted, headers={"connection": "close"})
 

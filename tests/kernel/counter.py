@@ -235,7 +235,7 @@ class EntryView(BaseModel):
 router = APIRouter()
 Posting = Posting
 Reading = Reading
-Operator = Annotated[Caller, allow("operator")]
+Operator = Annotated[Caller, allow("operator", "partner")]
 
 
 @router.post("/v1/counters", status_code=201)

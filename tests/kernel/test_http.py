@@ -130,7 +130,7 @@ async def test_if_match_guards_against_what_happened_meanwhile(counter: Running)
 
 async def test_who_speaks_for_a_partner_hears_no_version_of_what_others_change_too(counter: Running, stage: Stage) -> None:
     one, signer = name(), TokenSigner(signing_key(stage.folder / "keys"), issuer=stage.issuer, audience="reserve")
-    token = signer.sign(Claims(subject="sub_of_jp", client_id="partner", roles=("operator",), partner="JP"))
+    token = signer.sign(Claims(subject="sub_of_jp", client_id="partner", roles=("partner",), partner="JP"))
     bearer = {"Authorization": f"Bearer {token}"}
     assert "ETag" in (await added(counter, to=one)).headers
     assert "ETag" not in (await added(counter, to=one, **bearer)).headers

@@ -69,7 +69,8 @@ async def test_without_postgresql_callers_are_told_to_wait_and_afterwards_all_go
         await tells_to_wait(await counter.http.get("/v1/counters/b/state"))
         signer = TokenSigner(signing_key(own_stage.folder / "keys"), issuer=own_stage.issuer, audience="reserve")
         for partner, told in ((None, "the database does not answer"), ("JP", "send the same request again")):
-            token = signer.sign(Claims(subject="sub_one", client_id="one", roles=("operator",), partner=partner))
+            role = "operator" if partner is None else "partner"
+            token = signer.sign(Claims(subject="sub_one", client_id="one", roles=(role,), partner=partner))
             answer = await counter.http.get("/v1/counters/a", headers={"Authorization": f"Bearer {token}"})
             await tells_to_wait(answer)
             assert told in answer.json()["detail"]
