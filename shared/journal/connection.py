@@ -76,7 +76,8 @@ async def briefly(pool: "asyncpg.Pool[asyncpg.Record]", seconds: float) -> Async
                 raise
 
 
-_BUSY = "another operation is in progress"  # as the driver says
+# As the driver says of a connection whose last use was cut off, with its transaction open or not.
+_CUT_OFF = ("another operation is in progress", "in a manually started transaction")
 
 
 def is_gone(connection: Connection) -> bool:
@@ -90,7 +91,7 @@ def is_gone(connection: Connection) -> bool:
 @contextmanager
 def reachable(connection: Connection | None = None) -> Iterator[None]:
     """Raises `Unreachable` for what PostgreSQL or its driver raise when it is not there. An error of the driver itself counts as such
-    where its connection is gone, or still busy with what was cut off, or where there is none yet."""
+    where its connection is gone, or still in what was cut off, or where there is none yet."""
     try:
         yield
     except Unreachable:
@@ -100,7 +101,7 @@ def reachable(connection: Connection | None = None) -> Iterator[None]:
     except UNREACHABLE as error:
         raise Unreachable(repr(error)) from error
     except asyncpg.InterfaceError as error:
-        if connection is None or is_gone(connection) or _BUSY in str(error):
+        if connection is None or is_gone(connection) or any(said in str(error) for said in _CUT_OFF):
             raise Unreachable(repr(error)) from error
         raise
 

@@ -106,3 +106,12 @@ async def test_a_connection_that_is_busy_with_what_was_cut_off_is_taken_for_lost
             await connection.execute("SELECT 1")
         cut_off.cancel()
         await asyncio.gather(cut_off, return_exceptions=True)
+
+
+async def test_a_connection_whose_transaction_was_cut_off_is_taken_for_lost(stage: Stage) -> None:
+    async with stage.sql() as connection:
+        await connection.execute("BEGIN")  # as of a use that never came to its end
+        with pytest.raises(Unreachable), reachable(connection):
+            async with connection.transaction():
+                pass
+        await connection.execute("ROLLBACK")
