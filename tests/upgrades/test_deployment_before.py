@@ -66,6 +66,8 @@ async def upgraded(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Asyn
     then = datetime.fromisoformat(json.loads((kept / "left.json").read_text())["now"])
     clock_file.write_text(str((then - datetime.now(UTC)).total_seconds()))
     async with up(folder, clock_file) as running, a_world_again(running, clock_file, kept / "home") as world:
+        for approver, key in world.keys.items():  # of before: they endorse whom this build wants to have a key
+            world.registrar.keys[await world.subject(approver)] = key
         yield Upgraded(kept, world)
 
 
@@ -149,8 +151,6 @@ async def of_before_goes_out(world: World, draw: str) -> None:
 async def test_a_request_goes_the_whole_way(upgraded: Upgraded) -> None:
     """Once an instrument names what another person signs now, which none did then: an approver endorses it."""
     world = upgraded.world
-    for approver, key in world.keys.items():
-        world.registrar.keys[await world.subject(approver)] = key
     await empower(world.registered, {await world.subject("approver-1"): "approver-1"})
     world.forget_instruments()
     _, _, release = await world.stocked_release("US", 1)
