@@ -63,8 +63,8 @@ async def look_at_logs(connection: Connection, findings: Findings, folder: Path)
         goes_on = number == len(first) - 1
         ends = None if goes_on else first[number + 1][1]
         signed = await connection.fetchval("SELECT max(size) FROM ledger.checkpoints WHERE $1::bigint IS NULL OR size <= $1", ends) or 0
-        if goes_on and signed and not tiles_of(folder).is_dir():
-            findings.look(Check.TILES, False, str(tiles_of(folder)), f"is no folder, and {signed} leaves are signed")
+        if goes_on and signed > begins and not tiles_of(folder).is_dir():
+            findings.look(Check.TILES, False, str(tiles_of(folder)), f"is no folder, and {signed - begins} leaves are signed")
             return
         tiles = Tiles(tiles_of(folder) if goes_on else tiles_of(folder, history or 1))
         leaves = _leaves(connection, begins, ends, leaf)
