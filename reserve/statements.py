@@ -7,7 +7,7 @@ nothing that there is, and where more is believed than before.
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ from services.registry import JOURNALED, service
 from shared.journal.codec import without_version
 from shared.journal.tables import all_tables
 
-_COLUMN = re.compile(r"(\w+) (?:smallint|bigint|integer|text|json|bytea|date|timestamptz)\b")
+_NOT_COLUMNS = {"PRIMARY", "FOREIGN", "UNIQUE", "CHECK", "CONSTRAINT", "EXCLUDE", "LIKE"}  # what such a line begins with
 
 
 def main() -> None:
@@ -54,10 +54,32 @@ def types() -> set[str]:
 
 def columns() -> set[str]:
     """Of each service's tables beside events; and of those of its own that are not made anew."""
-    made = re.findall(r"CREATE TABLE (\w+) \((.*)\)$", "\x00".join(all_tables()).replace("\n", " ").replace("\x00", "\n"), re.MULTILINE)
-    added = re.findall(r"ALTER TABLE (\w+) ADD COLUMN (.*)", "\n".join(all_tables()))
-    beside = {f"{table}.{column}" for table, body in (*made, *added) for column in _COLUMN.findall(body)}
-    return beside | set(chain.from_iterable(_kept_of(name) for name in JOURNALED))
+    return columns_made_by(all_tables()) | set(chain.from_iterable(_kept_of(name) for name in JOURNALED))
+
+
+def columns_made_by(statements: Iterable[str]) -> set[str]:
+    """Each as "heads.position", of whatever type. A part of a table's body is a column's, unless it begins like a constraint."""
+    found = set[str]()
+    for statement in statements:
+        text = " ".join(re.sub(r"--.*", "", statement).split())
+        if (made := re.fullmatch(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+) ?\((.*)\)", text)) is not None:
+            parts = _parts(made[2])
+        elif (made := re.fullmatch(r"ALTER TABLE (\w+) (ADD COLUMN .*)", text)) is not None:
+            parts = [re.sub(r"^ADD COLUMN (?:IF NOT EXISTS )?", "", part) for part in _parts(made[2])]
+        else:
+            continue
+        words = [part.split()[0] for part in parts]
+        found |= {f"{made[1]}.{word}" for word in words if word.upper() not in _NOT_COLUMNS}
+    return found
+
+
+def _parts(body: str) -> list[str]:
+    """What stands between commas that no brackets are around."""
+    depth, parts = 0, [""]
+    for letter in body:
+        depth += (letter == "(") - (letter == ")")
+        parts = [*parts, ""] if letter == "," and depth == 0 else [*parts[:-1], parts[-1] + letter]
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _kept_of(name: str) -> Iterator[str]:

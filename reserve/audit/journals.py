@@ -106,7 +106,14 @@ class Journal:
         look = self._findings.look
         try:
             event = CODECS[self.service].decode(record.type, record.data)
-        except (UnknownType, KeyError, msgspec.DecodeError) as error:
+        except (
+            UnknownType,
+            msgspec.DecodeError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            ValueError,
+        ) as error:  # an upcaster raises what it meets
             look(Check.SHAPES, False, place, f"{record.type}: {error}")
             return None
         whose = {partner_of(event), getattr(event, "partner", None)}  # what is not told to a partner now, an earlier build wrote as its own

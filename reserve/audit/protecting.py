@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from reserve.audit.approvers import Approvers, instant
+from reserve.audit.approvers import AT_ONCE, Approvers, instant
 from reserve.audit.bars import Bars
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
@@ -70,6 +70,8 @@ class Protecting:
         self._findings = findings
         self._approvers = approvers
         self._standing: dict[tuple[str, str], _Stop] = {}  # (stream, hold) ->
+        self._closed: dict[tuple[str, str], _Stop] = {}  # that stood when its loan was closed
+        self._for_good: set[tuple[str, str]] = set()  # by an earlier build
         self._all: list[_Stop] = []
         self._recent: dict[str, list[_Stop]] = {}  # product, or an agreement -> what has not ended long ago
         self._stops = Stops()
@@ -83,6 +85,8 @@ class Protecting:
         self._stops.see(event)
         if isinstance(event, HoldPutOn) and event.takes_on is not None:
             self._go_on(place, event, self._standing.get((record.stream, event.takes_on)))
+        if isinstance(event, HoldPutOn | AgreementSuspended) and event.lapses_at is None:
+            self._for_good.add((record.stream, event.hold))
         match event:
             case HoldPutOn(put_on_by=str() as by, lapses_at=datetime() as lapses_at):
                 what = event.scope if event.target is None else f"{event.scope}/{event.target}"
@@ -93,10 +97,7 @@ class Protecting:
                 put = _Stop(place, f"partner/{event.partner}", by, instant(record), lapses_at, agreement=event.agreement)
                 self._stop(record, event.hold, put, f"agreement {event.agreement}", *event.products)
             case HoldConfirmed() | AgreementSuspensionConfirmed():
-                stop = self._standing.pop((record.stream, event.hold), None)
-                if stop is not None:
-                    stop.second = event.confirmed_by
-                    self._compare(place, record, stop, event.confirmed_by)
+                self._confirm(place, record, event.hold, event.confirmed_by)
             case HoldLifted() | AgreementResumed():
                 if (stop := self._standing.pop((record.stream, event.hold), None)) is not None:
                     stop.ended_at = min(instant(record), stop.lapses_at)  # a timer may have fired late
@@ -104,7 +105,7 @@ class Protecting:
             case ScreeningHitDecided() | ConsigneeHitDecided():
                 self._see_hit(place, record, event)
             case ScreeningHitLapsed() | ConsigneeHitLapsed():
-                self._off(record, event.hit)
+                self._lapse(place, record, event.hit)
             case _:
                 self._see_loans(place, record, event)
 
@@ -131,15 +132,16 @@ class Protecting:
             case LaboratoryEnded(by=by, lapses_at=datetime() as lapses_at):
                 self._alone(place, record, "", f"laboratory {event.laboratory}", by, lapses_at)
             case DefaultConfirmed() | MaterialDefaultConfirmed() | BreachConfirmed() | PayeeEndConfirmed() | LaboratoryEndConfirmed():
-                if (stop := self._standing.pop((record.stream, _name(event)), None)) is not None:
-                    stop.second = event.confirmed_by
-                    self._compare(place, record, stop, event.confirmed_by)
-            case DefaultCured() | MaterialDefaultCured() | MaterialDefaulted() | BreachLapsed() | PayeeEndLapsed() | LaboratoryEndLapsed():
+                self._confirm(place, record, _name(event), event.confirmed_by)
+            case BreachLapsed() | PayeeEndLapsed() | LaboratoryEndLapsed() | DefaultCured(how="lapsed") | MaterialDefaultCured(lapsed=True):
+                self._lapse(place, record, _name(event))
+            case DefaultCured() | MaterialDefaultCured() | MaterialDefaulted():
                 self._off(record, _name(event))
             case LaboratoryRegistered() | RatioReported(standing="cured"):
                 self._off(record, _name(event))
             case LoanClosed() | MaterialLoanClosed():
                 for name in [name for stream, name in self._standing if stream == record.stream]:
+                    self._closed[record.stream, name] = self._standing[record.stream, name]
                     self._off(record, name)
             case AccelerationNotified() | RecoveryRecorded() | ActApproved(content=WriteOff()) | MaterialReplaced():
                 if (record.stream, "default") in self._standing:
@@ -158,6 +160,26 @@ class Protecting:
     def _off(self, record: Recorded, name: str) -> None:
         if (stop := self._standing.pop((record.stream, name), None)) is not None:
             stop.ended_at = min(instant(record), stop.lapses_at)  # a timer may have fired late
+
+    def _confirm(self, place: str, record: Recorded, name: str, by: str) -> None:
+        """What nobody had said alone, is not there to be confirmed; of what an earlier build stopped for good, it is only not needed."""
+        stop = self._taken(record, name)
+        if stop is not None:
+            stop.second = by
+            self._compare(place, record, stop, by)
+        elif (record.stream, name) not in self._for_good:
+            self._findings.look(Check.CONTROL, False, place, f"{by} confirms what nobody has stopped alone")
+
+    def _lapse(self, place: str, record: Recorded, name: str) -> None:
+        stop = self._taken(record, name)
+        due = stop is not None and stop.lapses_at <= instant(record) + AT_ONCE
+        self._findings.look(Check.CONTROL, due, place, "that was not to lapse yet, or not at all")
+        if stop is not None:
+            stop.ended_at = min(instant(record), stop.lapses_at)
+
+    def _taken(self, record: Recorded, name: str) -> _Stop | None:
+        """What stands by one person's word, which it does no longer; or did, when its loan was closed."""
+        return self._standing.pop((record.stream, name), None) or self._closed.pop((record.stream, name), None)
 
     def finish(self) -> None:
         """All is seen that there is."""

@@ -5,7 +5,8 @@ Each statement works out what a table must hold, from the events alone, and not 
 owner, by who runs the deployment. Tables that are read are made anew instead (`shared/process/rebuild.py`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
@@ -20,6 +21,18 @@ from shared.journal.codec import UnknownType
 
 type Connection = asyncpg.Connection[asyncpg.Record]
 
+# What says nothing of the history: there is no database, it lets nobody in, has no room, or was told to stop.
+COULD_NOT_RUN = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+)
 DOCUMENTS_OF: Mapping[str, Callable[[Any], Sequence[str]]] = {"allocation": allocation.documents_of, "loans": loans.documents_of}
 _NAMES = {"decision", "document", "file", "release_order", "report"}  # columns of events that may name one
 MOST_SHOWN = 100  # rows of a table
@@ -105,33 +118,55 @@ def parked(source: str) -> Derived:
 
 
 async def look_at_tables(connection: Connection, findings: Findings, sources: Mapping[str, Sequence[str]]) -> None:
-    """As of one moment. `sources`: of each service, those that it takes events of."""
+    """As of one moment. `sources`: of each service, those that it takes events of. Raises `COULD_NOT_RUN`."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         for service, taken in sources.items():
             await connection.execute(f'SET LOCAL search_path = "{service}"')
             for derived in (*OWN, *(each for source in taken for each in (cursors(service, source), parked(source)))):
-                await _look(connection, findings, service, derived)
+                with tried(findings, Check.KEPT_TABLES, f"{service}.{derived.table}"):
+                    async with connection.transaction():
+                        await _look(connection, findings, service, derived)
             if service in DOCUMENTS_OF:
-                await _look_for_documents(connection, findings, service)
+                with tried(findings, Check.KEPT_TABLES, f"{service}.documents"):
+                    async with connection.transaction():
+                        await _look_for_documents(connection, findings, service)
+
+
+@contextmanager
+def tried(findings: Findings, check: Check, place: str) -> Iterator[None]:
+    """A table that is gone, or is not as it was made, is a failure there, and the next one is looked at. Raises `COULD_NOT_RUN`."""
+    try:
+        yield
+    except COULD_NOT_RUN:
+        raise
+    except asyncpg.PostgresError as error:
+        findings.look(check, False, place, f"cannot be looked at: {error}")
 
 
 async def _look_for_documents(connection: Connection, findings: Findings, service: str) -> None:
-    """Those that its events stand on are kept, by it and by the ledger, whose copy is what a service that has lost one gets back."""
+    """Those that its events stand on are kept, by it and by the ledger, whose copy is what a service that has lost one gets back. The
+    ledger keeps those of the events that it has taken."""
     documents_of = DOCUMENTS_OF[service]
-    codec, named = CODECS[service], dict[bytes, str]()
+    codec = CODECS[service]
+    named: dict[str, dict[bytes, str]] = {service: {}, LEDGER: {}}
     kinds = {kind.rpartition(".")[0] for kind, event in codec.classes.items() if not _NAMES.isdisjoint(event.__struct_fields__)}
-    query = "SELECT shard, position, type, data FROM events WHERE regexp_replace(type, '[.]v[0-9]+$', '') = ANY ($1)"
-    async for row in connection.cursor(query, sorted(kinds)):
+    query = """SELECT events.shard, events.position, type, data, events.position <= coalesce(taken.position, 0) AS entered
+               FROM events LEFT JOIN ledger.inbox_cursors AS taken ON taken.shard = events.shard AND taken.source = $2
+               WHERE regexp_replace(type, '[.]v[0-9]+$', '') = ANY ($1)"""
+    async for row in connection.cursor(query, sorted(kinds), service):
         place = f"{service}/{row['shard']}/{row['position']}"
         try:
-            names = documents_of(codec.decode(row["type"], row["data"].encode()))
-            named |= {bytes.fromhex(name): named.get(bytes.fromhex(name), place) for name in names}
-        except (UnknownType, KeyError, ValueError) as error:
+            names = [bytes.fromhex(name) for name in documents_of(codec.decode(row["type"], row["data"].encode()))]
+        except (UnknownType, LookupError, TypeError, AttributeError, ValueError) as error:
             findings.look(Check.KEPT_TABLES, False, place, f"does not say which documents it stands on: {error}")
-    for keeper in (service, LEDGER):
-        kept = await connection.fetch(f'SELECT sha256 FROM "{keeper}".documents WHERE sha256 = ANY ($1)', list(named))  # noqa: S608
-        for name in named.keys() - {row["sha256"] for row in kept}:
-            what = f"has no such row, and {named[name]} stands on it"
+            continue
+        for keeper in (service, LEDGER) if row["entered"] else (service,):
+            for name in names:
+                named[keeper].setdefault(name, place)
+    for keeper, those in named.items():
+        kept = await connection.fetch(f'SELECT sha256 FROM "{keeper}".documents WHERE sha256 = ANY ($1)', list(those))  # noqa: S608
+        for name in those.keys() - {row["sha256"] for row in kept}:
+            what = f"has no such row, and {those[name]} stands on it"
             findings.look(Check.KEPT_TABLES, False, f"{keeper}.documents {name.hex()}", what)
         findings.looked(Check.KEPT_TABLES, len(kept))
 

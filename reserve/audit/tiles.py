@@ -21,7 +21,9 @@ class Tiles:
 
     def __init__(self, folder: Path) -> None:
         self._files: Files = {}
-        for file in sorted((folder / "tile").rglob("*")):
+        # Twice: a narrow one may go before it is listed, and the full one, which came before that, where the listing has passed already.
+        listed = {file for _ in range(2) for file in (folder / "tile").rglob("*")}
+        for file in sorted(listed):
             match = _PATH.fullmatch(file.relative_to(folder / "tile").as_posix())
             if match is not None and not file.is_dir():
                 level, index, width = match.groups()
@@ -65,7 +67,12 @@ class _Look:
         """`parts`: its hashes, or entries. `signed`: how many of this level are."""
         widest, look = 0, self._findings.look
         for width, file in self._files.pop((level, index), ()):
-            expected, (data, own) = b"".join(parts[:width]), _read(file)
+            try:
+                data, own = _read(file)
+            except OSError as error:
+                look(Check.TILES, False, str(file), f"cannot be read: {error.strerror}")
+                continue
+            expected = b"".join(parts[:width])
             fine = data == expected if own else data.startswith(expected)
             if width > len(parts):
                 fine = not self._goes_on and data.startswith(b"".join(parts))

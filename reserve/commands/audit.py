@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-import asyncpg
 import msgspec
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +17,7 @@ from reserve.audit.integrity import audit_integrity
 from reserve.audit.live import UNANSWERED, LiveEvidence
 from reserve.audit.report import IN_THE_DATABASE, Check, Findings, Report, joined
 from reserve.audit.shards import Processes, ShardFailed
+from reserve.audit.tables import COULD_NOT_RUN
 from reserve.commands.audit_state import keep, kept
 from reserve.commands.caller import caller_at
 from reserve.commands.database import owner_url
@@ -78,8 +78,10 @@ async def _with_served(report: Report, folder: Path) -> Report:
     findings = Findings()
     try:
         await look_at_served(findings, owner_url(folder), folder)
-    except (OSError, asyncpg.PostgresConnectionError) as error:
-        fail(f"the audit could not be finished: the database does not answer: {why(error)}")
+    except COULD_NOT_RUN as error:
+        found = [f"{each.place}: {each.what}" for result in joined(report, findings, IN_THE_DATABASE).checks for each in result.failures]
+        so_far = "\n".join([f"; {len(found)} failures were found until then", *found]) if found else ""
+        fail(f"the audit could not be finished: the database does not answer: {why(error)}{so_far}")
     return joined(report, findings, IN_THE_DATABASE)
 
 

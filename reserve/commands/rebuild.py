@@ -13,7 +13,7 @@ from reserve.commands.database import journaled, owner_url
 from reserve.commands.failure import CHECK_FAILED, fail, why
 from reserve.operate.served import said_of
 from services.registry import service
-from shared.process.rebuild import Compared, Disturbed, JournalShort, rebuild_and_compare, rebuild_and_swap
+from shared.process.rebuild import Compared, Disturbed, JournalShort, OrderLost, rebuild_and_compare, rebuild_and_swap
 
 
 def compare(name: str, folder: Path) -> list[Compared]:
@@ -36,7 +36,7 @@ def swap(name: str, folder: Path) -> dict[str, int]:
         return asyncio.run(rebuild_and_swap(found, owner_url(folder)))
     except Disturbed as error:
         fail(f"nothing was swapped: {error}; repeat it", CHECK_FAILED)
-    except JournalShort as error:
+    except (JournalShort, OrderLost) as error:
         fail(f"nothing was swapped: {error}", CHECK_FAILED)
     except (OSError, asyncpg.PostgresError) as error:
         fail(f"the database does not answer: {why(error)}", CHECK_FAILED)

@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 
 from reserve.audit.report import Check, Findings
-from reserve.audit.tables import look_at_tables
+from reserve.audit.tables import COULD_NOT_RUN, look_at_tables, tried
 from reserve.audit.tiles import WIDTH, Tiles
 from services.ledger.histories import tiles_of
 from services.registry import JOURNALED, service
@@ -21,14 +21,13 @@ type Connection = asyncpg.Connection[asyncpg.Record]
 
 
 async def look_at_served(findings: Findings, owner_url: str, folder: Path) -> None:
-    """Raises OSError, asyncpg.PostgresConnectionError where there is no database. `folder`: with the log's tiles; of a deployment without
-    one here, they are not looked at."""
+    """Raises `COULD_NOT_RUN`, which says nothing of the history. `folder`: with the log's tiles, once it has signed any."""
     services = {name: service(name) for name in JOURNALED}
     async with _connected(owner_url) as connection:
         await look_at_tables(
             connection, findings, {name: [each.source for each in found.subscriptions] for name, found in services.items()}
         )
-        if tiles_of(folder).is_dir():
+        with tried(findings, Check.TILES, "ledger.entries"):
             await look_at_logs(connection, findings, folder)
     for name in JOURNALED:
         await _look_at_read_tables(findings, name, owner_url)
@@ -37,9 +36,11 @@ async def look_at_served(findings: Findings, owner_url: str, folder: Path) -> No
 async def _look_at_read_tables(findings: Findings, name: str, owner_url: str) -> None:
     try:
         compared = await rebuild_and_compare(service(name), owner_url)
-    except (OSError, asyncpg.PostgresConnectionError):
+    except COULD_NOT_RUN:
         raise
-    except Exception as error:  # noqa: BLE001  events that were changed may be anything, and no projection is made for that
+    except Exception as error:  # events that were changed may be anything, and no projection is made for that
+        if isinstance(error.__context__, COULD_NOT_RUN):  # as what cannot be rolled back, since the connection is gone
+            raise error.__context__ from error
         findings.look(Check.READ_TABLES, False, name, f"its tables cannot be made anew from these events: {error!r}")
         return
     for table in compared:
@@ -62,6 +63,9 @@ async def look_at_logs(connection: Connection, findings: Findings, folder: Path)
         goes_on = number == len(first) - 1
         ends = None if goes_on else first[number + 1][1]
         signed = await connection.fetchval("SELECT max(size) FROM ledger.checkpoints WHERE $1::bigint IS NULL OR size <= $1", ends) or 0
+        if goes_on and signed > begins and not tiles_of(folder).is_dir():
+            findings.look(Check.TILES, False, str(tiles_of(folder)), f"is no folder, and {signed - begins} leaves are signed")
+            return
         tiles = Tiles(tiles_of(folder) if goes_on else tiles_of(folder, history or 1))
         leaves = _leaves(connection, begins, ends, leaf)
         await tiles.look(findings, leaves, signed=max(0, signed - begins), goes_on=goes_on)

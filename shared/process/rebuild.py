@@ -62,6 +62,10 @@ class JournalShort(Exception):
     """A journal ends before what was taken from it: it was restored to the past, or somebody has changed how far it was taken."""
 
 
+class OrderLost(Exception):
+    """What says in which order it has taken what others recorded is not all there: tables made by a guess are compared, not served."""
+
+
 async def rebuild_and_compare(service: Service, owner_url: str, turn: Turn = int) -> list[Compared]:
     """Every read table of the service but those that it keeps, since no journal has what is in them. It must not matter whose `turn` it is,
     but where the service says in which order it has taken what others recorded.
@@ -87,7 +91,7 @@ async def rebuild_and_compare(service: Service, owner_url: str, turn: Turn = int
 
 
 async def rebuild_and_swap(service: Service, owner_url: str) -> dict[str, int]:
-    """Puts rebuilt tables in the place of the live ones, and gives how many rows each has. Raises `Disturbed`.
+    """Puts rebuilt tables in the place of the live ones, and gives how many rows each has. Raises `Disturbed`, `OrderLost`.
 
     Writers and readers wait only while the last events are replayed and the tables change places.
     """
@@ -108,6 +112,7 @@ async def rebuild_and_swap(service: Service, owner_url: str) -> dict[str, int]:
         await _stop_the_world(connection, service.name, tables)
         await replay.catch_up()
         await replay.check_parked()
+        replay.check_order()
         await connection.execute(f'CREATE SCHEMA "{_attic(service)}"')
         for table in tables:
             await _swap(connection, service, table)
@@ -177,6 +182,7 @@ class _Replay:
         self._decode = service.codec.decode
         self._reached: dict[ShardOf, int] = {}
         self._ordered = 0  # the number of what comes next, where there is an order
+        self._doubtful: list[int] = []  # the numbers of what that order lacks
         self._parked: set[tuple[str, int, int]] = set()  # what was passed over
 
     async def catch_up(self) -> int:
@@ -197,6 +203,12 @@ class _Replay:
     async def check_parked(self) -> None:
         if gone := self._parked - await self._parked_now():
             raise Disturbed(f"{len(gone)} events were un-parked meanwhile")
+
+    def check_order(self) -> None:
+        if self._doubtful:
+            named = ", ".join(str(number) for number in self._doubtful[:SHOWN])
+            count = len(self._doubtful)
+            raise OrderLost(f"{count} entries are missing or not what comes next, so that their order is a guess: number {named}")
 
     def _own(self, records: Sequence[Record]) -> list[Fact]:
         return [Fact(self.service.name, record, self._decode(record.type, record.data)) for record in records]
@@ -223,7 +235,8 @@ class _Replay:
             reached = {line: at for line, at in self._reached.items() if line[0] in by_source}
             # By the connection that locks these tables in the end: another one would wait for it for ever.
             await self.connection.execute(f'SET LOCAL search_path = "{self.service.name}"')
-            lines, self._ordered = await order(self.connection, self._ordered, reached, BATCH)
+            lines, self._ordered, doubtful = await order(self.connection, self._ordered, reached, BATCH)
+            self._doubtful += doubtful
             await self.connection.execute(f'SET LOCAL search_path = "{_beside(self.service)}"')
             if not lines:
                 return taken

@@ -38,8 +38,8 @@ ELSEWHERE_SECONDS = 0.1  # how often a reader looks for what another process's i
 
 
 # (a connection that reads its schema, the number of what comes next, how far each line was taken, at most so many) -> the lines of the next
-# events in the order in which they were taken, and the number of what comes after them.
-type Order = Callable[[Connection, int, Mapping[tuple[str, int], int], int], Awaitable[tuple[list[tuple[str, int]], int]]]
+# events in the order in which they were taken, the number of what comes after them, and the numbers of which that is a guess.
+type Order = Callable[[Connection, int, Mapping[tuple[str, int], int], int], Awaitable[tuple[list[tuple[str, int]], int, Sequence[int]]]]
 
 
 def no_documents(_event: Any) -> Sequence[str]:

@@ -1,13 +1,18 @@
 """The ledger's own tables, made anew from the journals: whatever was changed in them by hand is named, and can be put right."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import asyncpg
 import pytest
+import typer
 
+from reserve.commands.rebuild import swap
 from services.registry import service
-from shared.process.rebuild import Compared, rebuild_and_compare, rebuild_and_swap
+from shared.process.rebuild import Compared, OrderLost, rebuild_and_compare, rebuild_and_swap
 from tests.contract.ledger_stage import LedgerStage, receipts_of
 from tests.stories.stockpile import lot
 
@@ -87,6 +92,36 @@ async def test_each_column_that_is_changed_by_hand_is_named_at_its_row(recorded:
             if {each for each, _ in named} != {table} or ((table, column) not in named and (table, None) not in named):
                 unnamed.append((table, column, named))
     assert unnamed == []
+    assert [each for each in await compared(recorded) if not each.equal] == []
+
+
+@pytest.mark.parametrize("lost", ["leaf_index > 1", "leaf_index = 1", "true"])
+async def test_entries_that_were_deleted_are_named_and_no_guess_of_their_order_is_swapped_in(
+    recorded: LedgerStage, lost: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The last ones too, after which nothing says that there were any but how far each line was taken."""
+    url = recorded.settings("ledger").database_owner_url
+    async with by_hand(recorded) as owner:
+        await owner.execute("CREATE TABLE kept_aside AS SELECT * FROM entries")
+        deleted = await owner.fetch(f"DELETE FROM entries WHERE {lost} RETURNING leaf_index, source, shard, position")
+        assert deleted
+        try:
+            [entries] = [each for each in await compared(recorded) if each.table == "entries"]
+            named = {json.loads(each.rebuilt)["leaf_index"] for each in entries.differences if each.live is None and each.rebuilt}
+            assert named == {row["leaf_index"] for row in deleted}
+            with pytest.raises(OrderLost, match="entries are missing"):
+                await rebuild_and_swap(service("ledger"), url)
+            monkeypatch.setenv("DATABASE_OWNER_URL", url)
+            with pytest.raises(typer.Exit) as left:
+                await asyncio.to_thread(swap, "ledger", tmp_path)
+            assert left.value.exit_code == 1 and "nothing was swapped" in capsys.readouterr().err
+            assert await owner.fetchval("SELECT count(*) FROM entries") == await owner.fetchval("SELECT count(*) FROM kept_aside") - len(
+                deleted
+            )
+        finally:
+            await owner.execute("DELETE FROM entries")
+            await owner.execute("INSERT INTO entries SELECT * FROM kept_aside")
+            await owner.execute("DROP TABLE kept_aside")
     assert [each for each in await compared(recorded) if not each.equal] == []
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import typer
 
 from reserve.audit.report import IN_THE_DATABASE, Check, Findings, joined
 from reserve.audit.tables import look_at_tables
+from reserve.commands.audit import _with_served
 from reserve.operate.served import look_at_logs, look_at_served
 from services.ledger.histories import tiles_of
 from services.registry import JOURNALED, service
@@ -213,3 +215,66 @@ async def test_a_tile_of_any_level_is_found_where_it_was_changed(copied: Copied)
                 [found] = [result.failures for result in findings.results([Check.TILES])]
                 assert str(file) in {failure.place for failure in found}, (file, found)
             file.write_bytes(true)
+
+
+async def test_the_ledger_is_asked_only_for_documents_of_events_that_it_has_taken(copied: Copied) -> None:
+    """A running system: an event is recorded, and the ledger takes it a moment later."""
+    sources = {name: [each.source for each in service(name).subscriptions] for name in JOURNALED}
+
+    async def missed(connection: Connection) -> set[str]:
+        findings = Findings()
+        await look_at_tables(connection, findings, sources)
+        return {failure.place for each in findings.results(IN_THE_DATABASE) for failure in each.failures if "documents" in failure.place}
+
+    async with copied.changed() as connection:
+        assert await missed(connection) == set()
+        gone = await connection.fetch("DELETE FROM ledger.documents RETURNING sha256")
+        assert await missed(connection) == {f"ledger.documents {row['sha256'].hex()}" for row in gone}
+        await connection.execute("UPDATE ledger.inbox_cursors SET position = 0 WHERE source IN ('allocation', 'loans')")
+        assert await missed(connection) == set()
+
+
+async def test_a_table_that_is_gone_is_a_finding(copied: Copied) -> None:
+    async with copied.changed() as connection:
+        await connection.execute("DROP TABLE inventory.relay_cursors, inventory.lots, ledger.checkpoints CASCADE")
+        places = await copied.places()
+    assert places >= {"inventory.relay_cursors", "inventory.heads", "inventory", "ledger", "ledger.entries"}
+    assert not {place for place in places if place.startswith(("loans", "allocation"))}
+
+
+async def test_an_event_that_says_a_number_for_a_document_is_a_finding_at_its_place(copied: Copied) -> None:
+    async with copied.changed() as connection:
+        [row] = await connection.fetch(
+            """UPDATE allocation.events SET data = jsonb_set(data::jsonb, '{command,document}', '7')::json
+               WHERE ctid = (SELECT ctid FROM allocation.events WHERE type LIKE 'allocation.command_proposed.v_' LIMIT 1)
+               RETURNING shard, position"""
+        )
+        places = await copied.places()
+    assert f"allocation/{row['shard']}/{row['position']}" in places
+
+
+async def test_tiles_that_are_all_gone_are_missed(copied: Copied, tmp_path: Path) -> None:
+    async with copied.changed():
+        findings = Findings()
+        await look_at_served(findings, copied.url("by_hand"), tmp_path)
+    [found] = [result.failures for result in findings.results([Check.TILES])]
+    assert [failure.place for failure in found] == [str(tiles_of(tmp_path))]
+
+
+async def test_a_database_that_does_not_answer_is_no_finding(
+    copied: Copied, history: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It lets nobody in, or has no room: for the first connection, or for one of those that a rebuild needs."""
+    report = await audited(history)
+    async with copied.changed() as connection:
+        for most in (0, 1):
+            await connection.execute(f"CREATE ROLE crowded LOGIN PASSWORD 'secret' CONNECTION LIMIT {most} IN ROLE pg_read_all_data")
+            server = copied.url("by_hand").rpartition("@")[2]
+            try:
+                monkeypatch.setenv("DATABASE_OWNER_URL", f"postgresql://crowded:secret@{server}")
+                with pytest.raises(typer.Exit) as left:
+                    await _with_served(report, copied.folder)
+            finally:
+                await connection.execute("DROP ROLE crowded")
+            assert left.value.exit_code == 2
+            assert "could not be finished: the database does not answer: too many connections" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 
 from reserve.audit.columns import COLUMNS
 from reserve.audit.statements import LINKED, MOST_STATED, RECOMPUTED, STATED
-from reserve.statements import columns, faults, main, sums, types
+from reserve.statements import columns, columns_made_by, faults, main, sums, types
 from services.registry import JOURNALED, service
 from shared.journal.codec import without_version
 
@@ -25,6 +25,19 @@ def test_everything_that_is_said_has_a_row() -> None:
 def test_a_type_a_column_and_a_row_too_many_are_each_named() -> None:
     found = list(faults({*types(), "loans.rumour_heard"}, columns() - {"heads.epoch"} | {"heads.mood"}))
     assert found == ["heads.mood has no row", "loans.rumour_heard has no row", "heads.epoch has a row, and is not there"]
+
+
+def test_a_column_of_any_type_is_one() -> None:
+    made = """CREATE TABLE moods (
+        id uuid PRIMARY KEY,
+        good boolean NOT NULL DEFAULT (1 > 0),  -- or not, as it is
+        why jsonb, amount numeric(20, 3),
+        names text[] NOT NULL,
+        PRIMARY KEY (id, good), CHECK ((why IS NULL) = (amount IS NULL))
+    )"""
+    added = ["ALTER TABLE moods ADD COLUMN since interval  -- null: ever", "CREATE INDEX moods_good ON moods (good)"]
+    found = columns_made_by([made, *added])
+    assert found == {f"moods.{name}" for name in ("id", "good", "why", "amount", "names", "since")}
 
 
 def test_it_prints_its_sums(capsys: pytest.CaptureFixture[str]) -> None:

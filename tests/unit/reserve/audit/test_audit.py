@@ -224,6 +224,13 @@ async def test_an_event_that_does_not_read_is_a_failure_not_a_crash(tmp_path: Pa
     assert failures(await history.audited())["shapes"] == [history.places["draw"]]
 
 
+@pytest.mark.parametrize("data", [b"[]", b"7", b"null", b'{"type":[]}', b'{"type":"inventory.lot_taken_in.v1"}'])
+async def test_an_event_of_an_earlier_version_that_does_not_read_is_a_failure_not_a_crash(tmp_path: Path, data: bytes) -> None:
+    history = Told(told(), tmp_path)
+    history.change("lot", type="inventory.lot_taken_in.v1", data=data)
+    assert failures(await history.audited())["shapes"] == [history.places["lot"]]
+
+
 async def test_an_event_under_another_types_name_is_found(tmp_path: Path) -> None:
     history = Told(told(), tmp_path)
     history.change("lot", type="inventory.right_added.v1")

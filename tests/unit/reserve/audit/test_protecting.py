@@ -22,7 +22,7 @@ from services.loans.events.defaults import (
 )
 from services.loans.events.facility import FacilityId
 from services.loans.events.laboratory import LaboratoryCode, LaboratoryEndConfirmed, LaboratoryEnded, LaboratoryEndLapsed
-from services.loans.events.loan import LoanId, RatioReported
+from services.loans.events.loan import LoanClosed, LoanId, RatioReported
 from services.loans.events.material import (
     ContainedChange,
     MaterialDefaultConfirmed,
@@ -284,8 +284,31 @@ def test_what_one_person_says_of_a_loan_or_ends_is_the_same(kind: str):
     assert said()._see("off", 72, lapses).found(74) == []
     assert said()._see("confirm", 1, confirms("bob")).found(1000) == []
     assert said()._see("confirm", 1, confirms("ann")).found(1000) == ["confirm"]
+    assert said()._see("early", 10, lapses).found(74) == ["early"]
+    assert History()._see("nothing", 10, lapses).found(74) == ["nothing"]
+    assert said()._see("", 1, confirms("bob"))._see("off", 72, lapses).found(74) == ["off"]
     assert said(80, history=said()._see("off", 72, lapses)).found(81) == ["said 80"]
     assert said(80, "bob", said()._see("off", 72, lapses)).found(81) == []
+
+
+@pytest.mark.parametrize("kind", sorted(STOPS.keys() - {"hit", "consignee's hit"}))
+def test_who_confirms_what_nobody_has_stopped_alone_is_found(kind: str):
+    says, confirms, _ = STOPS[kind]
+    assert History()._see("confirm", 1, confirms("bob")).found(2) == ["confirm"]
+    twice = History()._see("said", 0, says("ann", lapses_at(NOON)))._see("", 1, confirms("bob"))
+    assert twice._see("again", 2, confirms("carol")).found(3) == ["again"]
+
+
+def test_who_confirms_no_hold_is_found_and_one_of_an_earlier_build_needs_it_not():
+    assert History().confirms(1, "bob").found(2) == ["confirm"]
+    assert History().confirms_suspension(1, "bob").found(2) == ["confirm"]
+    assert History().stops(0, by=None).confirms(1, "bob").found(2) == []
+
+
+def test_a_breach_of_a_loan_that_is_closed_may_still_lapse():
+    says, _, lapses = STOPS["breach"]
+    closed = History()._see("said", 0, says("ann", lapses_at(NOON)))._see("", 1, LoanClosed(loan=LOAN, facility=FACILITY, reason=""))
+    assert closed._see("off", 72, lapses).found(74) == []
 
 
 @pytest.mark.parametrize("kind", ["default", "metal"])

@@ -73,3 +73,23 @@ async def test_of_a_log_that_has_ended_tiles_of_lost_leaves_may_be_left(folder: 
     file = folder / "tile" / "0" / "001"
     file.write_bytes(bytes(32) + file.read_bytes()[32:])
     assert str(file) in {failure.place for failure in await failures(folder, LEAVES[:520], signed=520, goes_on=False)}
+
+
+async def test_a_tile_that_becomes_full_while_it_is_listed_is_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger writes the full file where the listing has passed already, and takes the narrow ones away before it comes to them."""
+    full, listings, listed = folder / "tile" / "0" / "001", 0, Path.rglob
+
+    def rglob(self: Path, pattern: str) -> list[Path]:
+        nonlocal listings
+        listings += 1
+        return [file for file in listed(self, pattern) if listings > 1 or file != full]
+
+    monkeypatch.setattr(Path, "rglob", rglob)
+    assert await failures(folder) == ()
+
+
+async def test_a_tile_that_cannot_be_read_is_a_failure_at_its_place(folder: Path) -> None:
+    tile = folder / "tile" / "0" / "001"
+    tile.unlink()
+    tile.symlink_to(tile)
+    assert str(tile) in {failure.place for failure in await failures(folder)}
