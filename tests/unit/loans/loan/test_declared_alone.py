@@ -1,11 +1,12 @@
 """What one person says of a loan: a default, or a breach, counts at once, and lapses after 72 hours unless another confirms it."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
+from services.loans.domain.loan.advances import EndAvailability, LearnEvidence
 from services.loans.domain.loan.covenants import ConfirmBreach, LapseBreach, ReportRatio
 from services.loans.domain.loan.decider import timers
 from services.loans.domain.loan.defaults import ConfirmDefault, DeclareDefault, LapseDefault, NoteCrossDefault
@@ -14,7 +15,7 @@ from services.loans.domain.loan.servicing import ClosePeriod, LookAtArrears
 from services.loans.domain.loan.state import broken_covenants
 from services.loans.domain.standing.standing import figures_on
 from services.loans.events.defaults import BreachConfirmed, BreachLapsed, DefaultConfirmed, DefaultCured, LoanDefaulted
-from services.loans.events.loan import LoanId, PaymentId, RatioReported
+from services.loans.events.loan import CommitmentCancelled, LoanId, PaymentId, RatioReported
 from services.loans.events.terms import Accelerate, WriteOff
 from shared.journal.decider import CancelTimer, Timer
 from tests.stories.alone import LATER, ONE, TWO, by_one
@@ -91,6 +92,40 @@ def test_nothing_is_recovered_under_a_default_that_is_one_person_s_word():
     declared = lent(declare(), **MARGIN)
     declared.when(came).refused("default_unconfirmed")
     assert declared.given(confirm(), came).events
+
+
+def is_over(loan: Given) -> Given:
+    """What comes due as its default ends, one after the other."""
+    (ended,) = (event for event in loan.events if isinstance(event, DefaultCured))
+    set = [each for each in timers(ended) if isinstance(each, Timer)]
+    assert [(each.name, each.due) for each in set] == [(f"back/{name}", ended.on) for name in ("sunset", "availability", "evidence")]
+    return loan.given(*(each.command for each in set))
+
+
+@pytest.mark.parametrize("cause", ["sunset", "availability"])
+def test_no_commitment_outlives_its_last_day_by_what_one_person_declares(cause: Any):
+    last = date(2026, 6, 30) if cause == "sunset" else date(2026, 12, 31)
+    shown = () if cause == "sunset" else SHOWN
+    declared = committed(*((learn(*shown),) if shown else ())).given(declare(on=last))
+    declared.when(EndAvailability(cause=cause, on=day_after(last))).then()
+    at = by_one(ONE, 0).lapses_at
+    back = declared.given(LapseDefault(lapses_at=at, on=last + timedelta(days=3)))
+    assert back.state.status == "committed"
+    ended = is_over(back)
+    assert (ended.state.undrawn_minor, [each.cause for each in ended.events if isinstance(each, CommitmentCancelled)]) == (0, [cause])
+    early = is_over(committed().given(declare(), LAPSE))
+    assert early.state.undrawn_minor == early.state.terms.commitment_minor, "nor before"
+
+
+def test_what_is_learnt_of_the_project_during_a_default_is_kept():
+    declared = committed(request(), declare())
+    learnt = declared.given(learn(*SHOWN))
+    assert names(learnt.events) == ["ConditionsEvaluated"], "and clears nothing"
+    back = learnt.given(LAPSE)
+    assert names(is_over(back).events)[-1] == "AdvanceCleared"
+    withdrawn = learnt.given(LearnEvidence(learnt=(), forgotten=tuple(learnt.state.evidence), on=START), LAPSE)
+    assert not withdrawn.state.evidence
+    assert not any(each.cleared for each in is_over(withdrawn).state.advances.values())
 
 
 def test_what_was_paid_in_full_meanwhile_is_repaid_once_the_default_lapses():
