@@ -207,9 +207,22 @@ def test_a_default_for_a_breach_ends_with_it_and_is_confirmed_after_it():
     assert breached.given(breach_lapses()).events[-1].how == "covenant_lapsed"
 
 
-def test_two_who_report_the_same_breach_leave_what_was_known_before_when_both_lapse():
+def test_who_reports_a_breach_that_is_another_s_word_confirms_it():
+    first = committed(report("1.0", for_on=months(1)))
+    first.when(report("1.1", months(2), ONE, 1)).refused("breach_renewed_by_same_person")
+    first.when(report("1.1", START, TWO, 1)).then(RatioReported)  # an earlier figure says nothing of it
+    both = first.when(report("1.1", months(2), TWO, 1)).then(RatioReported, BreachConfirmed)
+    reported, confirmed = both.events
+    assert (reported.lapses_at, confirmed.for_on, confirmed.confirmed_by) == (None, months(1), TWO)
+    assert timers(confirmed) == [CancelTimer("breach/dscr")]
+    both.when(breach_lapses()).then()
+    assert broken_covenants(both.state, START, confirmed=True) == ["dscr"]
+
+
+def test_two_who_reported_the_same_breach_under_an_earlier_build_leave_what_was_known_before_when_both_lapse():
     first = committed(report("1.5", for_on=START), report("1.0", for_on=months(1)))
-    both = first.given(report("1.1", for_on=months(2), by=TWO, days=1))
+    [alone] = committed().when(report("1.1", months(2), TWO, 1)).events
+    both = first.given(alone)
     both.when(breach_lapses()).then()
     gone = both.given(breach_lapses(days=1))
     assert (gone.state.covenants["dscr"].breached, gone.state.covenants["dscr"].reported_for) == (False, START)
