@@ -303,10 +303,11 @@ def loan_timers(records: list[Json], decided: Collection[str]) -> dict[tuple[str
             if data["next_billing"] is not None:
                 wanted["loans", stream, "period"] = data["next_billing"]
         elif kind == "default_cured":
+            due = _after(data["on"], data["how"] == "covenant_lapsed")
             for name in BACK:
                 wanted.pop(("loans", stream, name), None)
-                if _fired(record, name, data["on"]) not in decided:
-                    wanted["loans", stream, name] = data["on"]
+                if _fired(record, name, due) not in decided:
+                    wanted["loans", stream, name] = due
         elif kind == "command_proposed":
             wanted["loans", stream, f"proposal/{data['proposal']}"] = data["lapses_on"]
         elif kind in ("command_approved", "command_withdrawn", "command_lapsed"):

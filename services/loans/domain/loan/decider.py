@@ -79,7 +79,7 @@ from services.loans.events.loan import (
 )
 from shared.journal.decider import CancelTimer, Decider, Timer
 from shared.terms.acting import Proposal
-from shared.terms.protecting import alone
+from shared.terms.protecting import LAPSES_AFTER, alone
 
 BUCKET_DAYS = (1, 31, 61, 91)  # past due, on which the bucket of arrears changes
 
@@ -266,11 +266,12 @@ def timers(event: LoanEvent | AuthorityCited) -> Sequence[Timer | CancelTimer]:
         case AccelerationNotified():
             return [Timer("acceleration", event.falls_due_on, FallDue(on=event.falls_due_on))]
         case LoanDefaulted(lapses_at=datetime() as at):
-            return [Timer.at_instant("default", at, LapseDefault(lapses_at=at, on=at.date()))]
+            return [Timer.at_instant("default", at, LapseDefault(lapses_at=at, on=event.on + LAPSES_AFTER))]
         case DefaultConfirmed():
             return [CancelTimer("default")]
         case DefaultCured():
-            return [CancelTimer("acceleration"), CancelTimer("default"), *_back(event.on)]
+            late = event.how == "covenant_lapsed"  # whose day is UTC's, since its figure says none: a day behind at most
+            return [CancelTimer("acceleration"), CancelTimer("default"), *_back(event.on + timedelta(days=late))]
         case RatioReported(lapses_at=datetime() as at):
             return [Timer.at_instant(f"breach/{event.kind}", at, LapseBreach(kind=event.kind, lapses_at=at, on=at.date()))]
         case BreachConfirmed() | RatioReported(standing="cured"):

@@ -52,6 +52,8 @@ def test_a_sound_loan_that_one_person_declares_in_default_is_sound_again_after_7
     declared = sound.given(declare())
     assert (declared.state.status, declared.events[0].lapses_at) == ("defaulted", LATER)
     assert timers(declared.events[0]) == [Timer.at_instant("default", LATER, LAPSE)]
+    [lapse] = [each.command for each in timers(msgspec.structs.replace(declared.events[0], on=day_after(START))) if isinstance(each, Timer)]
+    assert lapse.on == day_after(START) + timedelta(days=3), "by the Reserve's calendar, where it is the next day already"
     back = declared.when(LAPSE).then(DefaultCured)
     assert (back.events[0].how, back.state.status) == ("lapsed", "committed")
     assert figures_on(back.state.account, months(4)) == figures_on(sound.state.account, months(4))
@@ -97,8 +99,9 @@ def test_nothing_is_recovered_under_a_default_that_is_one_person_s_word():
 def is_over(loan: Given) -> Given:
     """What comes due as its default ends, one after the other."""
     (ended,) = (event for event in loan.events if isinstance(event, DefaultCured))
+    due = day_after(ended.on) if ended.how == "covenant_lapsed" else ended.on
     set = [each for each in timers(ended) if isinstance(each, Timer)]
-    assert [(each.name, each.due) for each in set] == [(f"back/{name}", ended.on) for name in ("sunset", "availability", "evidence")]
+    assert [(each.name, each.due) for each in set] == [(f"back/{name}", due) for name in ("sunset", "availability", "evidence")]
     return loan.given(*(each.command for each in set))
 
 
@@ -115,6 +118,14 @@ def test_no_commitment_outlives_its_last_day_by_what_one_person_declares(cause: 
     assert (ended.state.undrawn_minor, [each.cause for each in ended.events if isinstance(each, CommitmentCancelled)]) == (0, [cause])
     early = is_over(committed().given(declare(), LAPSE))
     assert early.state.undrawn_minor == early.state.terms.commitment_minor, "nor before"
+
+
+def test_nor_by_a_breach_that_lapses_on_that_day():
+    last = date(2026, 6, 30)
+    lapse = LapseBreach(kind="dscr", lapses_at=breach_lapses().lapses_at, on=last)
+    back = committed(report("1.0")).given(declare(TWO, cause="covenant")).given(lapse)
+    assert names(back.events) == ["BreachLapsed", "DefaultCured"]
+    assert is_over(back).state.undrawn_minor == 0
 
 
 def test_what_is_learnt_of_the_project_during_a_default_is_kept():
