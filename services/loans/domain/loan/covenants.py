@@ -115,7 +115,13 @@ def _confirm(command: ConfirmBreach, loan: Loan, covenant: CovenantStanding) -> 
 
 def _lapse(command: LapseBreach, loan: Loan) -> list[LoanEvent]:
     covenant = loan.covenants.get(command.kind)
-    if covenant is None or not covenant.breached or covenant.alone is None or covenant.alone.lapses_at != command.lapses_at:
+    if (
+        loan.status not in OPEN
+        or covenant is None
+        or not covenant.breached
+        or covenant.alone is None
+        or covenant.alone.lapses_at != command.lapses_at
+    ):
         return []
     assert loan.id is not None
     others = [kind for kind in broken_covenants(loan, command.on) if kind != command.kind]

@@ -77,6 +77,7 @@ from services.loans.events.loan import (
     Regraded,
     SubsequentMissed,
 )
+from services.loans.events.terms import CovenantKind
 from shared.journal.decider import CancelTimer, Decider, Timer
 from shared.terms.acting import Proposal
 from shared.terms.protecting import LAPSES_AFTER, alone
@@ -261,7 +262,7 @@ def timers(event: LoanEvent | AuthorityCited) -> Sequence[Timer | CancelTimer]:
         case LoanCommitted():
             return [*_fee(event.next_billing), *_availability(event.sunset_on, event.available_until), *_subsequents(event.subsequents)]
         case LoanClosed():
-            own = ("period", "arrears", "sunset", "availability", "acceleration", "default", *_BACK)
+            own = ("period", "arrears", "sunset", "availability", "acceleration", "default", *_BACK, *_BREACHES)
             return [CancelTimer(name) for name in own]
         case AccelerationNotified():
             return [Timer("acceleration", event.falls_due_on, FallDue(on=event.falls_due_on))]
@@ -292,6 +293,7 @@ def _availability(sunset_on: date, available_until: date) -> list[Timer]:
     ]
 
 
+_BREACHES = tuple(f"breach/{kind}" for kind in get_args(CovenantKind.__value__))
 _BACK = ("back/sunset", "back/availability", "back/evidence")
 
 

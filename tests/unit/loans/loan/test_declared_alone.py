@@ -11,7 +11,7 @@ from services.loans.domain.loan.covenants import ConfirmBreach, LapseBreach, Rep
 from services.loans.domain.loan.decider import timers
 from services.loans.domain.loan.defaults import ConfirmDefault, DeclareDefault, LapseDefault, NoteCrossDefault
 from services.loans.domain.loan.payments import RecordRecovery
-from services.loans.domain.loan.servicing import ClosePeriod, LookAtArrears
+from services.loans.domain.loan.servicing import CloseLoan, ClosePeriod, LookAtArrears
 from services.loans.domain.loan.state import broken_covenants
 from services.loans.domain.standing.standing import figures_on
 from services.loans.events.defaults import BreachConfirmed, BreachLapsed, DefaultConfirmed, DefaultCured, LoanDefaulted
@@ -228,6 +228,17 @@ def test_who_reports_a_breach_that_is_another_s_word_confirms_it():
     assert timers(confirmed) == [CancelTimer("breach/dscr")]
     both.when(breach_lapses()).then()
     assert broken_covenants(both.state, START, confirmed=True) == ["dscr"]
+
+
+def test_a_loan_that_is_closed_changes_no_more():
+    breached = lent(report("1.0"), **MARGIN)
+    owed = figures_on(breached.state.account, START).principal_minor
+    repaid = breached.given(payment("all", owed, START, prepays="instalment"), reconcile("all"))
+    closed = repaid.given(CloseLoan(reason="repaid", on=START))
+    assert names(closed.events)[-1] == "LoanClosed"
+    assert {CancelTimer("breach/dscr"), CancelTimer("breach/llcr")} <= set(timers(closed.events[-1]))
+    closed.when(breach_lapses()).then()
+    repaid.when(breach_lapses()).then(BreachLapsed)
 
 
 def test_two_who_reported_the_same_breach_under_an_earlier_build_leave_what_was_known_before_when_both_lapse():
