@@ -54,11 +54,13 @@ MOVES = (
     inventory.ReceiptGradeSet,
 )
 TOLERANCE = Fraction(1, 200)  # of a draw's mass
-type _OfBook = allocation.ScreeningListPutInForce | allocation.ScreeningListWithdrawn | allocation.RoundCancelled
+type _Cancelled = allocation.RoundCancelled | allocation.TenderCancelled
+type _OfBook = allocation.ScreeningListPutInForce | allocation.ScreeningListWithdrawn | _Cancelled
 _DELIVERIES = "assignment_delivered"  # the rule for them came after the others, and they show it
 _TOP_UPS = "security_topped_up"  # so did that for these: the first that two people signed shows it
 _FIRST_LISTS = "screening_list_put_in_force"  # and for the first version of a list
 _CANCELLED = "round_cancelled"  # and for a round whose decision somebody had approved
+_TENDERS_CANCELLED = "tender_cancelled"  # and for a tender
 
 
 class _Moved(msgspec.Struct, frozen=True):
@@ -81,7 +83,7 @@ class Control:
         self._payees = Payees(findings, approvers)
         self._reference_rates = ReferenceRates(findings)
         self._lists: set[str] = set()  # in force
-        self._approved: dict[str, set[str]] = {}  # by round: the keys that its decision is approved with
+        self._approved: dict[str, set[str]] = {}  # by round, or tender: the keys that its decision is approved with
         self._in_force_at: dict[str, datetime] = {}  # by rule: a service's, or that of one type of events
 
     def see(self, service: str, place: str, record: Recorded, event: Any) -> None:
@@ -113,10 +115,19 @@ class Control:
                 if record.command_id in self._signed:
                     self._is_in_force(_TOP_UPS, record)
                 self._moved.append(_Moved(place, _TOP_UPS, record.command_id, instant(record)))
-            case allocation.ScreeningListPutInForce() | allocation.ScreeningListWithdrawn() | allocation.RoundCancelled():
+            case (
+                allocation.ScreeningListPutInForce()
+                | allocation.ScreeningListWithdrawn()
+                | allocation.RoundCancelled()
+                | allocation.TenderCancelled()
+            ):
                 self._of_book(place, record, event)
             case allocation.RoundApproved():
                 self._approved.setdefault(event.round, set()).add(event.approval.key)
+            case allocation.TenderApproved():
+                self._approved.setdefault(event.tender, set()).add(event.approval.key)
+            case allocation.TenderProposed() | allocation.TenderReopened():
+                self._approved.pop(event.tender, None)
             case allocation.ApprovalsLapsed(decision_stands=True):
                 self._approved.get(event.round, set()).difference_update(event.keys)
             case allocation.RoundProposed() | allocation.ApprovalsLapsed() | allocation.RoundReopened():
@@ -151,6 +162,10 @@ class Control:
                 if not self._approved.get(event.round):
                     return
                 rule = _CANCELLED
+            case allocation.TenderCancelled():
+                if not self._approved.get(event.tender):
+                    return
+                rule = _TENDERS_CANCELLED
         if rule != "allocation" and record.command_id in self._signed:
             self._is_in_force(rule, record)
         self._moved.append(_Moved(place, rule, record.command_id, instant(record)))

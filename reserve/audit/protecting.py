@@ -151,6 +151,9 @@ class Protecting:
                 pass
 
     def _alone(self, place: str, record: Recorded, name: str, what: str, by: str, lapses_at: datetime) -> None:
+        other = self._standing.get((record.stream, name))
+        if other is not None and not self._approvers.same(by, (other.by,), instant(record)):
+            other.second = by  # who said the same; a build before kept it one person's word
         stop = _Stop(place, what, by, instant(record), lapses_at, confirms=Apart.CONFIRMS_DEFAULT, renews=Apart.RENEWS_DEFAULT)
         recent = self._recent.setdefault(f"{record.stream} {name}", [])
         stop.before = [(each, True) for each in recent if each.ended_at is None or stop.at < each.ended_at + _RENEWED_AFTER]

@@ -59,7 +59,7 @@ SERVICE = Service(
         countersigned(screening_list.DECIDER, CONTROLS, EVENTS),
         countersigned(consignee.DECIDER, CONTROLS, EVENTS),
         review.DECIDER,
-        tender.DECIDER,
+        countersigned(tender.DECIDER, CONTROLS, EVENTS),
         bid.DECIDER,
         reach.decider(events.LogReachReported),
         parking.decider(PARKING_EVENTS),

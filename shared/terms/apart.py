@@ -48,7 +48,7 @@ class Apart(Enum):
     )
     RENEWS_BAR = (
         "who declares another's conflict of interest, revokes a key or ends an instrument",
-        "whose last word of that kind lapsed unconfirmed, for seven days",
+        "whose last word, of whatever kind, lapsed unconfirmed, for seven days",
         "bar_renewed_by_same_person",
     )
     CONFIRMS_DEFAULT = (

@@ -283,6 +283,7 @@ def follow_ups(record: Json) -> list[tuple[str, tuple[str, ...]]]:
 
 
 BUCKETS = (1, 31, 61, 91)
+BACK = ("back/sunset", "back/availability", "back/evidence")
 
 
 def loan_timers(records: list[Json], decided: Collection[str]) -> dict[tuple[str, str, str], str]:
@@ -301,6 +302,12 @@ def loan_timers(records: list[Json], decided: Collection[str]) -> dict[tuple[str
                     wanted["loans", stream, name] = due
             if data["next_billing"] is not None:
                 wanted["loans", stream, "period"] = data["next_billing"]
+        elif kind == "default_cured":
+            due = _after(data["on"], data["how"] == "covenant_lapsed")
+            for name in BACK:
+                wanted.pop(("loans", stream, name), None)
+                if _fired(record, name, due) not in decided:
+                    wanted["loans", stream, name] = due
         elif kind == "command_proposed":
             wanted["loans", stream, f"proposal/{data['proposal']}"] = data["lapses_on"]
         elif kind in ("command_approved", "command_withdrawn", "command_lapsed"):
@@ -314,7 +321,7 @@ def loan_timers(records: list[Json], decided: Collection[str]) -> dict[tuple[str
             wanted.pop(("loans", stream, "due"), None)
         elif kind == "loan_closed":
             closed.add(stream)
-            for name in ("period", "arrears", "sunset", "availability"):
+            for name in ("period", "arrears", "sunset", "availability", *BACK):
                 wanted.pop(("loans", stream, name), None)
         elif "after" in data and stream.startswith("loan/") and stream not in closed:  # which a delivery may still come in for
             after = data["after"]

@@ -15,10 +15,12 @@ from services.allocation.events import BidStep, TenderTerms
 from shared.journal.decider import Refused
 from shared.journal.protocol import Document, Unreachable
 from shared.terms.approval import approve
+from shared.terms.countersigning import ControlReason
 from shared.writer.commands import Unavailable
 from tests.simulation.client import Client, NotNow
 from tests.simulation.clients import Approver, signing_of
 from tests.simulation.tables import UNIT_G
+from tests.simulation.two_people import by_two
 
 if TYPE_CHECKING:
     from tests.simulation.world import Running
@@ -126,7 +128,9 @@ async def _decide(client: Client, tender: Any, terms: TenderTerms, approvers: Se
         answer = await client.do("allocation", stream, certify)
         await client.pause(1.0)
     if answer is None or isinstance(answer, Refused):
-        await client.do("allocation", stream, CancelTender(reason="given up"))
+        cancel = CancelTender(reason="given up")
+        if getattr(await client.do("allocation", stream, cancel), "code", None) == ControlReason.NEEDED:  # somebody has approved it
+            await by_two(client, f"allocation/{stream}", cancel)
 
 
 async def _state(process: "Running", stream: str) -> Any:

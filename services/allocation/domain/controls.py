@@ -82,8 +82,10 @@ from services.allocation.domain.tenders.decider import (
     CloseTender,
     ProposeTender,
     ReopenTender,
+    concerns_of,
 )
 from services.allocation.domain.tenders.opening import OpenTender
+from services.allocation.domain.tenders.state import Tender
 from services.allocation.events import (
     AuthorityCited,
     CommandApproved,
@@ -155,6 +157,17 @@ def _cancel(command: CancelRound, state: Book) -> Action:
         return Action(act=Power.CANCEL_RELEASE)
     partners = {request.partner for name in round.requests if (request := state.requests.get(name)) is not None}
     return _about(Power.CANCEL_RELEASE, [state.product], partners)
+
+
+def _tender_is_approved(_: CancelTender, state: Tender) -> bool:
+    """The same of a tender's decision."""
+    return not state.ended and not state.certified and state.proposal is not None and bool(state.proposal.approvals)
+
+
+def _cancel_tender(_: CancelTender, state: Tender) -> Action:
+    return Action(
+        act=Power.CANCEL_RELEASE, product=None if state.terms is None else state.terms.product, concerns=tuple(sorted(concerns_of(state)))
+    )
 
 
 def _clear_consignee(_: DecideConsigneeHit, state: Consignee) -> Action:
@@ -269,7 +282,7 @@ CONTROLS: Controls = {
     ProposeTender: Class.PREPARES,
     ApproveTender: Class.MOVES_VALUE,
     CertifyTender: Class.MOVES_VALUE,
-    CancelTender: Class.PREPARES,
+    CancelTender: Countersigned(Power.CANCEL_RELEASE, _cancel_tender, only=_tender_is_approved),  # before that, it prepares
     CloseTender: Class.FOLLOWS,
     ReopenTender: Class.FOLLOWS,
     CommitBid: Class.PREPARES,

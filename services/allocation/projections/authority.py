@@ -139,9 +139,15 @@ async def _project_official(connection: Connection, event: OfficialEvent, on: da
             )
             await _confirm(connection, bar)
         case ConflictLapsed() | ConflictWithdrawn():
+            if isinstance(event, ConflictWithdrawn):  # by two persons: the word that it stood on, and no older one
+                await execute(
+                    """DELETE FROM bars USING conflicts WHERE bars.what = $3 AND official = $1 AND key = $2
+                       AND bars.by = declared_by AND bars.lapses_at = conflicts.lapses_at""",
+                    event.official,
+                    key,
+                    bar,
+                )
             await execute("DELETE FROM conflicts WHERE official = $1 AND key = $2", event.official, key)
-            if isinstance(event, ConflictWithdrawn):  # by two persons
-                await _confirm(connection, bar)
         case _:
             assert_never(event)
 

@@ -140,7 +140,7 @@ async def confirm_hold(
     products = []
     for stream in await _streams_with(reads, hold):
         accepted = await post.submit(stream, command, part=stream)
-        products += [fact.event.product for fact in accepted.facts]
+        products.append(accepted.facts[0].event.product)
     return HoldChange(hold=hold, products=products)
 
 

@@ -21,7 +21,9 @@ def with_hold(state: Stockpile, event: HoldPutOn | HoldConfirmed | HoldLifted) -
             key = stop_key(event.scope, event.target)
             own = not event.authority.startswith(SUSPENSION)
             by = None if event.lapses_at is None else event.put_on_by
-            hold = Hold(key, event.expires_on, event.put_on_on, own, by, event.lapses_at, event.suspended_by, event.suspended_to)
+            hold = Hold(
+                key, event.expires_on, event.put_on_on, own, by, event.lapses_at, event.suspended_by, event.suspended_to, event.takes_on
+            )
             stops = state.stops.set(key, (*state.stops.get(key, ()), event.hold))
             return replace(state, holds=state.holds.set(event.hold, hold), stops=stops)
         case HoldConfirmed():

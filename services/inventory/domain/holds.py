@@ -41,7 +41,7 @@ class PutOnHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ConfirmHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """By a second person: it stands until it is lifted, or through its last day."""
+    """By a second person: it stands until it is lifted, or through its last day, and so does what goes on from it with a moved lot."""
 
     hold: HoldId
     by: str
@@ -148,7 +148,8 @@ def confirm_hold(command: ConfirmHold, state: Stockpile) -> Sequence[Event] | Re
         return Refused(Reason.HOLD_CONFIRMED, f"{command.hold} needs nobody's confirmation")
     if hold.by in command.accounts:
         return Refused(Reason.HOLD_OWN, f"{command.hold} is put on by the same person", accepted="a second person")
-    return [HoldConfirmed(product=state.product, hold=command.hold, confirmed_by=command.by)]
+    moved = (name for name, each in sorted(state.holds.items()) if each.takes_on == command.hold and each.by is not None)
+    return [HoldConfirmed(product=state.product, hold=name, confirmed_by=command.by) for name in (command.hold, *moved)]
 
 
 def lapse_hold(command: LapseHold, state: Stockpile) -> Sequence[Event]:

@@ -161,6 +161,7 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     lapses_at: datetime | None = None  # None: it does not, without anybody's word
     suspended_by: str | None = None  # who suspended the agreement that it follows from
     suspended_to: datetime | None = None  # past it, a second person has confirmed that suspension, or it is about to be off
+    takes_on: HoldId | None = None  # the depot's that it goes on from, with a lot that was moved
 
 
 class EndedHold(msgspec.Struct, frozen=True, gc=False):

@@ -22,6 +22,7 @@ from services.allocation.domain.partners.disruption import DeclareDisruption, En
 from services.allocation.domain.screening import consignee, screening_list
 from services.allocation.domain.screening.consignee import DecideConsigneeHit, ScreenConsignee
 from services.allocation.domain.screening.screening_list import PutListInForce, WithdrawList
+from services.allocation.domain.tenders import decider as tenders
 from services.allocation.events import (
     AgreementAmended,
     AgreementId,
@@ -67,7 +68,7 @@ JP = PartnerCode("JP")
 ANTIMONY, GALLIUM = ProductId("antimony-metal"), ProductId("gallium-4n")
 OPERATOR, LIST = SubjectId("sub_operator"), ListName("entity-list")
 ALREADY: dict[str, Any] = {
-    each.DECIDER.kind: each.DECIDER for each in (agreement, disruption, book, screening_list, consignee, superseding, official)
+    each.DECIDER.kind: each.DECIDER for each in (agreement, disruption, book, screening_list, consignee, superseding, official, tenders)
 }
 CONTROLLED = {kind: countersigned(decider, CONTROLS, EVENTS) for kind, decider in ALREADY.items()}
 

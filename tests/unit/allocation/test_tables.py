@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from itertools import batched
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,6 +21,7 @@ from services.allocation.api.lookups import available_units, find_surroundings
 from services.allocation.domain.book.decider import OpenBook
 from services.allocation.domain.book.requests import WithdrawRequest
 from services.allocation.events import AwardId, AwardRenounced, DecisionHash, ReportSent, RequestScreeningDue, RoundId, SubjectId
+from services.allocation.events.authority import ConflictDeclared, ConflictLapsed, ConflictWithdrawn
 from services.allocation.events.clocks import ClockStarted, Standing
 from services.allocation.projections import project
 from services.allocation.projections.supply import take_stock
@@ -294,3 +297,22 @@ async def test_lot_by_lot_it_is_what_the_stockpile_has_whatever_happens(tables: 
         for table in ("lots", "pins", "stops", "stock_units", "stock", "rights", "protected_levels"):
             await connection.execute(f"DELETE FROM {table}")
     assert pins and moved
+
+
+@pytest.mark.parametrize(("again", "left"), [("sub_y", ["sub_x"]), ("sub_official", ["sub_x"]), ("sub_x", [])])
+async def test_a_conflict_that_is_withdrawn_erases_no_older_word_than_its_own(tables: AsyncConnection, again: str, left: list[str]):
+    """Nor any where it stood by itself: whose word has lapsed begins no other for seven days."""
+    about: Any = {"official": "sub_official", "about": "partner", "name": "JP"}
+    first, later = datetime(2026, 1, 9, tzinfo=UTC), datetime(2026, 2, 9, tzinfo=UTC)
+    declared = ConflictDeclared(**about, reason="told", declared_by=SubjectId("sub_x"), lapses_at=first)
+    word = None if again == "sub_official" else later
+    told = [
+        declared,
+        ConflictLapsed(**about),
+        replace(declared, declared_by=SubjectId(again), lapses_at=word),
+        ConflictWithdrawn(**about, reason="sold"),
+    ]
+    await project(await driver(tables), [fact(event, number, "allocation") for number, event in enumerate(told, start=1)])
+    rows = await tables.execute(sa.text("SELECT by FROM bars"))
+    assert [row.by for row in rows] == left
+    assert not (await tables.execute(sa.text("SELECT official FROM conflicts"))).all()

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from services.inventory.domain.holds import PutOnHold
+from services.inventory.domain.holds import ConfirmHold, PutOnHold
 from services.inventory.domain.moves import MissMove, RatifyMove
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import LapseRelease
@@ -15,6 +15,8 @@ from services.inventory.events import (
     AuthorityCited,
     DrawDispatched,
     DrawMoved,
+    HoldConfirmed,
+    HoldId,
     HoldLifted,
     HoldPutOn,
     LotId,
@@ -148,7 +150,13 @@ def test_each_hold_goes_on_since_its_first_day_for_who_put_it_on_and_no_longer_t
     assert (lapses.put_on_by, lapses.lapses_at) == (ANN, LAPSES_AT) and lapses.hold != kept.hold
     [timer] = timers(lapses)
     assert isinstance(timer, Timer) and timer.at == LAPSES_AT
+    confirm = ConfirmHold(hold=HoldId("hld_ann"), by=BOB, accounts=frozenset({BOB}))
+    confirmed = story.when(confirm).then(HoldConfirmed, HoldConfirmed)
+    assert [each.hold for each in confirmed.events] == ["hld_ann", lapses.hold], "it goes with the lot"
+    confirmed.when(timer.command).then()
+    confirmed.when(confirm).refused(Reason.HOLD_CONFIRMED)
     lapsed = story.when(timer.command).then(HoldLifted)
+    lapsed.when(confirm).then(HoldConfirmed)
     again = by_ann(scope="lot", target="lot_1", name="hld_again", on=TODAY + timedelta(days=3))
     lapsed.when(again).refused(Reason.HOLD_RENEWED)
 

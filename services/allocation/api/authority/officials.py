@@ -25,6 +25,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text
 from shared.http.handlers import Page, Paging, Post, Posting, Reading, same_fields
 from shared.http.problems import Problem
+from shared.terms.acting_api import accounts_of_caller
 from shared.terms.authority import interest_in
 from shared.terms.authority_tables import accounts_of
 from shared.terms.countersigning_api import ProposalView, propose
@@ -146,11 +147,16 @@ async def _require_known(session: AsyncSession, about: ConflictAbout, name: str)
 
 @router.post("/{subject}/conflicts/withdraw", status_code=202)
 async def withdraw_conflict(
-    subject: SubjectPath, body: ConflictBody, caller: Annotated[Caller, allow("administrator")], post: Posting
+    subject: SubjectPath, body: ConflictBody, caller: Annotated[Caller, allow("administrator")], post: Posting, reads: Reading
 ) -> ProposalView:
     """Signed by an approver, who has no such interest either."""
     command = WithdrawConflict(
-        official=SubjectId(subject), about=body.about, name=body.name, reason=post.text(body.reason), by=SubjectId(caller.subject)
+        official=SubjectId(subject),
+        about=body.about,
+        name=body.name,
+        reason=post.text(body.reason),
+        by=SubjectId(caller.subject),
+        accounts=tuple(sorted(await accounts_of_caller(reads, caller))),
     )
     return await propose(post, CONTROLS, f"official/{subject}", command)
 

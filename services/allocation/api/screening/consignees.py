@@ -20,7 +20,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
-from shared.terms.acting_api import by_one_caller
+from shared.terms.acting_api import accounts_of_caller, by_one_caller
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1", tags=["screening"])
@@ -186,8 +186,13 @@ async def approve_consignee_change(
         row = await _change(session, change, None)
         lists = await lists_in_force(session)
     await screen_consignee(post.kernel, row.name, lists)
-    by = SubjectId(caller.subject)
-    command = ApproveChange(change=ChangeId(change), lists=versions(lists), reason=post.text(body.reason), by=by)
+    command = ApproveChange(
+        change=ChangeId(change),
+        lists=versions(lists),
+        reason=post.text(body.reason),
+        by=SubjectId(caller.subject),
+        accounts=await accounts_of_caller(reads, caller),
+    )
     await post.submit(f"consignee/{row.consignee}", command)
     return _answered(row, ChangeStatus.APPROVED, body, post)
 

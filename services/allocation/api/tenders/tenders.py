@@ -28,6 +28,7 @@ from services.allocation.api.tenders.views import (
     view_awards,
     view_terms,
 )
+from services.allocation.domain.controls import CONTROLS
 from services.allocation.domain.tenders.decider import ApproveTender, CancelTender, CertifyTender, ProposeTender, concerns_of
 from services.allocation.domain.tenders.decision import own_lines, read_tender_file
 from services.allocation.domain.tenders.opening import OpenTender
@@ -53,6 +54,7 @@ from shared.journal.postgres import read_document
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
 from shared.terms.acting_api import ApprovalBody, ApprovalView, barred, looked_up_again, signing_of
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed
 
 router = APIRouter(prefix="/v1/tenders", tags=["tenders"])
 
@@ -175,10 +177,15 @@ async def certify_tender(tender: TenderPath, caller: Operates, post: Posting, re
     )
 
 
-@router.post("/{tender}/cancel")
-async def cancel_tender(tender: TenderPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading) -> CancelledTenderView:
+@router.post("/{tender}/cancel", responses=OR_PROPOSED)
+async def cancel_tender(
+    tender: TenderPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading
+) -> CancelledTenderView | ProposalView:
+    """By one person, as long as nobody has approved its decision; after that it is proposed, and another person signs it."""
     await find_tender(reads, tender)
-    await post.submit(f"tender/{tender}", CancelTender(reason=post.text(body.reason)))
+    done = await done_or_proposed(post, CONTROLS, f"tender/{tender}", CancelTender(reason=post.text(body.reason)))
+    if isinstance(done, ProposalView):
+        return done
     return CancelledTenderView(tender=tender, status=TenderStatus.CANCELLED, reason=body.reason)
 
 

@@ -71,6 +71,7 @@ class WithdrawConflict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     name: str
     reason: TypedText
     by: SubjectId
+    accounts: tuple[str, ...] = ()  # of theirs; none: it was proposed under an earlier build
 
 
 class NamePerson(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -130,7 +131,7 @@ def decide(command: Command, official: Official) -> Stated:
         case WithdrawConflict():
             if known is None:
                 return _not_found(command)
-            if command.by == command.official:
+            if command.official in (command.by, *command.accounts):
                 return Refused(Reason.BY_ONESELF, "nobody withdraws a conflict of their own", accepted="another administrator")
             return [ConflictWithdrawn(official=command.official, about=known.about, name=known.name, reason=command.reason)]
         case _:

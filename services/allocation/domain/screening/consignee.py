@@ -84,6 +84,7 @@ class ApproveChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     lists: dict[ListName, int]
     reason: TypedText
     by: SubjectId
+    accounts: frozenset[str]  # of theirs, `by` among them
 
 
 class RefuseChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -229,8 +230,8 @@ def _answer(
                 refused_by=command.by,
             )
         ]
-    if command.by == asked.asked_by:
-        return Refused(Reason.OWN_CHANGE, f"{command.by} has asked for it", accepted="another approver")
+    if asked.asked_by in command.accounts:
+        return Refused(Reason.OWN_CHANGE, f"{asked.asked_by} has asked for it, who is the same person", accepted="another approver")
     if consignee.lists != command.lists:
         detail = f"{asked.name} has not been looked up in the lists in force"
         return Refused(Reason.NOT_CLEARED, detail, accepted="the same a moment later")

@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+import immutables
 import msgspec
 
 from services.allocation.domain.tenders.decision import PURPOSE
@@ -23,6 +24,7 @@ from services.allocation.events import (
 )
 from shared.journal.decider import Reasons
 from shared.terms.acting import Proposal, approved, cited_for
+from shared.terms.countersigning import ProposedCommand
 
 
 class Reason(Reasons):
@@ -70,6 +72,7 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
     proposal: ProposedTender | None = None
     certified: bool = False
     ended: bool = False  # released or cancelled
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # that wait for another person's signature
 
 
 def evolve(tender: Tender, event: TenderEvent | AuthorityCited) -> Tender:
@@ -93,6 +96,8 @@ def evolve(tender: Tender, event: TenderEvent | AuthorityCited) -> Tender:
             assert tender.proposal is not None, "what is approved is proposed"
             return replace(tender, proposal=approved(tender.proposal, event.approval))
         case AuthorityCited():
+            if event.matter != tender.id:  # of its cancelling
+                return tender
             assert tender.proposal is not None, "what is approved is proposed"
             return replace(tender, proposal=cited_for(tender.proposal, event.cited))
         case TenderCertified():

@@ -40,7 +40,8 @@ from shared.terms.dating import Dated, undated
 
 
 class LearnEvidence(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Of the loan's project something is established, or is so no longer. Total."""
+    """Of the loan's project something is established, or is so no longer; or nothing, once a default is over: what was learnt during it
+    clears what waits. Total."""
 
     learnt: tuple[Evidence, ...]
     forgotten: tuple[str, ...]
@@ -121,13 +122,15 @@ def decide_advance(command: AdvanceCommand, loan: Loan) -> Decided:
 
 
 def _learn(command: LearnEvidence, loan: Loan) -> list[LoanEvent]:
-    if loan.id is None or loan.terms is None or loan.status is not LoanStatus.COMMITTED:
+    """In default too, since it changes no money; an advance is cleared in default by none of it."""
+    if loan.id is None or loan.terms is None or loan.status not in (LoanStatus.COMMITTED, LoanStatus.DEFAULTED):
         return []
     known = {reference: each for reference, each in loan.evidence.items() if reference not in command.forgotten}
     known |= {each.reference: each for each in command.learnt}
-    if known == dict(loan.evidence):
-        return []
     seen = seen_precedents(loan, command.on, known.values())
+    cleared = now_cleared(loan, seen) if loan.status is LoanStatus.COMMITTED else []
+    if known == dict(loan.evidence):
+        return [] if command.learnt or command.forgotten else cleared
     evaluated: list[LoanEvent] = [
         ConditionsEvaluated(
             loan=loan.id,
@@ -137,7 +140,7 @@ def _learn(command: LearnEvidence, loan: Loan) -> list[LoanEvent]:
             subsequents=seen_subsequents(loan, command.on, known.values()),
         )
     ]
-    return evaluated + now_cleared(loan, seen)
+    return evaluated + cleared
 
 
 def now_cleared(loan: Loan, seen: tuple[Seen, ...]) -> list[LoanEvent]:

@@ -66,7 +66,8 @@ def decide_covenant(command: CovenantCommand, loan: Loan) -> Decided:
 
 
 def _report(command: ReportRatio, loan: Loan, covenant: CovenantStanding) -> Decided:
-    """A breach stays one until a figure for as late a day keeps the covenant and cures it; a waiver suspends it until its last day."""
+    """A breach stays one until a figure for as late a day keeps the covenant and cures it; a waiver suspends it until its last day. Who
+    reports one that is another's word confirms it."""
     assert loan.id is not None
     if command.for_on > command.on:
         return Refused(Reason.DATE_IN_FUTURE, f"{command.for_on} has not come yet", "/for_on", f"{command.on} or earlier")
@@ -75,6 +76,10 @@ def _report(command: ReportRatio, loan: Loan, covenant: CovenantStanding) -> Dec
     by = None if kept or not _changes(command, covenant) else command.by
     if by is not None and (again := renewed(covenant.alone, by.accounts, by.at)) is not None:
         return Refused(Reason.BREACH_RENEWED, again[0], accepted=again[1])
+    second: list[LoanEvent] = []
+    if by is not None and covenant.breached:  # by another person
+        second = [BreachConfirmed(loan=loan.id, kind=command.kind, for_on=covenant.reported_for, confirmed_by=by.by)]
+        by = None
     reported = RatioReported(
         loan=loan.id,
         kind=command.kind,
@@ -89,7 +94,7 @@ def _report(command: ReportRatio, loan: Loan, covenant: CovenantStanding) -> Dec
         lapses_at=None if by is None else by.lapses_at,
     )
     others = [kind for kind in broken_covenants(loan, command.on) if kind != command.kind]
-    return [reported, *([] if others or not kept else cured(loan, "covenant", "covenant_kept", command.on))]
+    return [reported, *second, *([] if others or not kept else cured(loan, "covenant", "covenant_kept", command.on))]
 
 
 def _changes(command: ReportRatio, covenant: CovenantStanding) -> bool:
@@ -110,7 +115,13 @@ def _confirm(command: ConfirmBreach, loan: Loan, covenant: CovenantStanding) -> 
 
 def _lapse(command: LapseBreach, loan: Loan) -> list[LoanEvent]:
     covenant = loan.covenants.get(command.kind)
-    if covenant is None or not covenant.breached or covenant.alone is None or covenant.alone.lapses_at != command.lapses_at:
+    if (
+        loan.status not in OPEN
+        or covenant is None
+        or not covenant.breached
+        or covenant.alone is None
+        or covenant.alone.lapses_at != command.lapses_at
+    ):
         return []
     assert loan.id is not None
     others = [kind for kind in broken_covenants(loan, command.on) if kind != command.kind]

@@ -11,7 +11,7 @@ from typing import Any, assert_never, get_args
 import immutables
 import msgspec
 
-from services.loans.domain.loan.advances import AdvanceCommand, EndAvailability, LookAtSubsequent, decide_advance
+from services.loans.domain.loan.advances import AdvanceCommand, EndAvailability, LearnEvidence, LookAtSubsequent, decide_advance
 from services.loans.domain.loan.agreement import AgreementCommand, decide_agreement
 from services.loans.domain.loan.books import accelerated_id, cancelled, enter
 from services.loans.domain.loan.covenants import CovenantCommand, LapseBreach, decide_covenant
@@ -77,9 +77,10 @@ from services.loans.events.loan import (
     Regraded,
     SubsequentMissed,
 )
+from services.loans.events.terms import CovenantKind
 from shared.journal.decider import CancelTimer, Decider, Timer
 from shared.terms.acting import Proposal
-from shared.terms.protecting import alone
+from shared.terms.protecting import LAPSES_AFTER, alone
 
 BUCKET_DAYS = (1, 31, 61, 91)  # past due, on which the bucket of arrears changes
 
@@ -261,15 +262,17 @@ def timers(event: LoanEvent | AuthorityCited) -> Sequence[Timer | CancelTimer]:
         case LoanCommitted():
             return [*_fee(event.next_billing), *_availability(event.sunset_on, event.available_until), *_subsequents(event.subsequents)]
         case LoanClosed():
-            return [CancelTimer(name) for name in ("period", "arrears", "sunset", "availability", "acceleration", "default")]
+            own = ("period", "arrears", "sunset", "availability", "acceleration", "default", *_BACK, *_BREACHES)
+            return [CancelTimer(name) for name in own]
         case AccelerationNotified():
             return [Timer("acceleration", event.falls_due_on, FallDue(on=event.falls_due_on))]
         case LoanDefaulted(lapses_at=datetime() as at):
-            return [Timer.at_instant("default", at, LapseDefault(lapses_at=at, on=at.date()))]
+            return [Timer.at_instant("default", at, LapseDefault(lapses_at=at, on=event.on + LAPSES_AFTER))]
         case DefaultConfirmed():
             return [CancelTimer("default")]
         case DefaultCured():
-            return [CancelTimer("acceleration"), CancelTimer("default")]
+            late = event.how == "covenant_lapsed"  # whose day is UTC's, since its figure says none: a day behind at most
+            return [CancelTimer("acceleration"), CancelTimer("default"), *_back(event.on + timedelta(days=late))]
         case RatioReported(lapses_at=datetime() as at):
             return [Timer.at_instant(f"breach/{event.kind}", at, LapseBreach(kind=event.kind, lapses_at=at, on=at.date()))]
         case BreachConfirmed() | RatioReported(standing="cured"):
@@ -288,6 +291,20 @@ def _availability(sunset_on: date, available_until: date) -> list[Timer]:
         Timer("sunset", sunset, EndAvailability(cause="sunset", on=sunset)),
         Timer("availability", end, EndAvailability(cause="availability", on=end)),
     ]
+
+
+_BREACHES = tuple(f"breach/{kind}" for kind in get_args(CovenantKind.__value__))
+_BACK = ("back/sunset", "back/availability", "back/evidence")
+
+
+def _back(on: date) -> list[Timer]:
+    """A default is over: what came to nothing while it lasted is looked at once more. What is still to come has its timer."""
+    commands = (
+        EndAvailability(cause="sunset", on=on),
+        EndAvailability(cause="availability", on=on),
+        LearnEvidence(learnt=(), forgotten=(), on=on),
+    )
+    return [Timer(name, on, command) for name, command in zip(_BACK, commands, strict=True)]
 
 
 def _subsequents(due: Mapping[str, date]) -> list[Timer]:

@@ -1,5 +1,7 @@
 """Officials: a conflict of interest is declared, and withdrawn by somebody else."""
 
+from msgspec.structs import replace
+
 from services.allocation.domain.authority.endorsement import Endorsing
 from services.allocation.domain.authority.endorsement import Reason as EndorsementReason
 from services.allocation.domain.authority.official import (
@@ -32,6 +34,8 @@ def test_a_conflict_is_declared_once_and_withdrawn_by_another():
     Given(DECIDER).when(WITHDRAW).refused(Reason.NOT_FOUND)
     oneself = WithdrawConflict(official=WHO, about="company", name="Kyushu Smelting", reason="sold", by=WHO)
     Given(DECIDER, DECLARE).when(oneself).refused(Reason.BY_ONESELF)
+    by_another_account = replace(WITHDRAW, accounts=(ADMIN, WHO))
+    Given(DECIDER, DECLARE).when(by_another_account).refused(Reason.BY_ONESELF)
 
 
 def test_an_account_is_one_persons_for_ever():

@@ -51,8 +51,9 @@ def ask() -> AskForConsignee:
     )
 
 
-def approve(by: str = "sub_approver", lists: dict[ListName, int] | None = None) -> ApproveChange:
-    return ApproveChange(change=ChangeId("chg_1"), lists=LISTS if lists is None else lists, reason="known", by=SubjectId(by))
+def approve(by: str = "sub_approver", lists: dict[ListName, int] | None = None, *others: str) -> ApproveChange:
+    known = LISTS if lists is None else lists
+    return ApproveChange(change=ChangeId("chg_1"), lists=known, reason="known", by=SubjectId(by), accounts=frozenset({by, *others}))
 
 
 def test_a_name_that_no_list_has_is_clear_and_is_told_once():
@@ -98,6 +99,7 @@ def test_a_change_is_approved_once_by_another_person_and_once_its_name_is_cleare
     asked.given(screen(hit())).when(approve()).refused(Reason.NOT_CLEARED)
     asked.given(screen()).when(approve(lists={ListName("entity-list"): 2})).refused(Reason.NOT_CLEARED)
     asked.given(screen()).when(approve(by="sub_partner")).refused(Reason.OWN_CHANGE)
+    asked.given(screen()).when(approve("sub_approver", None, "sub_partner")).refused(Reason.OWN_CHANGE)
     approved = asked.given(screen()).when(approve())
     approved.then(ConsigneeChangeApproved)
     assert (approved.events[0].award, approved.events[0].name) == ("awd_1", NAME)

@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
+from services.allocation.domain.controls import CONTROLS, EVENTS
 from services.allocation.domain.tenders import bid as bids
 from services.allocation.domain.tenders import decider as tenders
 from services.allocation.domain.tenders.bid import CommitBid, RevealBid, VoidBid
@@ -27,6 +28,7 @@ from services.allocation.events import (
     BiddingClosed,
     BidStep,
     BidVoided,
+    CommandApproved,
     TenderApproved,
     TenderAwardGranted,
     TenderAwardWithdrawn,
@@ -40,8 +42,11 @@ from services.allocation.events import (
 from shared.journal.decider import CancelTimer, Timer
 from shared.terms.acting import Signing
 from shared.terms.approval import approve
-from shared.terms.authority import Capacity, interest_in
+from shared.terms.authority import Capacity, Fault, interest_in
+from shared.terms.countersigning import ControlReason, countersigned
 from tests.stories.audit_tenders import TERMS, cleared, committed, revealed
+from tests.stories.countersigned import SIGNER, propose
+from tests.stories.countersigned import approve as approve_command
 from tests.stories.given import Given
 from tests.stories.powers import may
 
@@ -246,6 +251,29 @@ def test_what_has_changed_since_keeps_a_tender_from_being_certified(changes: dic
     story = Story().proposed()
     story = story.given(approving())
     story.when(certifying(**changes)).refused(code)
+
+
+def test_a_tender_is_cancelled_by_one_until_somebody_has_approved_its_decision_and_by_two_from_then_on():
+    def under(story: Given) -> Given:
+        controlled = Given(countersigned(tenders.DECIDER, CONTROLS, EVENTS))
+        controlled.state = story.state
+        return controlled
+
+    cancel = CancelTender(reason="not wanted")
+    under(Story().given(opening())).when(cancel).then(TenderCancelled)
+    under(Story().proposed()).when(cancel).then(TenderCancelled)
+    approved = under(Story().proposed().given(approving()))
+    approved.when(cancel).refused(ControlReason.NEEDED)
+    waits = approved.given(propose(cancel, ON))
+    done = waits.when(approve_command(ON))
+    assert kinds(done.events) == [CommandApproved, TenderCancelled, AuthorityCited]
+    assert done.events[-1].cited.act == "cancel_release"
+    assert done.state.ended and done.state.proposal == approved.state.proposal, "it is no approval of the decision"
+    interested = may(SIGNER, ON, conflicts=frozenset({interest_in("partner", "JP")}))
+    waits.when(approve_command(ON, capacity=interested)).refused(Fault.CONFLICT)
+    under(Story().certified()).when(cancel).refused("tender_already_certified")
+    reopened = Story().certified().given(ReopenTender(decision=DECISION, reason="release_without_stock"))
+    under(reopened).when(cancel).then(TenderCancelled)
 
 
 def test_a_certified_tender_is_not_decided_again():

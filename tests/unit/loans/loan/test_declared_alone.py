@@ -1,20 +1,21 @@
 """What one person says of a loan: a default, or a breach, counts at once, and lapses after 72 hours unless another confirms it."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
+from services.loans.domain.loan.advances import EndAvailability, LearnEvidence
 from services.loans.domain.loan.covenants import ConfirmBreach, LapseBreach, ReportRatio
 from services.loans.domain.loan.decider import timers
 from services.loans.domain.loan.defaults import ConfirmDefault, DeclareDefault, LapseDefault, NoteCrossDefault
 from services.loans.domain.loan.payments import RecordRecovery
-from services.loans.domain.loan.servicing import ClosePeriod, LookAtArrears
+from services.loans.domain.loan.servicing import CloseLoan, ClosePeriod, LookAtArrears
 from services.loans.domain.loan.state import broken_covenants
 from services.loans.domain.standing.standing import figures_on
 from services.loans.events.defaults import BreachConfirmed, BreachLapsed, DefaultConfirmed, DefaultCured, LoanDefaulted
-from services.loans.events.loan import LoanId, PaymentId, RatioReported
+from services.loans.events.loan import CommitmentCancelled, LoanId, PaymentId, RatioReported
 from services.loans.events.terms import Accelerate, WriteOff
 from shared.journal.decider import CancelTimer, Timer
 from tests.stories.alone import LATER, ONE, TWO, by_one
@@ -51,6 +52,8 @@ def test_a_sound_loan_that_one_person_declares_in_default_is_sound_again_after_7
     declared = sound.given(declare())
     assert (declared.state.status, declared.events[0].lapses_at) == ("defaulted", LATER)
     assert timers(declared.events[0]) == [Timer.at_instant("default", LATER, LAPSE)]
+    [lapse] = [each.command for each in timers(msgspec.structs.replace(declared.events[0], on=day_after(START))) if isinstance(each, Timer)]
+    assert lapse.on == day_after(START) + timedelta(days=3), "by the Reserve's calendar, where it is the next day already"
     back = declared.when(LAPSE).then(DefaultCured)
     assert (back.events[0].how, back.state.status) == ("lapsed", "committed")
     assert figures_on(back.state.account, months(4)) == figures_on(sound.state.account, months(4))
@@ -91,6 +94,49 @@ def test_nothing_is_recovered_under_a_default_that_is_one_person_s_word():
     declared = lent(declare(), **MARGIN)
     declared.when(came).refused("default_unconfirmed")
     assert declared.given(confirm(), came).events
+
+
+def is_over(loan: Given) -> Given:
+    """What comes due as its default ends, one after the other."""
+    (ended,) = (event for event in loan.events if isinstance(event, DefaultCured))
+    due = day_after(ended.on) if ended.how == "covenant_lapsed" else ended.on
+    set = [each for each in timers(ended) if isinstance(each, Timer)]
+    assert [(each.name, each.due) for each in set] == [(f"back/{name}", due) for name in ("sunset", "availability", "evidence")]
+    return loan.given(*(each.command for each in set))
+
+
+@pytest.mark.parametrize("cause", ["sunset", "availability"])
+def test_no_commitment_outlives_its_last_day_by_what_one_person_declares(cause: Any):
+    last = date(2026, 6, 30) if cause == "sunset" else date(2026, 12, 31)
+    shown = () if cause == "sunset" else SHOWN
+    declared = committed(*((learn(*shown),) if shown else ())).given(declare(on=last))
+    declared.when(EndAvailability(cause=cause, on=day_after(last))).then()
+    at = by_one(ONE, 0).lapses_at
+    back = declared.given(LapseDefault(lapses_at=at, on=last + timedelta(days=3)))
+    assert back.state.status == "committed"
+    ended = is_over(back)
+    assert (ended.state.undrawn_minor, [each.cause for each in ended.events if isinstance(each, CommitmentCancelled)]) == (0, [cause])
+    early = is_over(committed().given(declare(), LAPSE))
+    assert early.state.undrawn_minor == early.state.terms.commitment_minor, "nor before"
+
+
+def test_nor_by_a_breach_that_lapses_on_that_day():
+    last = date(2026, 6, 30)
+    lapse = LapseBreach(kind="dscr", lapses_at=breach_lapses().lapses_at, on=last)
+    back = committed(report("1.0")).given(declare(TWO, cause="covenant")).given(lapse)
+    assert names(back.events) == ["BreachLapsed", "DefaultCured"]
+    assert is_over(back).state.undrawn_minor == 0
+
+
+def test_what_is_learnt_of_the_project_during_a_default_is_kept():
+    declared = committed(request(), declare())
+    learnt = declared.given(learn(*SHOWN))
+    assert names(learnt.events) == ["ConditionsEvaluated"], "and clears nothing"
+    back = learnt.given(LAPSE)
+    assert names(is_over(back).events)[-1] == "AdvanceCleared"
+    withdrawn = learnt.given(LearnEvidence(learnt=(), forgotten=tuple(learnt.state.evidence), on=START), LAPSE)
+    assert not withdrawn.state.evidence
+    assert not any(each.cleared for each in is_over(withdrawn).state.advances.values())
 
 
 def test_what_was_paid_in_full_meanwhile_is_repaid_once_the_default_lapses():
@@ -172,9 +218,33 @@ def test_a_default_for_a_breach_ends_with_it_and_is_confirmed_after_it():
     assert breached.given(breach_lapses()).events[-1].how == "covenant_lapsed"
 
 
-def test_two_who_report_the_same_breach_leave_what_was_known_before_when_both_lapse():
+def test_who_reports_a_breach_that_is_another_s_word_confirms_it():
+    first = committed(report("1.0", for_on=months(1)))
+    first.when(report("1.1", months(2), ONE, 1)).refused("breach_renewed_by_same_person")
+    first.when(report("1.1", START, TWO, 1)).then(RatioReported)  # an earlier figure says nothing of it
+    both = first.when(report("1.1", months(2), TWO, 1)).then(RatioReported, BreachConfirmed)
+    reported, confirmed = both.events
+    assert (reported.lapses_at, confirmed.for_on, confirmed.confirmed_by) == (None, months(1), TWO)
+    assert timers(confirmed) == [CancelTimer("breach/dscr")]
+    both.when(breach_lapses()).then()
+    assert broken_covenants(both.state, START, confirmed=True) == ["dscr"]
+
+
+def test_a_loan_that_is_closed_changes_no_more():
+    breached = lent(report("1.0"), **MARGIN)
+    owed = figures_on(breached.state.account, START).principal_minor
+    repaid = breached.given(payment("all", owed, START, prepays="instalment"), reconcile("all"))
+    closed = repaid.given(CloseLoan(reason="repaid", on=START))
+    assert names(closed.events)[-1] == "LoanClosed"
+    assert {CancelTimer("breach/dscr"), CancelTimer("breach/llcr")} <= set(timers(closed.events[-1]))
+    closed.when(breach_lapses()).then()
+    repaid.when(breach_lapses()).then(BreachLapsed)
+
+
+def test_two_who_reported_the_same_breach_under_an_earlier_build_leave_what_was_known_before_when_both_lapse():
     first = committed(report("1.5", for_on=START), report("1.0", for_on=months(1)))
-    both = first.given(report("1.1", for_on=months(2), by=TWO, days=1))
+    [alone] = committed().when(report("1.1", months(2), TWO, 1)).events
+    both = first.given(alone)
     both.when(breach_lapses()).then()
     gone = both.given(breach_lapses(days=1))
     assert (gone.state.covenants["dscr"].breached, gone.state.covenants["dscr"].reported_for) == (False, START)

@@ -273,6 +273,32 @@ async def test_a_round_that_somebody_has_approved_is_cancelled_by_two(tmp_path: 
     assert await by_one("another's", **approved, fall_2=lapsed_round("rnd_2", ("k2",), stands=True)) == ["one person did this"]
 
 
+def of_tender(event: Any, command: str = ALONE) -> Step:
+    return Step(event=event, stream="tender/tnd_1", on=DAY_AFTER, command=command)
+
+
+def cancelled_tender(tender: str, command: str) -> Step:
+    return of_tender(allocation.TenderCancelled(tender=tender, reason="not wanted"), command)  # type: ignore[arg-type]
+
+
+def approved_tender(tender: str) -> Step:
+    approval = Approval(subject="sub_approver", key="k1", signature="00" * 64, approved_on=DAY_AFTER)
+    return of_tender(allocation.TenderApproved(tender=tender, decision="ab" * 32, approval=approval))  # type: ignore[arg-type]
+
+
+async def test_a_tender_that_somebody_has_approved_is_cancelled_by_two(tmp_path: Path):
+    by_two_first = {"approve_1": approved_tender("tnd_1"), "cancel_1": cancelled_tender("tnd_1", SIGNED)}
+
+    async def by_one(name: str, **steps: Step) -> list[str]:
+        failed, _ = await control_of(tmp_path / name, **by_two_first, **steps, cancel_2=cancelled_tender("tnd_2", ALONE))
+        return failed
+
+    assert await by_one("never approved") == []
+    assert await by_one("approved", approve_2=approved_tender("tnd_2")) == ["one person did this"]
+    reopened = of_tender(allocation.TenderReopened(tender="tnd_2", decision="ab" * 32, reason="x"))  # type: ignore[arg-type]
+    assert await by_one("reopened", approve_2=approved_tender("tnd_2"), reopen_2=reopened) == []
+
+
 @pytest.mark.parametrize(
     ("changes", "checks"),
     [

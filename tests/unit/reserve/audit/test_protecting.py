@@ -311,6 +311,20 @@ def test_a_breach_of_a_loan_that_is_closed_may_still_lapse():
     assert closed._see("off", 72, lapses).found(74) == []
 
 
+def test_who_reports_a_breach_before_another_s_lapses_is_the_second_person():
+    says, _, lapses = STOPS["breach"]
+
+    def both(by: str) -> History:
+        history = History()
+        for hours, who in ((0, "ann"), (24, by)):
+            history._see(f"said {hours}", hours, says(who, lapses_at(NOON + timedelta(hours=hours))))
+        return history._see("off", 96, lapses)
+
+    later = 24 * 90
+    assert both("bob")._see("later", later, says("ann", lapses_at(NOON + timedelta(hours=later)))).found(later) == []
+    assert "said 24" in both("ann").found(97), "one's own is no second word"
+
+
 @pytest.mark.parametrize("kind", ["default", "metal"])
 def test_what_cannot_be_taken_back_follows_from_no_default_that_is_one_person_s_word(kind: str):
     says, confirms, _ = STOPS[kind]
