@@ -1,4 +1,4 @@
-"""The feed: how soon a draw is on its partner's stream, what a thousand readers cost, and how fast one reads it from its start."""
+"""The feed: how soon a draw is on its partner's stream, what as many readers as a client may have cost, and how fast one reads it from its start."""
 
 import asyncio
 import tempfile
@@ -20,12 +20,13 @@ from reserve.client import Client
 from reserve.demo.parties import Parties
 from reserve.operate.deployment import Deployment
 from reserve.operate.serving import serving
+from services.ledger.news import MOST_OF_ONE
 from shared.engines.private_files import private_folder
 
 PATH = "/ledger/v1/feed"
 OTHER = "EU"  # of whom nothing happens
 DRAWS, DRAWS_A_SECOND = 400, 10
-READERS = 1_000
+READERS = MOST_OF_ONE
 TURNS, STORM_S = 6, 3.0
 PAGE = 1_000
 
