@@ -1,4 +1,4 @@
-"""The feed: how soon a draw is on its partner's stream, what as many readers as a client may have cost, and how fast one reads it from its start."""
+"""The feed: how soon a draw is on its partner's stream, what as many readers as may wait cost, and how fast one reads it from its start."""
 
 import asyncio
 import tempfile
