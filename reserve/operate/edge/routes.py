@@ -29,7 +29,8 @@ READY = {  # the filter answers
 }
 BUFFER = "envoy.filters.http.buffer"
 BUFFERED_BYTES = 32 << 10  # a body of so much is kept until it is whole: nobody who is slow to send one holds a service's connection
-UNANNOUNCED: tuple[dict[str, Any], ...] = (  # a body that may be larger, or of any size: only a length that is there, and small, says that it is not
+# A body that may be larger: only a length that is there, and small, says that it is not.
+UNANNOUNCED: tuple[dict[str, Any], ...] = (
     {"name": ":method", "string_match": {"safe_regex": {"regex": "POST|PUT|PATCH|DELETE"}}},
     {
         "name": "content-length",
