@@ -12,4 +12,5 @@ class ApiReason(Reasons):
     RECORD_INCOMPLETE = "record_incomplete", 503, "The ledger does not know all that it has recorded"
     HISTORY_NOT_FOUND = "history_not_found", 404, "No history of this number has ended"
     FEED_ID_UNKNOWN = "feed_id_unknown", 404, "The feed has given no such id"
+    TOO_MANY_READERS = "too_many_readers", 429, "Too many readers of the feed wait"
     TILE_NOT_FOUND = "tile_not_found", 404, "The log has no such tile"

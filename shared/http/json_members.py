@@ -1,6 +1,7 @@
 """JSON members: RFC 8259 leaves open what an object means that has two of one name. Here it is refused."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from shared.http.faults import json_pointer
@@ -20,11 +21,12 @@ def repeated_member(body: bytes) -> str | None:
         return None
     try:
         text = body.decode("utf-8-sig")
-        _LOOKING.decode(text)
-    except _Repeated:
-        return _first(_READING.decode(text))
+        try:
+            _LOOKING.decode(text)
+        except _Repeated:
+            return _first(_READING.decode(text))
     except (ValueError, RecursionError):
-        pass  # who reads it says so
+        pass  # who reads it says so: what comes after such an object may be no JSON, or too deep
     return None
 
 
@@ -38,17 +40,30 @@ _LOOKING = json.JSONDecoder(object_pairs_hook=_once, parse_int=float)
 _READING = json.JSONDecoder(object_pairs_hook=_Members, parse_int=float)
 
 
-def _first(value: Any, *steps: object) -> str | None:
+def _first(value: Any) -> str | None:
+    """Without recursion: a body is as deep as its sender likes."""
+    steps: list[object] = [None]
+    levels = [_inside(value)]
+    while levels:
+        if (found := next(levels[-1], None)) is None:
+            levels.pop()
+            steps.pop()
+            continue
+        steps[-1], each, again = found
+        if again:
+            return json_pointer(steps)
+        levels.append(_inside(each))
+        steps.append(None)
+    return None
+
+
+def _inside(value: Any) -> Iterator[tuple[object, Any, bool]]:
+    """Each step into an object or list, what is there, and whether that name was there before."""
     if isinstance(value, _Members):
         seen: set[str] = set()
         for name, each in value:
-            if name in seen:
-                return json_pointer((*steps, name))
+            yield name, each, name in seen
             seen.add(name)
-            if (found := _first(each, *steps, name)) is not None:
-                return found
     elif isinstance(value, list):
         for place, each in enumerate(value):
-            if (found := _first(each, *steps, place)) is not None:
-                return found
-    return None
+            yield place, each, False

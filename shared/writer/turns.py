@@ -9,7 +9,7 @@ from shared.writer.commands import Overloaded, TooManyWaiting
 
 
 class _Client:
-    """One that has something waiting, over however many connections it came."""
+    """One that has something waiting, over however many connections it came, or still has turns to let the others have."""
 
     __slots__ = ("ahead", "commands", "name", "turns")
 
@@ -43,33 +43,40 @@ class Turns:
         if (known := self._clients.get(client)) is None:
             known = self._clients[client] = _Client(client)
             self._order.append(known)
-            self._some.set()
         elif client and known.commands + commands > room:
             raise TooManyWaiting(f"{known.commands} commands of this client wait already")
         known.turns.append((turn, commands))
         known.commands += commands
         self.commands += commands
+        self._some.set()
 
     def take(self) -> tuple[Sequence[Pending], int]:
         """The next turn, and how many commands it has. There must be some."""
         order = self._order
-        client = order[0]
-        while client.ahead and len(order) > 1:
-            client.ahead -= 1
-            order.rotate(-1)
+        while True:
             client = order[0]
+            if client.ahead and self.commands > client.commands:  # others wait
+                client.ahead -= 1
+                order.rotate(-1)
+            elif client.turns:
+                break
+            else:
+                self._forget()
         turn, commands = client.turns.popleft()
         client.commands -= commands
         self.commands -= commands
-        client.ahead = commands - 1
-        if client.turns:
+        client.ahead = max(client.ahead, commands - 1)
+        if client.turns or client.ahead:  # who has none waiting for a moment owes the others as many as before
             order.rotate(-1)
         else:
-            order.popleft()
-            del self._clients[client.name]
-            if not order:
-                self._some.clear()
+            self._forget()
+        if not self.commands:
+            self._some.clear()
         return turn, commands
+
+    def _forget(self) -> None:
+        """The first in the order."""
+        del self._clients[self._order.popleft().name]
 
     def taken(self, limit: int) -> list[Pending]:
         """The turns that come next, up to so many commands; the last one is not cut."""

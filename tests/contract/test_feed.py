@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, ExitStack
 from datetime import date
 from hashlib import sha256
 from typing import Any
@@ -11,14 +12,16 @@ import msgspec
 import pytest
 
 from services.inventory.events import ProductId
+from services.ledger.news import MOST, MOST_OF_ONE, News
 from services.ledger.tiles import Tile, decode_bundle, parse_tile_path, tile_at
+from shared.http.problems import Problem
 from shared.journal.record import leaf_data
 from shared.process.service import Kernel
 from shared.proofs.checkpoint import open_checkpoint
 from shared.proofs.merkle import hash_leaf, root_of
 from tests.contract.ledger_stage import LedgerStage, receipts_of, rows
 from tests.stories.stockpile import a_round, award, draw, lot, register
-from tests.waiting import HANGS_AFTER_S
+from tests.waiting import HANGS_AFTER_S, until
 
 type Http = httpx.AsyncClient
 
@@ -136,6 +139,46 @@ async def _event(lines: AsyncIterator[str]) -> dict[str, str]:
     return fields
 
 
+async def test_one_client_has_few_streams_and_waits_at_once(europe: Http, auditor: Http):
+    last = {"after": (await page(europe, limit=1000))["cursor"]}
+    async with asyncio.timeout(HANGS_AFTER_S), AsyncExitStack() as open_ones:
+        for _ in range(MOST_OF_ONE):
+            answer = await open_ones.enter_async_context(europe.stream("GET", "/v1/feed", params=last, headers=STREAM))
+            assert answer.status_code == 200
+        for query, headers in (({}, STREAM), ({"wait": 25}, {})):
+            refused = await europe.get("/v1/feed", params=last | query, headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (429, "too_many_readers")
+            assert refused.headers["retry-after"] == "5"
+        await page(europe, **last)
+        async with auditor.stream("GET", "/v1/feed", headers=STREAM) as another:
+            assert another.status_code == 200
+
+    async def is_let_in_again() -> bool:
+        async with europe.stream("GET", "/v1/feed", params=last, headers=STREAM) as answer:
+            return answer.status_code == 200
+
+    await until(is_let_in_again)
+
+
+async def test_all_readers_together_are_bounded(ledger: Kernel):
+    news = News(ledger)
+    with ExitStack() as waiting:
+        for number in range(MOST):
+            waiting.enter_context(news.of("EU", f"client {number}"))
+        with pytest.raises(Problem) as refused, news.of("EU", "another"):
+            pass
+        assert refused.value.code == "too_many_readers"
+    with news.of("EU", "another"):
+        pass
+
+
+async def test_a_process_that_has_just_started_wakes_whoever_waits(ledger: Kernel):
+    news = News(ledger)
+    with news.of("of whom nothing is logged", "client") as told:
+        await news._tell(0)
+        assert told.is_set()
+
+
 @pytest.mark.parametrize("headers", [{}, STREAM], ids=["page", "stream"])
 @pytest.mark.parametrize(
     ("query", "status", "code", "field"),
@@ -159,5 +202,6 @@ async def test_an_id_that_the_feed_never_gave_is_a_problem(
 async def test_no_feed_without_a_token_or_of_somebody_else(stage: LedgerStage, ledger: Kernel):
     async with httpx.AsyncClient(base_url=stage.urls["ledger"]) as nobody:
         assert (await nobody.get("/v1/feed")).status_code == 401
-    async with stage.client("operator-1") as operator:
-        assert (await operator.get("/v1/feed", headers=STREAM)).json()["code"] == "forbidden"
+    for name in ("operator-1", "allocation"):
+        async with stage.client(name) as other:
+            assert (await other.get("/v1/feed", headers=STREAM)).json()["code"] == "forbidden", name

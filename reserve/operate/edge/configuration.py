@@ -125,7 +125,7 @@ def _public(edge: Edge, security: dict[str, str]) -> Configuration:
         "route_config": {
             "name": "services",
             "virtual_hosts": [{"name": "reserve", "domains": ["*"], "routes": routes(edge.upstreams)}],
-            "request_headers_to_remove": [limits.KNOWN, limits.CODING],
+            "request_headers_to_remove": [limits.KNOWN],
             "response_headers_to_add": set_headers(security, only_if_absent=True),
             "response_headers_to_remove": ["keep-alive"],
         },
@@ -174,7 +174,6 @@ def _before_all() -> list[Configuration]:
     kept = {
         "x-forwarded-for": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
         "x-reserve-connection": "%REQ(connection)%",
-        limits.CODING: "%REQ(transfer-encoding)%",
         "x-reserve-request-id": "%REQ(x-request-id)%",
         "x-forwarded-host": "%REQ(:authority)%",  # Envoy has refused what is no host
     }

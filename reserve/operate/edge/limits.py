@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from reserve.operate.edge.endpoints import address, endpoint
-from reserve.operate.edge.routes import BUFFERED_BYTES, spelled
+from reserve.operate.edge.routes import UNANNOUNCED, spelled
 
 BURST_S = 10  # who has been quiet for so long may send as much at once
 COUNTED = 10_000  # buckets of each kind that are kept; the least used is forgotten first, and then full again
@@ -27,7 +27,6 @@ VERIFIED = 1000  # tokens a worker remembers as verified
 
 _FILTER = "type.googleapis.com/envoy.extensions.filters.http"
 KNOWN = "x-reserve-known"  # a header that only a verified token gives
-CODING = "x-reserve-coding"  # what the request's Transfer-Encoding was: Envoy takes it away before it counts
 _ISSUER_KEYS = "issuer_keys"
 
 type Configuration = dict[str, Any]
@@ -132,14 +131,8 @@ def _counted_by() -> list[Configuration]:
     client, subject = _claim("client_id"), _claim("sub")
     to_issuer = [_header(":method", exact="POST"), _header(":path", safe_regex={"regex": "/(?:identity|oauth)/.*"})]
     stranger = _matched("stranger", [{"name": KNOWN, "present_match": True}], when=False)
-    large = [
-        _matched("large", [header])
-        for header in (
-            {"name": "content-length", "range_match": {"start": BUFFERED_BYTES + 1, "end": 1 << 62}},
-            {"name": CODING, "present_match": True},
-            _header(":path", safe_regex={"regex": f".*/{spelled('openapi')}.*"}),  # the one large answer for which nobody needs a token
-        )
-    ]
+    description = _header(":path", safe_regex={"regex": f"(?i).*/{spelled('openapi')}.*"})  # the one large answer that needs no token
+    large = [_matched("large", headers) for headers in ([*UNANNOUNCED], [description])]
     person, address = [client, subject], [stranger, {"remote_address": {}}]
     return [
         {"actions": person},

@@ -29,6 +29,16 @@ READY = {  # the filter answers
 }
 BUFFER = "envoy.filters.http.buffer"
 BUFFERED_BYTES = 32 << 10  # a body of so much is kept until it is whole: nobody who is slow to send one holds a service's connection
+# A body that may be larger: only a length that is there, and small, says that it is not.
+UNANNOUNCED: tuple[dict[str, Any], ...] = (
+    {"name": ":method", "string_match": {"safe_regex": {"regex": "POST|PUT|PATCH|DELETE"}}},
+    {
+        "name": "content-length",
+        "range_match": {"start": 0, "end": BUFFERED_BYTES + 1},
+        "invert_match": True,
+        "treat_missing_header_as_empty": True,
+    },
+)
 _BUFFERED = {
     BUFFER: {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
@@ -56,15 +66,15 @@ def routes(upstreams: Mapping[str, str]) -> list[dict[str, Any]]:
         READY,
         {"name": "none", "match": {"prefix": "/", "headers": [_TWO_HOSTS]}, "direct_response": {"status": 400}},
         *({"name": "none", "match": {"safe_regex": {"regex": regex}}, **_NOT_FOUND} for regex in (dotted, control, hidden)),
-        *(_small(route) for route in to_services),
-        *to_services,
+        *(_unannounced(route) for route in to_services),
+        *({**route, "typed_per_filter_config": _BUFFERED} for route in to_services),
     ]
 
 
-def _small(route: dict[str, Any]) -> dict[str, Any]:
-    """The same for a request whose body is announced, and small."""
-    announced = {"name": "content-length", "range_match": {"start": 1, "end": BUFFERED_BYTES + 1}}
-    return {**route, "match": {**route["match"], "headers": [announced]}, "typed_per_filter_config": _BUFFERED}
+def _unannounced(route: dict[str, Any]) -> dict[str, Any]:
+    """The same for a request whose body is not kept at the edge. Any other is, if it has one: its length may have been taken away
+    by Envoy, as its Connection header said."""
+    return {**route, "match": {**route["match"], "headers": list(UNANNOUNCED)}}
 
 
 def _to(service: str, url: str, match: dict[str, Any], prefix: str) -> dict[str, Any]:
@@ -80,5 +90,5 @@ def _to(service: str, url: str, match: dict[str, Any], prefix: str) -> dict[str,
 
 
 def spelled(word: str) -> str:
-    """RE2, of any case: the word, with any of its letters percent-encoded."""
+    """RE2, for a pattern that begins with (?i): the word, with any of its letters percent-encoded."""
     return "".join(f"(?:{letter}|%{ord(letter):02x}|%{ord(letter.upper()):02x})" for letter in word)

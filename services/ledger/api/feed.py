@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import date
 from time import monotonic
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from pydantic import BaseModel, Field
+from starlette.types import Receive, Scope, Send
 
 from services.ledger.api.callers import PARTNER, only_of
 from services.ledger.domain.feed import ID_PATTERN, FeedId, parse_feed_id
@@ -114,7 +115,7 @@ Since = Annotated[int, Depends(_since)]
 @router.get("", response_model=FeedPage, responses={200: {"content": {STREAM: {"schema": {"type": "string"}}}}})
 async def read_feed(
     request: Request,
-    caller: Annotated[Caller, allow(PARTNER, "auditor", "service")],
+    caller: Annotated[Caller, allow(PARTNER, "auditor")],
     kernel: Running,
     since: Since,
     limit: Annotated[int, Query(ge=1, le=MOST, description="items of a page")] = FEW,
@@ -128,35 +129,49 @@ async def read_feed(
     """
     partner = only_of(caller)
     if STREAM in request.headers.get("accept", ""):
-        headers = {"Cache-Control": "no-store"}
-        return StreamingResponse(_stream(kernel, partner, since), media_type=STREAM, headers=headers)
-    with kernel.part(News).of(partner) as news:
-        found = await _find(kernel, partner, since, limit)
-        if not found.items and wait:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await news.wait()
+        counted = ExitStack()
+        news = counted.enter_context(kernel.part(News).of(partner, caller.takes_turns_as))
+        return _Stream(_events(kernel, partner, since, news), counted)
+    found = await _find(kernel, partner, since, limit)
+    if not found.items and wait:
+        with kernel.part(News).of(partner, caller.takes_turns_as) as news:
             found = await _find(kernel, partner, since, limit)
+            if not found.items:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await news.wait()
+                found = await _find(kernel, partner, since, limit)
     last = _id_of(await kernel.part(Log).logs(), found.next - 1) if found.next else None
     return FeedPage(data=found.items, cursor=last, more=found.more, checkpoint=found.checkpoint)
 
 
-async def _stream(kernel: Kernel, partner: str | None, since: int) -> AsyncIterator[bytes]:
+class _Stream(StreamingResponse):
+    """Its reader is counted until it has ended."""
+
+    def __init__(self, events: AsyncIterator[bytes], counted: ExitStack) -> None:
+        super().__init__(events, media_type=STREAM, headers={"Cache-Control": "no-store"})
+        self._counted = counted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._counted:
+            await super().__call__(scope, receive, send)
+
+
+async def _events(kernel: Kernel, partner: str | None, since: int, news: asyncio.Event) -> AsyncIterator[bytes]:
     ends = monotonic() + STREAM_ENDS_AFTER_S
-    with kernel.part(News).of(partner) as news:
-        yield KEEPALIVE_COMMENT  # so that the reader knows that it is heard
-        while (left := ends - monotonic()) > 0:
-            news.clear()
-            found = await _find(kernel, partner, since, FEW)
-            for item in found.items:
-                yield format_sse_event(id=item.id, event=item.type, data_str=item.model_dump_json())
-            since = found.next
-            if not found.more:
-                try:
-                    async with asyncio.timeout(min(left, KEEPALIVE_S)):
-                        await news.wait()
-                except TimeoutError:
-                    yield KEEPALIVE_COMMENT
+    yield KEEPALIVE_COMMENT  # so that the reader knows that it is heard
+    while (left := ends - monotonic()) > 0:
+        news.clear()
+        found = await _find(kernel, partner, since, FEW)
+        for item in found.items:
+            yield format_sse_event(id=item.id, event=item.type, data_str=item.model_dump_json())
+        since = found.next
+        if not found.more:
+            try:
+                async with asyncio.timeout(min(left, KEEPALIVE_S)):
+                    await news.wait()
+            except TimeoutError:
+                yield KEEPALIVE_COMMENT
 
 
 async def _find(kernel: Kernel, partner: str | None, since: int, limit: int) -> _Found:

@@ -106,8 +106,9 @@ async def test_twelve_hundred_half_open_connections_shut_nobody_out(setting: Set
         await an_honest_caller_is_answered(setting)
 
 
-async def test_who_is_slow_to_send_a_small_body_holds_no_connection_of_a_service(setting: Setting) -> None:
-    head = b"POST /inventory/v1/echo/ HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % BUFFERED_BYTES
+@pytest.mark.parametrize("first", [b"POST %s", b"GET %s", b"GET %s\r\nconnection: content-length"], ids=["POST", "GET", "GET, hidden"])
+async def test_who_is_slow_to_send_a_small_body_holds_no_connection_of_a_service(setting: Setting, first: bytes) -> None:
+    head = first % b"/inventory/v1/echo/ HTTP/1.1\r\nhost: x\r\ncontent-length: %d" % BUFFERED_BYTES + b"\r\n\r\n"
     async with attacked(setting, 600, head + b"a" * (BUFFERED_BYTES // 2)):
         await an_honest_caller_is_answered(setting)
         assert await held(setting) < 10
@@ -136,7 +137,16 @@ async def test_an_edge_that_is_short_of_memory_says_so_and_gives_up_who_is_silen
             assert time.monotonic() - began < QUIET_S / 2
 
 
-@pytest.mark.parametrize("length", [b"content-length: 1000000", b"transfer-encoding: chunked"])
+@pytest.mark.parametrize(
+    "length",
+    [
+        b"content-length: 1000000",
+        b"transfer-encoding: chunked",
+        b"content-length: 1000000\r\nconnection: content-length",
+        b"content-length: 1000\r\nconnection: content-length",
+        b"transfer-encoding: chunked\r\nconnection: transfer-encoding",
+    ],
+)
 async def test_who_is_slow_to_send_large_bodies_holds_few_connections_of_a_service(tmp_path: Path, length: bytes) -> None:
     async with edge(tmp_path) as setting:
         head = b"POST /inventory/v1/echo/ HTTP/1.1\r\nhost: x\r\n%s\r\n\r\n" % length
@@ -150,7 +160,7 @@ async def test_who_is_slow_to_send_large_bodies_holds_few_connections_of_a_servi
 async def test_descriptions_of_the_api_are_few_for_one_address(tmp_path: Path) -> None:
     """They are the only large answers for which nobody needs a token: who does not read them holds a connection each."""
     async with edge(tmp_path) as setting:
-        paths = ["/inventory/openapi.json", "/inventory/%6fpenapi.json", "/inventory//openap%69.json"]
+        paths = ["/inventory/openapi.json", "/inventory/%6fpenapi.json", "/inventory/%6Fpenapi.json", "/inventory//openap%69.json"]
         statuses = [(await setting.http.get(path)).status_code for _ in range(LARGE_PER_S * BURST_S) for path in paths]
         assert 429 in statuses
         assert (await setting.http.get("/inventory/v1/echo/")).status_code == 200

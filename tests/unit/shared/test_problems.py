@@ -177,6 +177,17 @@ async def test_a_member_that_is_there_twice_is_refused_by_name(http: httpx.Async
     assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, "member_repeated", field)
 
 
+async def test_a_member_is_there_twice_at_any_depth_and_before_anything(http: httpx.AsyncClient) -> None:
+    twice = b'{"a":1,"a":2}'
+    for body, told in (
+        (b"[" * 2000 + twice + b"]" * 2000, (422, "member_repeated")),
+        (b"[" + twice + b"," + b"[" * 200_000, (400, "malformed_request")),
+        (b"[" + twice + b", no JSON", (422, "invalid_request")),
+    ):
+        answer = await http.post("/v1/orders", content=body, headers={"content-type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == told
+
+
 async def test_the_same_member_of_several_objects_is_no_repetition(http: httpx.AsyncClient) -> None:
     assert (await http.post("/v1/orders", json={"lines": [{"mass_g": 1}, {"mass_g": 1}], "note": '"lines": "lines":'})).status_code == 200
 

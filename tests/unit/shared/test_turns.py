@@ -40,6 +40,31 @@ def test_a_turn_of_many_commands_lets_the_others_have_as_many() -> None:
     assert len(order) == 550
 
 
+def test_who_has_one_bulk_waiting_at_a_time_lets_the_others_have_as_many() -> None:
+    turns = Turns(10_000)
+    for number in range(250):
+        put(turns, "alone", f"alone {number}")
+    order: list[Any] = []
+    put(turns, "bulk", *["bulk"] * 100)
+    while len(order) < 252:
+        order.append(turns.take()[0][0])
+        if order[-1] == "bulk":
+            put(turns, "bulk", *["bulk"] * 100)
+    assert [place for place, name in enumerate(order) if name == "bulk"] == [1, 102, 203]
+
+
+def test_who_owes_turns_and_has_none_waiting_keeps_nobody_waiting() -> None:
+    turns = Turns(10_000)
+    put(turns, "bulk", *["bulk"] * 100)
+    turns.take()
+    for number in range(3):
+        put(turns, "alone", number)
+        assert turns.take() == ((number,), 1)
+    put(turns, "bulk", "bulk again")
+    put(turns, "other", "other")
+    assert taken(turns) == ["other", "bulk again"]
+
+
 def test_a_turn_is_not_torn_apart() -> None:
     turns = Turns(1_000)
     put(turns, "one", *range(100))
