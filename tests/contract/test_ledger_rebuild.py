@@ -12,7 +12,7 @@ import typer
 
 from reserve.commands.rebuild import swap
 from services.registry import service
-from shared.process.rebuild import Compared, OrderLost, rebuild_and_compare, rebuild_and_swap
+from shared.process.rebuild import SHOWN, Compared, OrderLost, rebuild_and_compare, rebuild_and_swap
 from tests.contract.ledger_stage import LedgerStage, receipts_of
 from tests.stories.stockpile import lot
 
@@ -108,7 +108,8 @@ async def test_entries_that_were_deleted_are_named_and_no_guess_of_their_order_i
         try:
             [entries] = [each for each in await compared(recorded) if each.table == "entries"]
             named = {json.loads(each.rebuilt)["leaf_index"] for each in entries.differences if each.live is None and each.rebuilt}
-            assert named == {row["leaf_index"] for row in deleted}
+            missing = {row["leaf_index"] for row in deleted}
+            assert named <= missing and len(named) == min(len(missing), SHOWN)
             with pytest.raises(OrderLost, match="entries are missing"):
                 await rebuild_and_swap(service("ledger"), url)
             monkeypatch.setenv("DATABASE_OWNER_URL", url)
