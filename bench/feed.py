@@ -40,17 +40,17 @@ async def feed(options: Options) -> AsyncGenerator[Figure]:
             [release] = await release_stock(parties, Path(folder), deployment.verifier_key, ["bench-oxide"])
             draws = Draws(deployment, parties, endpoints, [f"/v1/releases/{release}/draws"], options)
             count, readers = options.some(DRAWS), options.some(READERS)
-            took_s = await _told_after(draws, 1, count)
+            took_s = await _told_after(draws, "one", 1, count)
             yield figure("draw_to_feed_p50", percentile_ms(took_s, 0.5), "ms", at_most=50)
             yield figure("draw_to_feed_p99", percentile_ms(took_s, 0.99), "ms")
-            took_s = await _told_after(draws, readers, max(1, count // 4))
+            took_s = await _told_after(draws, "all", readers, max(1, count // 4))
             yield figure(f"draw_to_{readers}_readers_p99", percentile_ms(took_s, 0.99), "ms", at_most=1_000)
             ratios = [await _turn(draws, readers, number) for number in range(options.some(TURNS))]
             yield figure(f"draws_with_{readers}_idle_readers_to_without", sum(ratios) / len(ratios), "1", at_least=0.95)
             yield figure("feed_from_its_start", await _read_whole(draws), "events/s", at_least=20_000)
 
 
-async def _told_after(draws: Draws, readers: int, count: int) -> list[float]:
+async def _told_after(draws: Draws, name: str, readers: int, count: int) -> list[float]:
     """Seconds from each draw's answer until it is on each reader's stream, sorted."""
     partner = draws.parties.partners[PARTNER]
     inventory = Connection(draws.endpoints.services["inventory"], await partner.token())
@@ -58,7 +58,7 @@ async def _told_after(draws: Draws, readers: int, count: int) -> list[float]:
     async with _streams(draws, partner, readers) as streams:
         reading = asyncio.gather(*(_heard(stream, count) for stream in streams))
         for number in range(count):
-            status, answer = await inventory.post(draws.paths[0], BODY, f"feed-{readers}-{number}")
+            status, answer = await inventory.post(draws.paths[0], BODY, f"feed-{name}-{number}")
             assert status == HTTPStatus.CREATED, answer
             answered[msgspec.json.decode(answer)["place"]] = time.perf_counter()
             await asyncio.sleep(1 / DRAWS_A_SECOND)  # the rate is the measurement's own
