@@ -35,6 +35,7 @@ async def test_whoever_takes_all_keys_instruments_and_persons_has_them_for_72_ho
     round = await world.opened(product, [request])
     decision = await world.proposed(round, UNIT_G)
     await world.approved(round, decision)
+    await world.operators_key()  # who certifies has one
     keys, instruments = before = await standing(world)
 
     for official in OFFICIALS:
