@@ -222,7 +222,7 @@ class _Walk:
         for part in parts:
             try:
                 part.finish()
-            except Exception as error:  # noqa: BLE001  as above
+            except Exception as error:  # noqa: BLE001  as in `_pass`
                 what = f"{type(part).__name__.lower()} cannot be settled: {error!r}"
                 self._findings.look(Check.SHAPES, False, "the end of the history", what)
         for name in self._lines:

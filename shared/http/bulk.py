@@ -15,7 +15,7 @@ from fastapi import Request
 from pydantic import BaseModel, Field, StrictBool, StringConstraints
 
 from shared.http.fields import Body
-from shared.http.handlers import Post
+from shared.http.handlers import KEY_PATTERN, Post
 from shared.http.problems import Problem, register
 from shared.http.writing import KNOWN, fingerprint_of, problem_of
 from shared.journal.decider import Reasons, Refused
@@ -38,7 +38,7 @@ register(BulkReason)
 class Keyed(Body):
     """One command of a bulk."""
 
-    idempotency_key: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]  # as its header would be, were it sent alone
+    idempotency_key: Annotated[str, StringConstraints(pattern=f"^{KEY_PATTERN}$")]  # as its header would be, were it sent alone
 
 
 class BulkBody[Item: Keyed](Body):

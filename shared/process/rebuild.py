@@ -25,7 +25,6 @@ SLICE = 500  # events that are decoded at once, while PostgreSQL writes what was
 FEW = 1_000  # so many events behind, others are made to wait for the rest
 PLAN = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}  # statistics of the twins are missing
 SHOWN = 20  # rows of a table that are shown when they differ
-PLAN_TO_COMPARE = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
 
 type Decode = Callable[[Sequence[Record]], list[Fact]]
@@ -83,7 +82,7 @@ async def rebuild_and_compare(service: Service, owner_url: str, turn: Turn = int
             await _read_as_of(reader, await connection.fetchval("SELECT pg_export_snapshot()"))
             await _make_empty(connection, service)
             await _Replay(connection, reader, service, turn).catch_up()
-            for setting in PLAN_TO_COMPARE:
+            for setting in PLAN:
                 await connection.execute(f"SET LOCAL {setting} = on")
             return [await _compare(connection, service.name, _beside(service), table) for table in tables]
         finally:

@@ -16,6 +16,11 @@ class Word(msgspec.Struct, frozen=True):
     lapses_at: datetime
 
 
+def to_confirm(word: Word | None) -> str | None:
+    """What would do, where somebody begins what stands by one person's word already; None: nothing would."""
+    return None if word is None else f"to confirm it, until {word.lapses_at:%Y-%m-%d %H:%M} UTC"
+
+
 def lapses_at(at: datetime) -> datetime:
     """When what was stopped at that instant goes on, unless a second person confirms it."""
     return at.replace(microsecond=0) + LAPSES_AFTER

@@ -12,9 +12,8 @@ from services.inventory.domain.state import Drift
 
 TOLERANCE = Fraction(1, 200)  # of a draw's mass: what scales and contracts allow for
 BLOCK = 500  # draws: the last one to two blocks are summed
-SURE = (
-    4  # times the root of the squares of what a scale may be wrong by: scales that are wrong to either side come out so once in 1500 times
-)
+# Times the root of the squares of what a scale may be wrong by: scales that are wrong to either side come out so once in 1500 times.
+SURE = 4
 _MOST = 2**62  # of a sum of squares, so that a snapshot can hold it
 
 

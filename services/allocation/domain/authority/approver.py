@@ -27,7 +27,7 @@ from shared.journal.record import name_of
 from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason, approval_of
 from shared.terms.approval import SignedApproval, verify_approval
-from shared.terms.protecting import Word
+from shared.terms.protecting import Word, alone, to_confirm
 
 
 class EnrolKey(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -140,8 +140,7 @@ def _revoke(command: RevokeKey, key: ApproverKey | None) -> list[ApproverEvent] 
     if key is None:
         return _not_found(command.key)
     if key.revoked:
-        accepted = None if key.word is None else f"to confirm it, until {key.word.lapses_at:%Y-%m-%d %H:%M} UTC"
-        return Refused(Reason.ALREADY_REVOKED, f"key {command.key} is revoked already", accepted=accepted)
+        return Refused(Reason.ALREADY_REVOKED, f"key {command.key} is revoked already", accepted=to_confirm(key.word))
     if isinstance(lapses_at := bar.begun(command.barring, command.subject), Refused):
         return lapses_at
     return [
@@ -165,8 +164,7 @@ def evolve(approver: Approver, event: ApproverEvent) -> Approver:
         case ApproverKeyEnrolled():
             return Approver(approver.keys.set(event.key, ApproverKey(event.public_key)))
         case ApproverKeyRevoked():
-            by, at = event.revoked_by, event.lapses_at
-            return _with(approver, event.key, revoked=True, word=None if by is None or at is None else Word(by, at))
+            return _with(approver, event.key, revoked=True, word=alone(event.revoked_by, event.lapses_at))
         case ApproverKeyRevocationConfirmed():
             return _with(approver, event.key, revoked=True, word=None)
         case ApproverKeyRestored():

@@ -27,7 +27,7 @@ from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason, after
 from shared.terms.authority import MAX_LINKS, Authority, Chain, Kind, wider_than
-from shared.terms.protecting import Word
+from shared.terms.protecting import Word, alone, to_confirm
 
 WINDOW_DAYS = 30  # unless an instrument says otherwise
 MAX_WINDOW_DAYS = 366
@@ -145,8 +145,8 @@ def evolve(instrument: Instrument, event: InstrumentEvent) -> Instrument:
         return Instrument(registered(event).authority)
     assert instrument.authority is not None, "an instrument is registered first"
     word = instrument.word if isinstance(event, ActingOfficerNamed) else None
-    if isinstance(event, InstrumentEnded) and event.ended_by is not None and event.lapses_at is not None:
-        word = Word(event.ended_by, event.lapses_at)
+    if isinstance(event, InstrumentEnded):
+        word = alone(event.ended_by, event.lapses_at)
     return Instrument(after(instrument.authority, changed(event)), word)
 
 
@@ -278,8 +278,7 @@ def _standing(instrument: Instrument) -> Authority | Refused[Reason]:
     if (authority := instrument.authority) is None:
         return Refused(Reason.NOT_FOUND, "there is no such instrument")
     if authority.ended_on is not None:
-        accepted = None if instrument.word is None else f"to confirm it, until {instrument.word.lapses_at:%Y-%m-%d %H:%M} UTC"
-        return Refused(Reason.ENDED, f"{authority.id} has ended", accepted=accepted)
+        return Refused(Reason.ENDED, f"{authority.id} has ended", accepted=to_confirm(instrument.word))
     return authority
 
 

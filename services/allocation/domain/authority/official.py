@@ -31,7 +31,7 @@ from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason
 from shared.terms.authority import interest_in
 from shared.terms.countersigning import ProposedCommand
-from shared.terms.protecting import Word
+from shared.terms.protecting import Word, alone, to_confirm
 
 
 class DeclareConflict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -141,8 +141,7 @@ def decide(command: Command, official: Official) -> Stated:
 def evolve(official: Official, event: OfficialEvent | AuthorityCited) -> Official:
     match event:
         case ConflictDeclared():
-            by, at = event.declared_by, event.lapses_at
-            word = None if by is None or at is None else Word(by, at)
+            word = alone(event.declared_by, event.lapses_at)
             return _with(official, Conflict(about=event.about, name=event.name, word=word))
         case ConflictConfirmed():
             return _with(official, Conflict(about=event.about, name=event.name))
@@ -177,8 +176,7 @@ def _name(command: NamePerson, official: Official) -> Stated:
 
 def _declare(command: DeclareConflict, known: Conflict | None) -> Stated:
     if known is not None:
-        accepted = None if known.word is None else f"to confirm it, until {known.word.lapses_at:%Y-%m-%d %H:%M} UTC"
-        return Refused(Reason.ALREADY_DECLARED, f"a conflict with {command.name} is declared already", accepted=accepted)
+        return Refused(Reason.ALREADY_DECLARED, f"a conflict with {command.name} is declared already", accepted=to_confirm(known.word))
     if isinstance(lapses_at := bar.begun(command.barring, command.official), Refused):
         return lapses_at
     return [

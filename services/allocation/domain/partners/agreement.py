@@ -29,7 +29,7 @@ from services.allocation.events import (
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.texts import TypedText
 from shared.terms.countersigning import ProposedCommand
-from shared.terms.protecting import RENEWED_AFTER_DAYS, Word, again_from, lapses_at, unconfirmed
+from shared.terms.protecting import RENEWED_AFTER_DAYS, Word, again_from, alone, lapses_at, unconfirmed
 
 
 class SignAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -191,9 +191,7 @@ def evolve(agreement: Agreement, event: AgreementEvent | AuthorityCited) -> Agre
         case AgreementEnded():
             return replace(agreement, ended=True)
         case AgreementSuspended():
-            by, at = event.suspended_by, event.lapses_at
-            suspension = None if by is None or at is None else Word(by, at)
-            return replace(agreement, hold=event.hold, suspension=suspension)
+            return replace(agreement, hold=event.hold, suspension=alone(event.suspended_by, event.lapses_at))
         case AgreementSuspensionConfirmed():
             return replace(agreement, suspension=None)
         case AgreementResumed():
