@@ -86,6 +86,7 @@ class Batch:
         self.erased: list[str] = []
         self.timers: list[TimerRow | tuple[str, str]] = []
         self.answers: list[tuple[Pending, Answer]] = []
+        self._failed: set[int] = set()  # identities of those that are answered with an error
         self._journal = journal
         self._shard = shard
         self._decider_of = decider_of
@@ -115,40 +116,40 @@ class Batch:
             context = each.context
             earlier = append.known.get(context.command_id) or self.outcomes.get(context.command_id)
             if each.bulk is not None and self.stops(each.bulk):
-                self.answers.append((each, FingerprintMismatch()))
+                self._answer(each, FingerprintMismatch())
             elif earlier is None and isinstance(each.command, AllOrNothing):
                 await self.decide_whole(each, held, append)
             elif earlier is None:
                 self.decide(each, held)
             elif earlier.fingerprint not in (context.fingerprint, UNKNOWN_INPUT):
-                self.answers.append((each, FingerprintMismatch()))
+                self._answer(each, FingerprintMismatch())
             elif isinstance(each.command, AllOrNothing):
-                self.answers.append((each, await self.whole_again(append, each, earlier)))
+                self._answer(each, await self.whole_again(append, each, earlier))
             else:
-                self.answers.append((each, await self.again(append, earlier)))
+                self._answer(each, await self.again(append, earlier))
 
     def decide(self, pending: Pending, held: Mapping[str, State]) -> None:
         """Adds what follows from the command, and its answer. `held`: the states at the head."""
         stream, context = pending.stream, pending.context
         state = self.states.get(stream) or held[stream]
         if context.expected_version not in (None, state.version):
-            self.answers.append((pending, VersionMismatch(state.version)))
+            self._answer(pending, VersionMismatch(state.version))
             return
         step = self._step(stream, pending.command, state)
         if isinstance(step, Refused):
             self._keep(context, stream, state.version, refused=step)
-            self.answers.append((pending, step))
+            self._answer(pending, step)
         elif isinstance(step, CommandFailed):
-            self.answers.append((pending, step))
+            self._answer(pending, step)
         else:
-            self.answers.append((pending, self._take(stream, context, step)))
+            self._answer(pending, self._take(stream, context, step))
 
     async def decide_whole(self, pending: Pending, held: Mapping[str, State], append: Append) -> None:
         """As `decide`, of an `AllOrNothing`. One that was decided before by itself counts as what it was."""
         stream = pending.stream
         first = state = self.states.get(stream) or held[stream]
         if pending.context.expected_version not in (None, state.version):
-            self.answers.append((pending, VersionMismatch(state.version)))
+            self._answer(pending, VersionMismatch(state.version))
             return
         steps: list[tuple[Context, _Step | Accepted]] = []
         for number, (command, context) in enumerate(pending.command.commands):
@@ -158,28 +159,33 @@ class Batch:
             elif earlier.fingerprint in (context.fingerprint, UNKNOWN_INPUT):
                 step = await self.again(append, earlier)
             else:
-                self.answers.append((pending, ItemKeyReused(number)))
+                self._answer(pending, ItemKeyReused(number))
                 return
             if isinstance(step, CommandFailed):
-                self.answers.append((pending, step))
+                self._answer(pending, step)
                 return
             if isinstance(step, Refused):
                 refused = msgspec.structs.replace(step, field=in_item(number, step.field))
                 self._keep(pending.context, stream, first.version, refused=refused)
-                self.answers.append((pending, refused))
+                self._answer(pending, refused)
                 return
             steps.append((context, step))
             if isinstance(step, _Step):
                 state = step.after
         done = tuple(step if isinstance(step, Accepted) else self._take(stream, context, step) for context, step in steps)
         self._keep(pending.context, stream, state.version)
-        self.answers.append((pending, done))
+        self._answer(pending, done)
 
     def stops(self, bulk: Pending) -> bool:
         """Whether the bulk's own key was used for something else, or has failed: then nothing of the bulk is decided."""
         if bulk.answer.done():  # in a batch before this one
             return bulk.answer.cancelled() or bulk.answer.exception() is not None
-        return any(isinstance(answer, Exception) for pending, answer in self.answers if pending is bulk)
+        return id(bulk) in self._failed
+
+    def _answer(self, pending: Pending, answer: Answer) -> None:
+        self.answers.append((pending, answer))
+        if isinstance(answer, Exception):
+            self._failed.add(id(pending))
 
     def _step(self, stream: str, command: Any, state: State) -> "_Step | Refused[Any] | CommandFailed":
         """What the command does to that state; nothing of it is in the batch yet."""
