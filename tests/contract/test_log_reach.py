@@ -29,8 +29,8 @@ async def test_what_the_log_does_not_take_is_said_while_it_lasts_and_once_it_is_
     inventory = stage.inventory
     watched = Watched(inventory, {})
     async with stage.ledger() as ledger:
-        [place] = await stage.happen(lot("lot_taken", 1))
-        await ledger.reached(*parts_of(place))
+        await stage.happen(lot("lot_taken", 1))
+        await until(lambda: ledger_has_all(inventory, ledger))
         await watched.look()
         await watched.look()
         [begun] = await said_by(inventory)

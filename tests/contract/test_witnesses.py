@@ -149,7 +149,7 @@ async def test_a_witness_that_shows_it_later_stops_the_log_then(stage: LedgerSta
 
 async def test_a_log_without_witnesses_says_that_it_has_none(stage: LedgerStage):
     async with stage.ledger(), stage.client("auditor-1") as auditor:
-        [place] = await stage.happen(lot("lot_unwitnessed", 1))
+        [place] = await stage.happen(lot("lot_of_a_log_without_witnesses", 1))
         answer = await auditor.get(f"/v1/receipts/{place}", params={"grade": "witnessed"})
         assert (answer.status_code, answer.json()["code"], answer.json()["accepted"]) == (409, "grade_not_given", "signed")
 

@@ -37,7 +37,7 @@ from tests.waiting import HANGS_AFTER_S, until
 
 pytestmark = pytest.mark.long
 
-UNITS = 40_000
+UNITS = 400_000
 MORE = 10
 PARTNERS = ["JP", "US", "EU"]
 RESTORE = "reserve restore BACKUP --data NEW --secrets SECRETS --last-checkpoint CHECKPOINT"

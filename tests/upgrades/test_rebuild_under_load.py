@@ -16,7 +16,7 @@ from tests.e2e.world import World, a_world  # noqa: E402
 from tests.faults.load import UNIT_G, Load, assert_nothing_is_lost_or_doubled, drawers_of  # noqa: E402
 
 pytestmark = pytest.mark.long
-UNITS = 40_000
+UNITS = 400_000
 SWAPS = 2
 
 
