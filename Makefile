@@ -56,7 +56,7 @@ simulate: setup ## the kernel on simulated engines, in virtual time: SEEDS=n run
 check: setup ## style, types, who may import whom, and that each command says who may give it
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/ruff format --check
-	@$(VENV)/bin/mypy --strict -p services -p shared -p reserve
+	@$(VENV)/bin/mypy --strict -p services -p shared -p reserve -p bench
 	@$(VENV)/bin/lint-imports
 	@$(RUN) reserve.controls > /dev/null
 	@$(RUN) reserve.free_text > /dev/null

@@ -37,7 +37,7 @@ REPEATS = 10
 
 async def exposure(_options: Options) -> AsyncGenerator[Figure]:
     """The facilities are as the writer holds them, in memory; their states are not read again for each request."""
-    facilities = {name: _facility(name, limit) for name, limit in ((CMF, "project/p0"), (LENDING, "partner/P0"))}
+    facilities: dict[str, Facility] = {name: _facility(name, limit) for name, limit in ((CMF, "project/p0"), (LENDING, "partner/P0"))}
     with tempfile.TemporaryDirectory(prefix="reserve-bench-", ignore_cleanup_errors=True) as folder:
         async with server(Path(folder)) as address:
             engine = read_engine(await database(address, "exposure", SERVICE), SERVICE.name)
@@ -56,7 +56,7 @@ async def exposure(_options: Options) -> AsyncGenerator[Figure]:
     yield figure("exposure_of_1000_loans_to_40_partners_p99", percentile_ms(later, 0.99), "ms")
 
 
-async def _fill(engine: AsyncEngine, facilities: dict[FacilityId, Facility]) -> None:
+async def _fill(engine: AsyncEngine, facilities: dict[str, Facility]) -> None:
     """Half of them money, half material."""
     async with AsyncSession(engine) as session:
         for number in range(LOANS):
@@ -107,6 +107,8 @@ def _loan(number: int, element: str) -> LoanRow:
         terms={"elements": [element], "available_until": "2030-01-01", "security": "a charge over all assets " * 20},
         document="00" * 32,
         proposed_by="bench",
+        reason=None,
+        reference=None,
         figures=figures,
         principal_minor=1_000_000,
         overdue_minor=number,
@@ -133,6 +135,8 @@ def _material_loan(number: int, element: str) -> MaterialLoanRow:
         undrawn_g=0,
         return_on=TODAY,
         draw_by=TODAY,
+        document=None,
+        proposed_by=None,
         terms={"security": {"kind": "letter_of_credit", "haircut": "1/10", "required_cover": "1.10"}},
         facility=LENDING,
         element=element,
@@ -146,8 +150,10 @@ def _material_loan(number: int, element: str) -> MaterialLoanRow:
         excess_g=0,
         overdue=number % 10 == 0,
         defaulted=False,
+        default_lapses_at=None,
         currency="AUD",
         security_minor=60_000_000,
         call_minor=0,
+        reason=None,
         version=10,
     )
