@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import pwd
+import shutil
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
@@ -237,6 +238,21 @@ def appending(log: Path | None) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def cut(log: Path) -> None:
+    """The same for one that is being written to: what it has is copied, and it goes on from its beginning. A line between the two
+    is lost. Where there is no room for the copy, nothing is cut."""
+    copy = log.with_name(log.name + ".1")
+    with contextlib.suppress(OSError):
+        if log.stat().st_size <= LOG_LIMIT_BYTES:
+            return
+        try:
+            shutil.copyfile(log, copy)
+        except OSError:
+            copy.unlink(missing_ok=True)
+            return
+        os.truncate(log, 0)
 
 
 def group_of(user: str) -> int:

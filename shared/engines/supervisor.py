@@ -6,7 +6,7 @@ A folder (mode 0700) belongs to one supervisor at a time and holds
 - `pids.json`: every process that it has started, with its start time, and with a hash of how: the next supervisor goes on with what this
   one left behind, if it would start the same and it gives a sign of life, and else ends it;
 - `ports.json`: the ports that were free at the first start, kept ever after;
-- `logs/NAME.log`: what each program prints.
+- `logs/NAME.log`: what each program prints; past 32 MiB it begins anew, and what it had is in `NAME.log.1`.
 
 Engines start first and stop last. A program that takes long to start is waited for, and every so often that is said on standard error: how
 long it takes depends on the machine. One that dies is started again: at once, then less and less often while it keeps dying. One that hangs
@@ -32,7 +32,7 @@ import msgspec
 import structlog
 
 from shared.engines.private_files import private_folder, write_private
-from shared.engines.processes import Died, Identity, OwnProcess, Program, end_orphans, queued_s, throttled_s
+from shared.engines.processes import Died, Identity, OwnProcess, Program, cut, end_orphans, queued_s, throttled_s
 from shared.observe.waiting import saying
 from shared.tls import trusted
 
@@ -224,6 +224,7 @@ class Supervisor:
                 async with asyncio.timeout(max(0.0, looked_at + WATCH_EVERY_S - time.monotonic())):
                     return f"ended with status {await program.process.wait()}"
             looked_at = time.monotonic()
+            await asyncio.to_thread(cut, self.log_of(kept.name))
             misses = 0 if await _gives_a_sign_of_life(program) or kept.frozen else misses + 1
         await program.process.end(signal.SIGKILL, grace_s=STOP_WITHIN_S)
         return f"hung: it gave no sign of life {MISSES} times, and was killed"

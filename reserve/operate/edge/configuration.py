@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from reserve.operate.edge import limits
+from reserve.operate.edge.access_log import access_log
 from reserve.operate.edge.answers import HTTPS_ONLY, SECURITY, local_replies, set_headers
 from reserve.operate.edge.endpoints import address, endpoint
 from reserve.operate.edge.routes import BUFFER, BUFFERED_BYTES, LIVE, READY, routes
@@ -113,6 +114,7 @@ def _public(edge: Edge, security: dict[str, str]) -> Configuration:
         "stream_idle_timeout": quiet,
         "stream_flush_timeout": quiet,
         "local_reply_config": local_replies(security),
+        "access_log": access_log(),
         "early_header_mutation_extensions": [
             {
                 "name": "callers_claims",

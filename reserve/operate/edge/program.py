@@ -11,12 +11,14 @@ from reserve.operate.edge.limits import Issuer, Rates
 from shared.engines.private_files import private_folder, write_private
 from shared.settings import Settings
 
+LOGGED_WITHIN_MS = 1000
 WORKERS = 2  # threads that carry requests; more gain nothing beside the services on the machines that this is for
 
 
 def command(configuration: Path, workers: int = WORKERS) -> tuple[str, ...]:
     """The arguments of a process that serves `configuration` until SIGTERM. There is one at a time: nothing is handed over to another."""
-    return (envoy(), "--config-path", str(configuration), "--concurrency", str(workers), "--disable-hot-restart", "--log-level", "warning")
+    pace = ("--concurrency", str(workers), "--file-flush-interval-msec", str(LOGGED_WITHIN_MS))
+    return (envoy(), "--config-path", str(configuration), *pace, "--disable-hot-restart", "--log-level", "warning")
 
 
 def envoy() -> str:

@@ -221,6 +221,21 @@ async def test_a_child_that_is_frozen_on_purpose_is_not_taken_to_hang(tmp_path: 
         await until(lambda: supervisor.pids.get("ledger", before) != before)
 
 
+async def test_a_log_past_its_limit_begins_anew_while_its_program_writes_on(
+    tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.engines.processes.LOG_LIMIT_BYTES", 2_000)
+    writes = "seq 1000; touch written; until test -e more; do sleep 0.1; done; echo the last; sleep 600"
+    child = Child(name="edge", argv=("sh", "-c", f"cd {tmp_path}; {writes}"), env={"PATH": os.defpath})
+    async with running(Supervisor(tmp_path, [], [child])) as supervisor:
+        log = supervisor.log_of("edge")
+        await until((tmp_path / "written").exists)
+        await until(lambda: log.stat().st_size == 0)
+        assert log.with_name("edge.log.1").read_text().splitlines()[-1] == "1000"
+        (tmp_path / "more").touch()
+        await until(lambda: log.read_text() == "the last\n")
+
+
 async def test_a_restarted_child_is_ready_again_under_another_pid(tmp_path: Path) -> None:
     async with running(Supervisor(tmp_path, [], [server(tmp_path, "edge")])) as supervisor:
         first = supervisor.pids["edge"]
