@@ -13,6 +13,7 @@ FIELDS: dict[str, str] = {
     "event": "request",
     "timestamp": "%START_TIME(%Y-%m-%dT%H:%M:%S.%6fZ)%",
     "request_id": "%REQ(x-request-id)%",
+    "correlation_id": "%DYNAMIC_METADATA(each:correlation_id)%",  # of the events that came of it: the trace
     "client": "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:claims:client_id)%",  # of a token that was verified
     "method": f"%REQ(:method):{LONGEST_METHOD}%",
     "path": f"%REQ(x-forwarded-prefix)%%PATH(NQ:PATH):{LONGEST_PATH}%",  # the prefix was taken off for the service

@@ -175,7 +175,6 @@ def _before_all() -> list[Configuration]:
     gone = ({"remove": name} for name in ("forwarded", "x-real-ip", "proxy-authorization", "te", "trailer", "keep-alive"))
     kept = {
         "x-forwarded-for": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
-        "x-reserve-connection": "%REQ(connection)%",
         "x-reserve-request-id": "%REQ(x-request-id)%",
         "x-forwarded-host": "%REQ(:authority)%",  # Envoy has refused what is no host
     }

@@ -1,30 +1,36 @@
 -- What Envoy has no setting for. Each request and each answer passes here, so what is seldom needed stands behind a condition.
 
 local ADDRESSES = {"location", "link", "content-location"}
+local HEX = "[0-9a-f]"
+local ID = "^" .. HEX:rep(32) .. "$"
+local TRACE = "^00%-(" .. HEX:rep(32) .. ")%-" .. HEX:rep(16) .. "%-" .. HEX:rep(2) .. "$"
 
--- RFC 9110, 7.6.1: what the Connection header names goes no further
-local function end_to_end(headers, connection)
-  for name in connection:gmatch("[^,%s]+") do
-    headers:remove(name:lower())
-  end
+-- Which traces are kept is worked out from a trace id's lower half, of which a UUID fixes the first bits: the halves change places.
+local function id_of(uuid)
+  local digits = uuid:gsub("-", "")
+  return digits:sub(17) .. digits:sub(1, 16)
 end
 
 function envoy_on_request(handle)
   local headers = handle:headers()
-  local connection = headers:get("x-reserve-connection")
-  if connection ~= nil then
-    end_to_end(headers, connection)
-    headers:remove("x-reserve-connection")
-  end
+  local own = id_of(headers:get("x-request-id"))
+  local id = own
   local given = headers:get("x-reserve-request-id")
   if given ~= nil then
     headers:remove("x-reserve-request-id")
+    if #given >= 8 and #given <= 64 and given:find("^[%w%-_%.]+$") then
+      id = given
+    end
   end
-  if given ~= nil and #given >= 8 and #given <= 64 and given:find("^[%w%-_%.]+$") then
-    headers:replace("x-request-id", given)
-  else
-    headers:replace("x-request-id", (headers:get("x-request-id"):gsub("-", "")))
+  headers:replace("x-request-id", id)
+  local parent = headers:get("traceparent")
+  local trace = parent ~= nil and parent:match(TRACE)
+  if not trace then
+    trace = id:find(ID) and id or own
+    headers:replace("traceparent", "00-" .. trace .. "-" .. own:sub(17) .. "-00")
+    headers:remove("tracestate")
   end
+  handle:streamInfo():dynamicMetadata():set("each", "correlation_id", trace)
 end
 
 -- A service's own address becomes a path at ours, where it is not followed by more of a host or port: http://10.0.0.1:80 is not
@@ -47,7 +53,9 @@ function envoy_on_response(handle)
   local headers = handle:headers()
   local connection = headers:get("connection")
   if connection ~= nil then
-    end_to_end(headers, connection)
+    for name in connection:gmatch("[^,%s]+") do  -- RFC 9110, 7.6.1: they go no further; of a request Envoy sees to it
+      headers:remove(name:lower())
+    end
   end
   for _, name in ipairs(ADDRESSES) do
     local value = headers:get(name)

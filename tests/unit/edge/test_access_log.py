@@ -10,7 +10,7 @@ import pytest
 
 from reserve.operate.edge.access_log import LONGEST_PATH
 from services.identity.tokens import Claims, TokenSigner
-from tests.unit.edge.setting import ISSUER, KEY, Setting, edge, raw
+from tests.unit.edge.setting import ISSUER, KEY, Setting, edge, raw, received
 from tests.waiting import until
 
 SECRET = "never-to-be-written"
@@ -59,7 +59,8 @@ async def test_each_request_has_a_line(logged: Logged) -> None:
     assert isinstance(line, dict)
     assert line.pop("timestamp").endswith("Z")
     assert line.pop("duration_ms") >= 0
-    assert len(line.pop("request_id")) == 32
+    assert len(line["request_id"]) == 32
+    assert line.pop("correlation_id") == line.pop("request_id")
     assert line.pop("sent_bytes") == line.pop("length")
     assert line == {
         "service": "edge",
@@ -72,6 +73,15 @@ async def test_each_request_has_a_line(logged: Logged) -> None:
         "upstream": "inventory",
         "received_bytes": len(b"a body"),
     }
+
+
+async def test_a_line_has_the_correlation_id_that_the_services_events_have(logged: Logged) -> None:
+    for headers in ({"traceparent": f"00-{'ab' * 16}-{'1' * 16}-00"}, {"x-request-id": "demo-0001"}):
+        answer = await logged.setting.http.get("/inventory/v1/echo/", headers=headers)
+        [parent] = received(answer)["traceparent"]
+        line = await logged.line_of(answer)
+        assert line["correlation_id"] == parent.split("-")[1]
+        assert line["request_id"] == answer.headers["x-request-id"]
 
 
 async def test_what_the_edge_answers_itself_says_why(logged: Logged) -> None:

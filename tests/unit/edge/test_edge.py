@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 
 from tests.unit.edge.setting import Setting, edge, raw, received
 from tests.waiting import HANGS_AFTER_S
@@ -64,6 +65,9 @@ async def test_hop_by_hop_headers_end_at_the_gateway_in_both_directions(setting:
     hop = {"connection": "x-mine, keep-alive", "x-mine": "1", "te": "trailers", "proxy-authorization": "Basic eA==", "upgrade": "h2c"}
     answer = await setting.http.get("/inventory/v1/echo/", headers=hop)
     assert not {"x-mine", "te", "proxy-authorization", "upgrade", "keep-alive"} & received(answer).keys()
+    for connection in ("X-Mine", "close, x-mine", "x-other,,\tx-mine"):
+        again = await setting.http.get("/inventory/v1/echo/", headers={"connection": connection, "x-mine": "1"})
+        assert not {"x-mine", "connection"} & received(again).keys(), connection
     assert answer.headers["x-kept"] == "1"
     assert not {"x-gone", "keep-alive"} & answer.headers.keys()
     assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
@@ -78,6 +82,44 @@ async def test_every_request_has_one_well_formed_id(setting: Setting) -> None:
     for answer in (malformed, absent):
         assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
         assert received(answer)["x-request-id"] == [answer.headers["x-request-id"]]
+
+
+TRACE = "ab" * 16
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"x-request-id": "demo-0001"}, {"traceparent": "malformed"}, {"traceparent": f"00-{TRACE.upper()}-{'1' * 16}-01"}],
+    ids=["none", "an id that is no trace's", "malformed", "in capitals"],
+)
+async def test_a_request_without_a_trace_is_given_one(setting: Setting, headers: dict[str, str]) -> None:
+    reached = received(await setting.http.get("/inventory/v1/echo/", headers=headers | {"tracestate": "vendor=1"}))
+    [parent] = reached["traceparent"]
+    found = re.fullmatch("00-([0-9a-f]{32})-[0-9a-f]{16}-00", parent)
+    assert found is not None
+    assert found[1] != TRACE
+    assert "tracestate" not in reached, "it is another trace's"
+    if "x-request-id" not in headers:
+        assert [found[1]] == reached["x-request-id"]
+
+
+async def test_a_trace_that_a_caller_has_begun_goes_on(setting: Setting) -> None:
+    begun = {"traceparent": f"00-{TRACE}-{'1' * 16}-01", "tracestate": "vendor=1"}
+    reached = received(await setting.http.get("/inventory/v1/echo/", headers=begun))
+    assert {name: reached[name] for name in begun} == {name: [value] for name, value in begun.items()}
+    named = received(await setting.http.get("/inventory/v1/echo/", headers={"x-request-id": TRACE}))
+    assert named["traceparent"][0].startswith(f"00-{TRACE}-")
+    twice = ("traceparent: " + begun["traceparent"] + "\r\n") * 2
+    answer = await raw(setting.url, f"GET /inventory/v1/echo/ HTTP/1.1\r\nhost: x\r\n{twice}connection: close\r\n\r\n".encode())
+    assert TRACE.encode() not in answer
+
+
+async def test_of_the_traces_that_the_edge_begins_a_share_is_kept(setting: Setting) -> None:
+    """By the sampler's own word, of half of them. It would be none, or all, of ids that are a UUID's digits in their order."""
+    sampler = TraceIdRatioBased(0.5)
+    ids = [(await setting.http.get("/inventory/v1/echo/")).headers["x-request-id"] for _ in range(50)]
+    kept = [sampler.should_sample(None, int(each, 16), "a request").decision is Decision.RECORD_AND_SAMPLE for each in ids]
+    assert len(set(kept)) == 2
 
 
 async def test_answers_carry_security_headers(setting: Setting) -> None:
