@@ -7,6 +7,7 @@ the token lets anyone in is for the services to say, which verify it again.
 | another with a valid token: the Reserve's own people, auditors, services | its client and person | `official_calls_per_s` |
 | without a valid token | the address that it comes from | `stranger_calls_per_s` |
 | sends a large body, or one of a length that it does not say; reads a description of the API | the same, besides | none: 4 |
+| sends a bulk | its client and person, besides; as so many commands as its length can hold | those two, for commands |
 | asks the issuer for a token, or logs in | that address, besides | `guesses_per_s` |
 """
 
@@ -17,12 +18,15 @@ import msgspec
 
 from reserve.operate.edge.endpoints import address, endpoint
 from reserve.operate.edge.routes import UNANNOUNCED, spelled
+from shared.http.bulk import ITEMS_LIMIT
 
 BURST_S = 10  # who has been quiet for so long may send as much at once
 COUNTED = 10_000  # buckets of each kind that are kept; the least used is forgotten first, and then full again
 KEYS_S = 60  # a key that the issuer has begun to sign with is known after this time
 LEEWAY_S = 60
 LARGE_PER_S = 4  # what holds a service's connection while it is slow, 60 s at most: one caller leaves most of them to others
+COMMAND_BYTES = 80  # of a bulk, that count as a command: the shortest there is, a draw
+BULK_BYTES = ITEMS_LIMIT * COMMAND_BYTES  # of the most commands that a bulk may have
 VERIFIED = 1000  # tokens a worker remembers as verified
 
 _FILTER = "type.googleapis.com/envoy.extensions.filters.http"
@@ -121,6 +125,11 @@ def _counting(rates: Rates) -> Configuration:
             _limit(LARGE_PER_S, "large", "client_id", "sub"),
             _limit(LARGE_PER_S, "large", "stranger", "remote_address"),
             _limit(rates.guesses, "credentials", "remote_address"),
+            *(
+                _limit(rates.client * COMMAND_BYTES, "bulk", party, "client_id", "sub", holds=BULK_BYTES)
+                for party in ("partner", "borrower")
+            ),
+            _limit(rates.official * COMMAND_BYTES, "bulk", "client_id", "sub", holds=BULK_BYTES),
         ],
     }
     return {"name": "envoy.filters.http.local_ratelimit", "typed_config": typed}
@@ -134,24 +143,37 @@ def _counted_by() -> list[Configuration]:
     description = _header(":path", safe_regex={"regex": f"(?i).*/{spelled('openapi')}.*"})  # the one large answer that needs no token
     large = [_matched("large", headers) for headers in ([*UNANNOUNCED], [description])]
     person, address = [client, subject], [stranger, {"remote_address": {}}]
+    parties = [[_claim(party), *person] for party in ("partner", "borrower")]
     return [
         {"actions": person},
+        *({"actions": [bulk, *who], "hits_addend": hits} for bulk, hits in _bulks() for who in (person, *parties)),
         *({"actions": [each, *who]} for each in large for who in (person, address)),
-        *({"actions": [_claim(party), *person]} for party in ("partner", "borrower")),
+        *({"actions": party} for party in parties),
         {"actions": address},
         {"actions": [_matched("credentials", to_issuer), {"remote_address": {}}]},
     ]
 
 
-def _limit(per_s: int, *keys: str) -> Configuration:
-    """One bucket for each combination of values; what is matched by a header has its name for its value."""
-    fixed = {"stranger", "large", "credentials"}
+def _bulks() -> list[tuple[Configuration, Configuration]]:
+    """A bulk, and how much it takes from its bucket: its length, or that of the most commands where it is longer, or does not say it."""
+    to_bulk = [_header(":method", exact="POST"), _header(":path", safe_regex={"regex": rf"(?i)[^?]*/{spelled('bulk')}/*(?:\?.*)?"})]
+    short: Configuration = {"name": "content-length", "range_match": {"start": 0, "end": BULK_BYTES}}
+    long = {**short, "invert_match": True, "treat_missing_header_as_empty": True}
+    return [
+        (_matched("bulk", [*to_bulk, short]), {"format": "%REQ(content-length)%"}),
+        (_matched("bulk", [*to_bulk, long]), {"number": BULK_BYTES}),
+    ]
+
+
+def _limit(per_s: int, *keys: str, holds: int = 1) -> Configuration:
+    """One bucket for each combination of values; what is matched by a header has its name for its value. `holds`: at least so much."""
+    fixed = {"stranger", "large", "credentials", "bulk"}
     entries = [{"key": "header_match", "value": key} if key in fixed else {"key": key} for key in keys]
-    return {"entries": entries, "token_bucket": _bucket(per_s)}
+    return {"entries": entries, "token_bucket": _bucket(per_s, holds)}
 
 
-def _bucket(per_s: int) -> Configuration:
-    return {"max_tokens": per_s * BURST_S, "tokens_per_fill": per_s, "fill_interval": "1s"}
+def _bucket(per_s: int, holds: int = 1) -> Configuration:
+    return {"max_tokens": max(holds, per_s * BURST_S), "tokens_per_fill": per_s, "fill_interval": "1s"}
 
 
 def _claim(name: str) -> Configuration:

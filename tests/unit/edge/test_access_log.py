@@ -89,6 +89,9 @@ async def test_what_the_edge_answers_itself_says_why(logged: Logged) -> None:
     assert (line["status"], line["path"], line["details"]) == (404, "/a-stranger/v1/echo/", "route_not_found")
     assert "upstream" not in line
     assert "client" not in line
+    while (answer := await logged.setting.http.get("/inventory/openapi.json")).status_code != 429:
+        pass
+    assert (await logged.line_of(answer))["details"] == "local_rate_limited"
     line = await logged.line_of(await logged.setting.http.get("/.well-known/jwks.json"))
     assert (line["path"], line["upstream"]) == ("/.well-known/jwks.json", "identity")
 

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from joserfc.jwk import ECKey
 
-from reserve.operate.edge.limits import BURST_S, Rates
+from reserve.operate.edge.limits import BULK_BYTES, BURST_S, COMMAND_BYTES, Rates
 from services.identity.tokens import Claims, TokenSigner
 from tests.unit.edge.setting import ISSUER, KEY, Setting, edge, received
 from tests.waiting import until
@@ -131,3 +132,38 @@ async def test_guesses_at_the_issuer_are_few_whichever_path_they_take(limited: S
     storm = await Storm(RATES.guesses).of(lambda: limited.http.post(path, data={"client_secret": "a guess"}))
     assert storm.passed <= RATES.guesses * BURST_S + storm.flowed_back
     assert (await get(limited, path="/.well-known/jwks.json")).status_code == 200
+
+
+async def bulk(setting: Setting, bearer: str, body: bytes | AsyncIterator[bytes], path: str = "/inventory/v1/echo/bulk") -> httpx.Response:
+    return await setting.http.post(path, content=body, headers={"authorization": f"Bearer {bearer}"})
+
+
+@pytest.mark.parametrize("path", ["bulk", "b%75lk", "%42ULK", "bulk?wait=1"])
+async def test_a_flood_of_bulks_waits_as_its_commands_would_one_by_one_and_others_go_on(limited: Setting, path: str) -> None:
+    jp, us = token("partner-jp", "JP"), token("partner-us", "US")
+    began, passed, refused = time.monotonic(), 0, None
+    while refused is None:
+        answer = await bulk(limited, jp, b"x" * (BULK_BYTES // 2), f"/inventory/v1/echo/{path}")
+        passed += answer.status_code == 200
+        refused = answer if answer.status_code == 429 else None
+    commands = passed * BULK_BYTES // 2 / COMMAND_BYTES
+    assert BULK_BYTES / COMMAND_BYTES <= commands <= BULK_BYTES / COMMAND_BYTES + RATES.client * (time.monotonic() - began + 1)
+    assert (refused.json()["code"], refused.headers["retry-after"]) == ("rate_limited", "1")
+    for _ in range(RATES.client * BURST_S):
+        assert (await limited.http.post("/inventory/v1/echo/", headers={"authorization": f"Bearer {us}"})).status_code == 200
+    assert (await limited.http.post("/inventory/v1/echo/?as=/bulk", headers={"authorization": f"Bearer {jp}"})).status_code == 200
+
+
+async def test_a_bulk_that_does_not_say_its_length_or_is_longer_counts_as_the_largest(limited: Setting) -> None:
+    async def piece() -> AsyncIterator[bytes]:
+        yield b"a piece"
+
+    for partner, largest in (("US", b"x" * BULK_BYTES), ("AU", b"x" * 3 * BULK_BYTES), ("KR", piece())):
+        bearer = token(f"partner-{partner.lower()}", partner)
+        assert (await bulk(limited, bearer, largest)).status_code == 200, "it passes, whatever the rate"
+        assert (await bulk(limited, bearer, b"x" * (BULK_BYTES // 2))).status_code == 429
+
+
+async def test_the_shortest_command_of_a_bulk_has_the_length_that_counts_as_one() -> None:
+    shortest = {"idempotency_key": "1", "release": f"rel_{'0' * 26}", "mass_g": 1}
+    assert len(msgspec.json.encode(shortest) + b",") <= COMMAND_BYTES
