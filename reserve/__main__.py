@@ -11,7 +11,6 @@ import typer
 
 from reserve.checks import audit, certificate, receipt, witness
 from reserve.options import HERE, AsJson, Folder, PinnedLogKey, json_text
-from shared.settings import Settings
 
 if TYPE_CHECKING:
     from reserve.operate.backup import Head
@@ -61,14 +60,13 @@ def serve(service: str, port: Annotated[int | None, typer.Option()] = None) -> N
 def migrate() -> None:
     """Brings the database of DATABASE_OWNER_URL and the topics up to this build, and makes the data folder's keys and clients."""
     from reserve.commands.failure import fail
+    from reserve.commands.settings import settings_for
     from reserve.operate.migrate import prepare, refuse_passwords
-    from reserve.operate.production import Refused, refuse_in_production
 
-    settings = Settings()
+    settings = settings_for("migrate")
     try:
-        refuse_in_production("migrate", settings)
         refuse_passwords(settings)
-    except (Refused, ValueError) as refused:
+    except ValueError as refused:
         fail(str(refused))
     asyncio.run(prepare(settings))
 

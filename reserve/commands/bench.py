@@ -13,6 +13,7 @@ from bench.run import UnknownBench, measure
 from reserve.client import ProblemAnswer
 from reserve.commands.failure import CHECK_FAILED, fail
 from reserve.demo.parties import Unexpected
+from reserve.operate.production import Refused
 from reserve.operate.serving import Stopped
 from shared.engines.processes import Died
 
@@ -23,7 +24,7 @@ def bench(names: Sequence[str], options: Options) -> None:
         figures = asyncio.run(_bench(names, options))
     except Stopped:
         fail("stopped", CHECK_FAILED)
-    except UnknownBench as error:
+    except (UnknownBench, Refused) as error:
         fail(str(error))
     except (Unexpected, RuntimeError, ProblemAnswer, Died, httpx.TransportError) as error:
         fail(repr(error), CHECK_FAILED)

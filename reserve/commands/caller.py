@@ -5,10 +5,13 @@ from pathlib import Path
 from reserve.client import Client, GivenToken
 from reserve.commands.failure import fail
 from shared.delivery.tokens import TokenSource
+from shared.settings import Settings
 
 
 def caller_at(url: str, client_id: str, secret_file: Path | None, token_file: Path | None) -> Client:
-    """`url`: the edge's. The token comes with a secret of the client, or as it is."""
+    """`url`: the edge's. The token comes with a secret of the client, or as it is; in production not over plain HTTP."""
+    if Settings().environment == "production" and not url.startswith("https://"):
+        fail(f"--url is {url}, where everybody on the way reads along: give an address that begins with https://")
     if (secret_file is None) == (token_file is None):
         fail("--secret-file, --token-file: say one of them, with --url")
     if token_file is not None:

@@ -3,15 +3,16 @@
 from pathlib import Path
 
 from reserve.commands.failure import fail
+from reserve.commands.settings import settings_for
 from reserve.operate.kafka_users import as_service, kafka_passwords
+from reserve.operate.production import ON_DATABASE
 from services.registry import JOURNALED
 from shared.engines.engines import engines
 from shared.kafka import Kafka, kafka_of
-from shared.settings import Settings
 
 
 def owner_url(folder: Path) -> str:
-    if given := Settings().database_owner_url:
+    if given := settings_for(ON_DATABASE).database_owner_url:
         return given
     if not (folder / "endpoints.json").exists():
         fail(f"--data: {folder} has no endpoints.json; start a deployment there with: reserve up --data {folder}")
@@ -20,7 +21,7 @@ def owner_url(folder: Path) -> str:
 
 def kafka_for(folder: Path, name: str) -> Kafka:
     """KAFKA_BOOTSTRAP_SERVERS, or the folder's own; as the service's own user."""
-    if (given := Settings()).kafka_bootstrap_servers:
+    if (given := settings_for(ON_DATABASE)).kafka_bootstrap_servers:
         return kafka_of(given)
     return as_service(engines(folder.absolute(), database_url="not needed").kafka, name, kafka_passwords(folder))
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from reserve.client import Client
 from reserve.commands.failure import fail
+from reserve.commands.settings import settings_for
+from reserve.operate.production import OF_FOLDER
 from shared.delivery.tokens import TokenUnavailable
 from shared.http.duty import scope_of
 
@@ -14,7 +16,8 @@ def token(folder: Path, client_id: str, duty: str | None = None) -> str:
 
 
 def client_of(folder: Path, client_id: str, scope: str | None = None) -> Client:
-    """The client, or one line that says why there is none."""
+    """The client, or what says why there is none."""
+    settings_for(OF_FOLDER)
     try:
         return Client.of(folder, client_id, scope=scope)
     except FileNotFoundError:

@@ -13,6 +13,9 @@ from shared.settings import Settings
 SHORTEST_PASSWORD = 16  # characters
 DEFAULTS = frozenset({"admin", "changeme", "password", "postgres", "reserve", "secret"})
 ISSUER = ("issuer", "jwks_url", "token_url")
+OF_EDGE = ("issuer", "jwks_url")  # that the edge is told: it asks for no token
+ON_DATABASE = "a command on the database"
+OF_FOLDER = "a client of the folder"  # whose secret is the local issuer's
 OF_EVERYTHING = ("up", "demo")  # processes of one folder on one machine, the local issuer with them
 
 
@@ -21,7 +24,10 @@ class Refused(Exception):
 
 
 def refuse_in_production(process: str, settings: Settings, user_id: int | None = None) -> None:
-    """`process`: what is to be started, a service, `edge`, `migrate` or `up`. Nothing is refused locally. Raises Refused."""
+    """`process`: what is to be started, a service, `edge`, `migrate`, `up`, ON_DATABASE or OF_FOLDER. Nothing is refused locally.
+
+    Raises Refused.
+    """
     if settings.environment != "production":
         return
     if found := [*objections(process, settings, os.geteuid() if user_id is None else user_id)]:
@@ -40,7 +46,7 @@ def objections(process: str, settings: Settings, user_id: int) -> Iterator[str]:
 
 def _local_issuer(process: str, settings: Settings) -> Iterator[str]:
     ours = "set RESERVE_ISSUER, RESERVE_JWKS_URL and RESERVE_TOKEN_URL to those of your OpenID provider"
-    if process in (*OF_EVERYTHING, "identity"):
+    if process in (*OF_EVERYTHING, "identity", OF_FOLDER):
         yield f"The local issuer, whose secrets are in a file, would make the tokens: {ours}, and start each service by `reserve serve`."
     elif "identity" in settings.service_urls:
         yield f"RESERVE_SERVICE_URLS names identity, the local issuer: leave it out, and {ours}."
@@ -50,8 +56,8 @@ def _local_issuer(process: str, settings: Settings) -> Iterator[str]:
 
 def _plain_http(process: str, settings: Settings) -> Iterator[str]:
     """Between callers and the edge, and on the way to the issuer. A network of the services' own carries what they say to each other."""
-    if process in JOURNALED:
-        for name in ISSUER:
+    for name in ISSUER:
+        if process in JOURNALED or (process == "edge" and name in OF_EDGE):
             if not (url := getattr(settings, name)):
                 yield f"RESERVE_{name.upper()} is not set: set it to an address of your OpenID provider that begins with https://."
             elif not url.startswith("https://"):
@@ -82,6 +88,8 @@ def _passwords(process: str, settings: Settings) -> Iterator[str]:
     role = f"reserve_{process}"
     if process in JOURNALED and (user := urlsplit(settings.database_url).username) != role:
         yield f"DATABASE_URL logs in as {user}: set the address of {process}'s own role, {role}, with a password that no other role has."
+    if process == ON_DATABASE and not settings.database_owner_url:
+        yield "DATABASE_OWNER_URL is not set, so it would work on a folder of `reserve up`: set it."
     if process in JOURNALED and settings.database_owner_url:
         yield "DATABASE_OWNER_URL is for `reserve migrate` and the tools: leave it out where a service runs."
 

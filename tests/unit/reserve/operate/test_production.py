@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from reserve.operate.migrate import ROOT
-from reserve.operate.production import objections, passwords
+from reserve.operate.production import ON_DATABASE, objections, passwords
+from services.ledger.keys import seed_key
 from services.registry import JOURNALED, PROCESSES
 from shared.settings import Settings
 
@@ -37,10 +38,10 @@ OF_ANOTHER_USER = 10001
 LOCAL_ISSUER = r"local issuer.*set RESERVE_ISSUER, RESERVE_JWKS_URL and RESERVE_TOKEN_URL to those of your OpenID provider"
 
 
-def run(*arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """`reserve` in this environment, and nothing of ours in it besides."""
+def run(*arguments: str, environment: Mapping[str, str], module: str = "reserve") -> subprocess.CompletedProcess[str]:
+    """`reserve`, or another module, in this environment, and nothing of ours in it besides."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    command = (sys.executable, "-m", "reserve", *arguments)
+    command = (sys.executable, "-m", module, *arguments)
     return subprocess.run(command, env={**kept, **environment}, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 
@@ -133,6 +134,64 @@ def test_the_edge_without_a_certificate_is_refused(tmp_path: Path) -> None:
     assert readable == f"{key} (RESERVE_TLS_KEY) is open to other users (mode 0640): chmod 600 {key}."
     key.chmod(0o400)
     assert found("edge", tls_certificate=tmp_path / "edge.crt", tls_key=key) == []
+
+
+@pytest.mark.parametrize("command", [("reserve", "serve", "edge"), ("reserve.operate.edge",)], ids=["serve", "print"])
+def test_an_edge_that_would_ask_an_issuer_without_tls_is_refused(command: tuple[str, ...], tmp_path: Path) -> None:
+    plain = {"RESERVE_ISSUER": "http://id.example", "RESERVE_JWKS_URL": "http://id.example/jwks.json", "RESERVE_TOKEN_URL": ""}
+    ended = run(*command[1:], environment=SOUND | plain | {"RESERVE_DATA_DIR": str(tmp_path)}, module=command[0])
+    assert ended.returncode == REFUSED
+    for setting in ("RESERVE_ISSUER", "RESERVE_JWKS_URL"):
+        assert (
+            f"{setting} is {plain[setting]}, where everybody on the way reads along: set an address that begins with https" in ended.stderr
+        )
+    assert "RESERVE_TOKEN_URL" not in ended.stderr, "the edge asks for no token"
+    assert ended.stdout == ""
+
+
+COMMANDS_ON_DATABASE = [
+    ("backup", "DIR"),
+    ("restore", "DIR", "--data", "new", "--service", "inventory"),
+    ("rebuild", "inventory"),
+    ("rebuild", "inventory", "--swap"),
+    ("journal", "recover", "inventory"),
+    ("journal", "tiles"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS_ON_DATABASE, ids=" ".join)
+def test_a_command_on_the_database_is_refused_what_a_service_is(command: tuple[str, ...], tmp_path: Path) -> None:
+    default = {"DATABASE_OWNER_URL": "postgresql://postgres:postgres@127.0.0.1:1/reserve", "RESERVE_CLOCK_FILE": "clock"}
+    ended = run(*command, environment={"RESERVE_ENVIRONMENT": "production", "RESERVE_DATA_DIR": str(tmp_path)} | default)
+    assert ended.returncode == REFUSED
+    assert "RESERVE_ENVIRONMENT is production, in which a command on the database does not start" in ended.stderr
+    assert "The password in DATABASE_OWNER_URL is a default, or short: set a random one" in ended.stderr
+    assert "RESERVE_CLOCK_FILE is clock, and shifts the time" in ended.stderr
+
+
+def test_a_command_on_the_database_of_a_folder_is_refused() -> None:
+    [missing] = found(ON_DATABASE)
+    assert missing.startswith("DATABASE_OWNER_URL is not set, so it would work on a folder of `reserve up`")
+    assert found(ON_DATABASE, database_owner_url="postgresql://postgres:0123456789abcdefgh@postgres/reserve") == []
+
+
+def test_a_client_of_the_local_issuer_is_refused(tmp_path: Path) -> None:
+    key = seed_key(tmp_path, "reserve.example")
+    for command in (("token", "--client", "operator-1"), ("audit", "verify", "--live", "--key", key)):
+        ended = run(*command, environment={"RESERVE_ENVIRONMENT": "production", "RESERVE_DATA_DIR": str(tmp_path)})
+        assert ended.returncode == REFUSED, command
+        assert re.search(LOCAL_ISSUER, ended.stderr), command
+
+
+def test_an_audit_over_plain_http_is_refused(tmp_path: Path) -> None:
+    (secret := tmp_path / "secret").write_text("a-long-secret-of-auditor-1")
+    key = seed_key(tmp_path, "reserve.example")
+    command = ("audit", "verify", "--key", key, "--secret-file", str(secret), "--url")
+    ended = run(*command, "http://127.0.0.1:1", environment={"RESERVE_ENVIRONMENT": "production"})
+    assert ended.returncode == REFUSED
+    assert "--url is http://127.0.0.1:1, where everybody on the way reads along: give an address that begins with https" in ended.stderr
+    ended = run(*command, "https://127.0.0.1:1", environment={"RESERVE_ENVIRONMENT": "production"})
+    assert "reads along" not in ended.stderr
 
 
 @pytest.mark.parametrize("setting", ["issuer", "jwks_url", "token_url"])
