@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic_settings import BaseSettings
 
 from services.allocation.settings import Leads
-from shared.settings import Settings
+from shared.settings import Rates, Settings
 
 READ_BY = (Settings, Leads)  # all that read the environment
 
@@ -35,7 +35,7 @@ _OF: dict[Why, str] = {
         data_dir database_url database_owner_url database_passwords kafka_bootstrap_servers host port internal_port service_urls token_url
         client_id client_secret tls_certificate tls_key kafka_user kafka_password kafka_mechanism kafka_tls kafka_passwords
     """,
-    Why.PACE: "queue_limit batch_limit client_calls_per_s official_calls_per_s stranger_calls_per_s guesses_per_s",
+    Why.PACE: " ".join(("queue_limit", "batch_limit", *Rates.model_fields)),
     Why.SHOWN: "log_level otlp_endpoint trace_ratio",
     Why.ESTIMATE: "lead_days lead_working sensitive_products sensitive_permit_days",
     Why.WHO_CALLS: "issuer audience jwks_url",

@@ -10,10 +10,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 ZONE = ZoneInfo("Australia/Sydney")
 
 
-class Settings(BaseSettings):
-    """Read from the environment: `RESERVE_` and the field's name, but for the two that have names of their own."""
+class Rates(BaseSettings):
+    """How many requests a second the edge passes on; ten seconds' worth can come at once."""
 
     model_config = SettingsConfigDict(env_prefix="RESERVE_", extra="ignore", populate_by_name=True)
+
+    client_calls_per_s: int = 100  # of each client and person of a partner
+    official_calls_per_s: int = 1000  # of each of the Reserve's own; an audit reads very much
+    stranger_calls_per_s: int = 100  # of each address, without a valid token
+    guesses_per_s: int = 10  # of each address: tokens asked for, logins
+
+
+class Settings(Rates):
+    """Read from the environment: `RESERVE_` and the field's name, but for the two that have names of their own."""
 
     environment: Literal["local", "production"] = "local"
     data_dir: Path = Path(".reserve")  # keys, tiles and local secrets of this deployment
@@ -42,10 +51,6 @@ class Settings(BaseSettings):
     client_secret: str = ""
     clock_file: Path | None = None  # holds the seconds by which this deployment's clock is shifted; refused in production
     shards: int = 4  # of each journal; never changed once written
-    client_calls_per_s: int = 100  # through the edge, of each client and person of a partner; ten seconds' worth at once
-    official_calls_per_s: int = 1000  # of each of the Reserve's own; an audit reads very much
-    stranger_calls_per_s: int = 100  # of each address, without a valid token
-    guesses_per_s: int = 10  # of each address: tokens asked for, logins
     queue_limit: int = 4096  # commands waiting a shard; beyond it a 503; a 429 to a client with more waiting than room is left
     batch_limit: int = 256  # commands a commit
     log_domain: str = "reserve.localhost"  # what a new log's origin begins with (C2SP tlog-checkpoint): a domain of the operator's

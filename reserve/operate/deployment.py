@@ -20,12 +20,11 @@ from shared.engines.engines import engines, remembered_ports
 from shared.engines.private_files import private_folder, write_private
 from shared.engines.supervisor import Child, Supervisor
 from shared.kafka import Kafka, kafka_of
-from shared.settings import Settings
+from shared.settings import Rates, Settings
 
 log = structlog.get_logger(__name__)
 
 WRITE_AGAIN_S = 5.0
-LIMITS = ("client_calls_per_s", "official_calls_per_s", "stranger_calls_per_s", "guesses_per_s")  # settings that the edge is told
 
 
 def serving(name: str, port: int) -> tuple[str, ...]:
@@ -117,7 +116,7 @@ class Deployment:
             "RESERVE_DATA_DIR": str(self.folder),
             "RESERVE_SERVICE_URLS": msgspec.json.encode(self.urls).decode(),
             "RESERVE_INTERNAL_PORT": str(self.internal_port),
-            **{f"RESERVE_{name}".upper(): str(getattr(self.owner_settings, name)) for name in LIMITS},
+            **{f"RESERVE_{name}".upper(): str(getattr(self.owner_settings, name)) for name in Rates.model_fields},
             "RESERVE_ISSUER": self.base_url,
             "RESERVE_JWKS_URL": f"{self.urls['identity']}/.well-known/jwks.json",
             "RESERVE_TOKEN_URL": f"{self.urls['identity']}/oauth/token",

@@ -17,6 +17,7 @@ from reserve.operate.edge.access_log import access_log
 from reserve.operate.edge.answers import HTTPS_ONLY, SECURITY, local_replies, set_headers
 from reserve.operate.edge.endpoints import address, endpoint
 from reserve.operate.edge.routes import BUFFER, BUFFERED_BYTES, LIVE, READY, routes
+from shared.settings import Rates
 
 HEADER_WITHIN_S = 10  # from its first byte
 REQUEST_WITHIN_S = 60  # the whole of it, be it sent a byte at a time
@@ -50,7 +51,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     admin_socket: str
     upstreams: Mapping[str, str]
     issuer: limits.Issuer
-    rates: limits.Rates
+    rates: Rates
     certificate: str = ""
     key: str = ""
     quiet_s: float = QUIET_S

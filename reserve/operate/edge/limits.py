@@ -19,6 +19,7 @@ import msgspec
 from reserve.operate.edge.endpoints import address, endpoint
 from reserve.operate.edge.routes import UNANNOUNCED, spelled
 from shared.http.bulk import ITEMS_LIMIT
+from shared.settings import Rates
 
 BURST_S = 10  # who has been quiet for so long may send as much at once
 COUNTED = 10_000  # buckets of each kind that are kept; the least used is forgotten first, and then full again
@@ -34,15 +35,6 @@ KNOWN = "x-reserve-known"  # a header that only a verified token gives
 _ISSUER_KEYS = "issuer_keys"
 
 type Configuration = dict[str, Any]
-
-
-class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests a second, of each whom the kind is counted by."""
-
-    client: int
-    official: int
-    stranger: int
-    guesses: int
 
 
 class Issuer(msgspec.Struct, frozen=True):
@@ -114,22 +106,22 @@ def _counting(rates: Rates) -> Configuration:
         "filter_enforced": always,
         "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
         "always_consume_default_token_bucket": False,
-        "token_bucket": _bucket(rates.official),  # of all whom nothing below fits
+        "token_bucket": _bucket(rates.official_calls_per_s),  # of all whom nothing below fits
         "max_dynamic_descriptors": COUNTED,
         "rate_limits": _counted_by(),
         "descriptors": [
-            _limit(rates.client, "partner", "client_id", "sub"),
-            _limit(rates.client, "borrower", "client_id", "sub"),
-            _limit(rates.official, "client_id", "sub"),
-            _limit(rates.stranger, "stranger", "remote_address"),
+            _limit(rates.client_calls_per_s, "partner", "client_id", "sub"),
+            _limit(rates.client_calls_per_s, "borrower", "client_id", "sub"),
+            _limit(rates.official_calls_per_s, "client_id", "sub"),
+            _limit(rates.stranger_calls_per_s, "stranger", "remote_address"),
             _limit(LARGE_PER_S, "large", "client_id", "sub"),
             _limit(LARGE_PER_S, "large", "stranger", "remote_address"),
-            _limit(rates.guesses, "credentials", "remote_address"),
+            _limit(rates.guesses_per_s, "credentials", "remote_address"),
             *(
-                _limit(rates.client * COMMAND_BYTES, "bulk", party, "client_id", "sub", holds=BULK_BYTES)
+                _limit(rates.client_calls_per_s * COMMAND_BYTES, "bulk", party, "client_id", "sub", holds=BULK_BYTES)
                 for party in ("partner", "borrower")
             ),
-            _limit(rates.official * COMMAND_BYTES, "bulk", "client_id", "sub", holds=BULK_BYTES),
+            _limit(rates.official_calls_per_s * COMMAND_BYTES, "bulk", "client_id", "sub", holds=BULK_BYTES),
         ],
     }
     return {"name": "envoy.filters.http.local_ratelimit", "typed_config": typed}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from reserve.operate.edge.configuration import Edge, configuration, encoded
-from reserve.operate.edge.limits import Issuer, Rates
+from reserve.operate.edge.limits import Issuer
 from shared.engines.private_files import private_folder, write_private
 from shared.settings import Settings
 
@@ -48,10 +48,5 @@ def edge_of(settings: Settings, port: int) -> Edge:
         key="" if settings.tls_key is None else str(settings.tls_key.absolute()),
         upstreams={name: url for name, url in settings.service_urls.items() if name != "edge"},
         issuer=Issuer(settings.issuer, settings.audience, settings.jwks_url),
-        rates=Rates(
-            client=settings.client_calls_per_s,
-            official=settings.official_calls_per_s,
-            stranger=settings.stranger_calls_per_s,
-            guesses=settings.guesses_per_s,
-        ),
+        rates=settings,
     )

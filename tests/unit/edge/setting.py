@@ -15,13 +15,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
 from reserve.operate.edge.configuration import HEAP_BYTES, QUIET_S, REQUEST_WITHIN_S, Edge, configuration, encoded
-from reserve.operate.edge.limits import Issuer, Rates
+from reserve.operate.edge.limits import Issuer
 from reserve.operate.edge.program import command
+from shared.settings import Rates
 from tests.waiting import HANGS_AFTER_S, until
 
 ISSUER = "https://issuer.example"
 KEY = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
-MANY = Rates(client=1000, official=1000, stranger=1000, guesses=1000)
+MANY = Rates(client_calls_per_s=1000, official_calls_per_s=1000, stranger_calls_per_s=1000, guesses_per_s=1000)
 
 
 @contextlib.asynccontextmanager

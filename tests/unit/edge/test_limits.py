@@ -10,12 +10,13 @@ import msgspec
 import pytest
 from joserfc.jwk import ECKey
 
-from reserve.operate.edge.limits import BULK_BYTES, BURST_S, COMMAND_BYTES, Rates
+from reserve.operate.edge.limits import BULK_BYTES, BURST_S, COMMAND_BYTES
 from services.identity.tokens import Claims, TokenSigner
+from shared.settings import Rates
 from tests.unit.edge.setting import ISSUER, KEY, Setting, edge, received
 from tests.waiting import until
 
-RATES = Rates(client=2, official=6, stranger=4, guesses=1)
+RATES = Rates(client_calls_per_s=2, official_calls_per_s=6, stranger_calls_per_s=4, guesses_per_s=1)
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ async def limited(tmp_path: Path) -> AsyncIterator[Setting]:
 
         async def knows_the_keys() -> bool:
             answer = await get(setting, token("somebody", None))
-            return answer.headers["x-ratelimit-limit"] == str(RATES.official * BURST_S)
+            return answer.headers["x-ratelimit-limit"] == str(RATES.official_calls_per_s * BURST_S)
 
         await until(knows_the_keys)
         yield setting
@@ -78,8 +79,8 @@ async def test_a_partners_client_has_a_bucket_of_its_own_and_hears_when_to_come_
     assert first.headers["x-ratelimit-remaining"] == "19"
     assert "x-reserve-known" not in received(first)
 
-    storm = await Storm(RATES.client).of(asking(limited, jp))
-    assert RATES.client * BURST_S - 1 <= storm.passed <= RATES.client * BURST_S + storm.flowed_back
+    storm = await Storm(RATES.client_calls_per_s).of(asking(limited, jp))
+    assert RATES.client_calls_per_s * BURST_S - 1 <= storm.passed <= RATES.client_calls_per_s * BURST_S + storm.flowed_back
     refused = storm.refused[-1]
     assert refused.headers["content-type"] == "application/problem+json"
     assert refused.json()["code"] == "rate_limited"
@@ -88,7 +89,7 @@ async def test_a_partners_client_has_a_bucket_of_its_own_and_hears_when_to_come_
     assert refused.headers["x-ratelimit-remaining"] == "0"
     assert refused.headers["x-content-type-options"] == "nosniff"
 
-    after = Storm(RATES.client)
+    after = Storm(RATES.client_calls_per_s)
     for other in (token("partner-us", "US"), token("operator-1", None), token("partner-jp", "JP", client="console"), None):
         assert (await get(limited, other)).status_code == 200
     await after.of(asking(limited, jp))
@@ -101,26 +102,26 @@ async def test_a_partners_client_has_a_bucket_of_its_own_and_hears_when_to_come_
 
 
 async def test_a_new_token_is_no_new_bucket(limited: Setting) -> None:
-    await Storm(RATES.client).of(asking(limited, token("partner-jp", "JP")))
-    after = await Storm(RATES.client).of(asking(limited, token("partner-jp", "JP")))
+    await Storm(RATES.client_calls_per_s).of(asking(limited, token("partner-jp", "JP")))
+    after = await Storm(RATES.client_calls_per_s).of(asking(limited, token("partner-jp", "JP")))
     assert after.passed <= after.flowed_back
 
 
 async def test_a_borrower_is_limited_as_a_partner_is_and_the_reserves_own_people_less(limited: Setting) -> None:
-    storm = await Storm(RATES.client).of(asking(limited, token("borrower", None, borrower="nolans-mines")))
-    assert storm.passed <= RATES.client * BURST_S + storm.flowed_back
-    storm = await Storm(RATES.official).of(asking(limited, token("auditor-1", None)))
-    assert storm.passed >= RATES.official * BURST_S - 1
+    storm = await Storm(RATES.client_calls_per_s).of(asking(limited, token("borrower", None, borrower="nolans-mines")))
+    assert storm.passed <= RATES.client_calls_per_s * BURST_S + storm.flowed_back
+    storm = await Storm(RATES.official_calls_per_s).of(asking(limited, token("auditor-1", None)))
+    assert storm.passed >= RATES.official_calls_per_s * BURST_S - 1
 
 
 async def test_without_a_valid_token_it_is_the_address_that_counts(limited: Setting) -> None:
     """A forged token is a stranger's: it takes nothing from the bucket of whom it names."""
     stranger = ECKey.generate_key("P-256", {"kid": str(KEY.kid)})
     forged = token("partner-jp", "JP", key=stranger)
-    storm = await Storm(RATES.stranger).of(asking(limited, forged))
-    assert RATES.stranger * BURST_S - 1 <= storm.passed <= RATES.stranger * BURST_S + storm.flowed_back
+    storm = await Storm(RATES.stranger_calls_per_s).of(asking(limited, forged))
+    assert RATES.stranger_calls_per_s * BURST_S - 1 <= storm.passed <= RATES.stranger_calls_per_s * BURST_S + storm.flowed_back
     claimed = {"x-reserve-known": "1", "x-forwarded-for": "10.9.9.9"}
-    after = await Storm(RATES.stranger).of(
+    after = await Storm(RATES.stranger_calls_per_s).of(
         asking(limited), asking(limited, "no token at all"), lambda: limited.http.get("/inventory/v1/echo/", headers=claimed)
     )
     assert after.passed <= after.flowed_back, "they are all of one bucket"
@@ -129,8 +130,8 @@ async def test_without_a_valid_token_it_is_the_address_that_counts(limited: Sett
 
 @pytest.mark.parametrize("path", ["/oauth/token", "/identity/oauth/token", "/identity/o%61uth/token", "/oauth/t%6Fken"])
 async def test_guesses_at_the_issuer_are_few_whichever_path_they_take(limited: Setting, path: str) -> None:
-    storm = await Storm(RATES.guesses).of(lambda: limited.http.post(path, data={"client_secret": "a guess"}))
-    assert storm.passed <= RATES.guesses * BURST_S + storm.flowed_back
+    storm = await Storm(RATES.guesses_per_s).of(lambda: limited.http.post(path, data={"client_secret": "a guess"}))
+    assert storm.passed <= RATES.guesses_per_s * BURST_S + storm.flowed_back
     assert (await get(limited, path="/.well-known/jwks.json")).status_code == 200
 
 
@@ -147,9 +148,9 @@ async def test_a_flood_of_bulks_waits_as_its_commands_would_one_by_one_and_other
         passed += answer.status_code == 200
         refused = answer if answer.status_code == 429 else None
     commands = passed * BULK_BYTES // 2 / COMMAND_BYTES
-    assert BULK_BYTES / COMMAND_BYTES <= commands <= BULK_BYTES / COMMAND_BYTES + RATES.client * (time.monotonic() - began + 1)
+    assert BULK_BYTES / COMMAND_BYTES <= commands <= BULK_BYTES / COMMAND_BYTES + RATES.client_calls_per_s * (time.monotonic() - began + 1)
     assert (refused.json()["code"], refused.headers["retry-after"]) == ("rate_limited", "1")
-    for _ in range(RATES.client * BURST_S):
+    for _ in range(RATES.client_calls_per_s * BURST_S):
         assert (await limited.http.post("/inventory/v1/echo/", headers={"authorization": f"Bearer {us}"})).status_code == 200
     assert (await limited.http.post("/inventory/v1/echo/?as=/bulk", headers={"authorization": f"Bearer {jp}"})).status_code == 200
 
