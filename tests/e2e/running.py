@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from reserve.operate.deployment import LIMITS
 from reserve.operate.endpoints import Endpoints, read_endpoints
+from shared.settings import Rates
 from tests.waiting import HANGS_AFTER_S, until
 
 
@@ -80,7 +80,8 @@ async def started(
     """One that may not become ready by itself."""
     output = folder.with_name(f"{folder.name}.log")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RESERVE_", "DATABASE_", "KAFKA_"))}
-    environment |= {f"RESERVE_{name}".upper(): "10000" for name in LIMITS} | dict(servers or {})  # a test asks more than people do
+    plenty = {f"RESERVE_{name}".upper(): "10000" for name in Rates.model_fields}  # a test asks more than people do
+    environment |= plenty | dict(servers or {})
     if clock_file is not None:
         environment["RESERVE_CLOCK_FILE"] = str(clock_file)
     with output.open("ab") as log:
