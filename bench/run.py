@@ -7,6 +7,7 @@ from bench.audited import audited
 from bench.backtest import backtest
 from bench.bulk import bulk
 from bench.decision import decision
+from bench.edge import edge
 from bench.exposure import exposure
 from bench.feed import feed
 from bench.figures import Bench, Figure, Options
@@ -27,6 +28,7 @@ from bench.writer import writer
 
 BENCHES: Mapping[str, Bench] = {
     "served": served,
+    "edge": edge,
     "bulk": bulk,
     "witnessed": witnessed,
     "receipt_route": receipt_route,

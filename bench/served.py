@@ -1,13 +1,8 @@
 """All of Reserve in a temporary folder, under draws over HTTP: started, measured, checked and ended."""
 
-import asyncio
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -15,6 +10,7 @@ import msgspec
 
 from bench.figures import Figure, Options, figure, percentile_ms
 from bench.hot_stock import PARTNER, UNIT_G, release_stock
+from bench.listening import listening, module
 from bench.processors import cpu_s, family, memory_bytes
 from bench.receipts import drain, receipts
 from bench.wrk import Load, find_wrk, post_many
@@ -23,7 +19,6 @@ from reserve.operate.deployment import Deployment
 from reserve.operate.endpoints import Endpoints
 from reserve.operate.serving import serving
 from services.registry import PROCESSES
-from shared.settings import Settings
 
 ONE_CLIENT_S = 5.0
 RECEIPTS, RECEIPTS_A_SECOND = 2_000, 200
@@ -38,7 +33,7 @@ async def served(options: Options) -> AsyncGenerator[Figure]:
     find_wrk()
     with tempfile.TemporaryDirectory(prefix="reserve-bench-", ignore_cleanup_errors=True) as folder:
         began = time.perf_counter()
-        deployment = Deployment(Path(folder), settings=Settings(client_calls_per_s=100_000))  # one client draws for all
+        deployment = Deployment(Path(folder))
         async with serving(deployment) as endpoints, Parties(endpoints) as parties:
             yield figure("cold_start", time.perf_counter() - began, "s", at_most=20)
             for each in _memory_at_rest(deployment):
@@ -78,10 +73,6 @@ async def _measure(draws: "Draws") -> AsyncGenerator[Figure]:
     yield figure(f"draws_{STOCKPILES}_stockpiles", many.per_second, "draws/s", at_least=one.per_second, baseline=one.per_second)
     for each in draws.rest_of(f"draws_{STOCKPILES}_stockpiles", many, await drain(draws.parties.auditor)):
         yield each
-
-    edge = await draws.storm("edge", edge=True)
-    yield figure("draws_through_gateway", edge.per_second, "draws/s", baseline=one.per_second)
-    await drain(draws.parties.auditor)
 
 
 class Draws:
@@ -160,31 +151,8 @@ class Draws:
 
 
 async def _bare_load(options: Options) -> Load:
-    async with _bare_app() as url:
-        return await post_many(url, ["/bare"], "none", BODY, clients=1, seconds=1, key_prefix="bare")
-
-
-@asynccontextmanager
-async def _bare_app() -> AsyncIterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "bench.bare", str(port)], cwd=Path(__file__).parents[1])  # noqa: ASYNC220
-    try:
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                if process.poll() is not None:
-                    raise
-                await asyncio.sleep(0.05)
-                continue
-            writer.close()
-            break
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
+    async with listening(module("bench.bare")) as bare:
+        return await post_many(bare.url, ["/bare"], "none", BODY, clients=1, seconds=1, key_prefix="bare")
 
 
 def _memory_at_rest(deployment: Deployment) -> Iterator[Figure]:
