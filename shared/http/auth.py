@@ -25,6 +25,7 @@ from shared.engines.private_files import private_folder, write_private
 from shared.http.duty import duty_in
 from shared.http.problems import Problem, register
 from shared.journal.decider import Reasons
+from shared.journal.record import canonical
 from shared.tls import trusted
 
 # Asymmetric only: a shared-secret algorithm would let anyone sign with the public key, "none" would need no key (RFC 8725, 3.1).
@@ -76,6 +77,11 @@ class Caller(msgspec.Struct, frozen=True):
     def takes_turns_as(self) -> str:
         """Whose commands wait for one another, over however many connections they come: a client, for whom it speaks."""
         return f"{self.client_id} {self.nominee or self.partner or self.borrower or ''}"
+
+    @property
+    def party(self) -> bytes:
+        """For whom it speaks, the Reserve too, as 8 bytes."""
+        return sha256(canonical([self.partner, self.borrower, self.nominee])).digest()[:8]
 
     @property
     def outside(self) -> bool:
