@@ -1,6 +1,5 @@
 """HTTP: what the handlers of every service share: posting a command once, reading at a position, pages, ETags."""
 
-import asyncio
 import base64
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -265,7 +264,7 @@ class Reads:
                 field="query:at_least",
             )
         try:
-            async with asyncio.timeout(AT_LEAST_PATIENCE_SECONDS):
+            async with self.kernel.patience(AT_LEAST_PATIENCE_SECONDS):
                 await self._reached(place.service, place.shard, place.position)
         except TimeoutError as error:
             raise Problem(
