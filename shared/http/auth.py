@@ -75,9 +75,15 @@ class Caller(msgspec.Struct, frozen=True):
     nominee: str | None = None
 
     @property
-    def takes_turns_as(self) -> str:
-        """Whose commands wait for one another, over however many connections they come: a client, for whom it speaks."""
+    def for_whom(self) -> str:
+        """A client, for whom it speaks."""
         return f"{self.client_id} {self.nominee or self.partner or self.borrower or ''}"
+
+    @property
+    def takes_turns_as(self) -> str:
+        """Whose commands wait for one another, over however many connections they come: those of a person where people share a client, for
+        its own token names itself."""
+        return f"{self.subject} {self.for_whom}"
 
     @property
     def party(self) -> bytes:

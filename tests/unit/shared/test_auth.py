@@ -417,6 +417,24 @@ async def test_a_token_of_a_shift_is_renewed_as_soon_as_any_other(tmp_path: Path
     assert await source.token() == "token-2"
 
 
+async def test_people_who_share_a_client_take_turns_each_by_themselves(edge: Edge) -> None:
+    async def turn(**changed: object) -> tuple[str, str]:
+        caller = await edge.verifier.caller(f"Bearer {signed(**changed)}")
+        return caller.takes_turns_as, caller.for_whom
+
+    one, another = await turn(client_id="console", sub="sub_2"), await turn(client_id="console", sub="sub_3")
+    assert one[0] != another[0] and one[1] == another[1]
+    assert await turn(jti="another of its tokens") == await turn()
+    assert (await turn())[0] != (await turn(partner="US"))[0], "a client is one for each that it speaks for"
+
+
+async def test_a_token_that_is_refused_is_renewed() -> None:
+    source = TokenSource(f"{ISSUER}/token", "inventory", "secret", http=IssuerStub(KEY).http(), now=lambda: 0.0)
+    assert [await source.token() for _ in range(2)] == ["token-1"] * 2
+    source.refused()
+    assert [await source.token() for _ in range(2)] == ["token-2"] * 2
+
+
 OWN = frozenset({"operator", "auditor"})
 
 
