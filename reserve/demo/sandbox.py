@@ -67,7 +67,7 @@ def next_commands(folder: Path, endpoints: Endpoints) -> list[str]:
         "end_use": asked.end_use,
     }
     body = msgspec.json.encode(request).decode()
-    call = 'curl -sS -H "Authorization: Bearer $TOKEN"'
+    call = 'echo "Authorization: Bearer $TOKEN" | curl -sS -H @-'  # not on the command line, which others see
     url = f"{endpoints.base_url}/allocation/v1"
     return [
         f"TOKEN=$({reserve} token --client partner-{PARTNER.lower()} --data {folder})",

@@ -18,6 +18,7 @@ from services.registry import JOURNALED, service
 from shared.http.whole_answers import WholeAnswers
 from shared.process.app import create_app
 from shared.process.niceness import stand_back
+from shared.process.service import Kernel
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -55,7 +56,7 @@ def with_local_secrets(settings: Settings) -> Settings:
 
 
 def serve(name: str, port: int | None) -> None:
-    """Serves until SIGTERM; requests under way are finished first. Raises `production.Refused`."""
+    """Serves until SIGTERM; requests under way are finished first, without what they wait for. Raises `production.Refused`."""
     settings = Settings()
     refuse_in_production(name, settings)
     if name == "edge":
@@ -89,10 +90,17 @@ def serve(name: str, port: int | None) -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's own waits for the application to have started before it heeds a signal, and that may wait for PostgreSQL."""
+    """uvicorn's own waits for the application to have started before it heeds a signal, and that may wait for PostgreSQL; and for all
+    answers under way, of which some wait for news."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.started:  # nothing was begun that would have to be finished
             signal.signal(sig, signal.SIG_DFL)
             signal.raise_signal(sig)
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        kernel: Kernel | None = getattr(getattr(self.config.app, "state", None), "kernel", None)
+        if kernel is not None:
+            kernel.end_waits()
+        await super().shutdown(sockets)

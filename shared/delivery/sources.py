@@ -41,6 +41,8 @@ class Sources:
         try:
             token = await self.tokens.token()
             answer = await self._client.get(self.urls[service] + path, params=params, headers={"Authorization": f"Bearer {token}"})
+            if answer.status_code == httpx.codes.UNAUTHORIZED:
+                self.tokens.refused()
             if answer.status_code == httpx.codes.NOT_FOUND:
                 return None
             answer.raise_for_status()

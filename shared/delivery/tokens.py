@@ -75,6 +75,10 @@ class TokenSource:
         """The header for a call: `http.get(url, headers=await source.authorization())`."""
         return {"authorization": f"Bearer {await self.token()}"}
 
+    def refused(self) -> None:
+        """The token is believed no more, as when the issuer's key was made anew: the next call asks for another."""
+        self._renew_at = self._now()
+
     async def _renew(self) -> None:
         asked = self._now()
         try:

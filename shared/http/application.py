@@ -2,19 +2,12 @@
 
 from typing import Any
 
-import asyncpg
-import structlog
 from fastapi import FastAPI, Request, Response
-from sqlalchemy.exc import InterfaceError, OperationalError
 
-from shared.http.auth import caller_of
 from shared.http.direct import DirectRoutes
 from shared.http.handlers import KEY_HEADER, KEY_PATTERN
-from shared.http.problems import Problem, ProblemResponse
-from shared.journal.connection import UNREACHABLE
-from shared.writer.commands import Unavailable
-
-log = structlog.get_logger()
+from shared.http.problems import ProblemResponse
+from shared.http.writing import AWAY, away
 
 
 def install(app: FastAPI) -> None:
@@ -24,7 +17,7 @@ def install(app: FastAPI) -> None:
     """
     assert not app.user_middleware, "direct routes are the innermost"
     app.add_middleware(DirectRoutes)
-    for kind in (Unavailable, asyncpg.InterfaceError, InterfaceError, OperationalError, *UNREACHABLE):
+    for kind in AWAY:
         app.add_exception_handler(kind, _unavailable)
     described = app.openapi
 
@@ -35,11 +28,7 @@ def install(app: FastAPI) -> None:
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
-    log.warning("unavailable", path=request.url.path, error=repr(error))
-    detail = str(error) if isinstance(error, Unavailable) else "the database does not answer"
-    if (caller := caller_of(request.scope)) is None or caller.outside:  # who operates it reads what to do about it
-        detail = "send the same request again; under the same Idempotency-Key it counts once"
-    return ProblemResponse(Problem("unavailable", detail, headers={"Retry-After": "2"}))
+    return ProblemResponse(away(error, request))
 
 
 def _with_required_keys(document: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from shared.engines.private_files import private_folder, write_private
 from shared.http.duty import duty_in
 from shared.http.problems import Problem, register
 from shared.journal.decider import Reasons
+from shared.journal.record import canonical
 from shared.tls import trusted
 
 # Asymmetric only: a shared-secret algorithm would let anyone sign with the public key, "none" would need no key (RFC 8725, 3.1).
@@ -34,6 +35,7 @@ LEEWAY_S = 60
 TOKEN_LIMIT_BYTES = 8192
 CACHED_TOKENS = 10_000
 REFETCH_S = 10.0  # an unknown key id asks the issuer again, but a flood of forged ones must not
+FRESH_S = 60.0  # a key that the issuer publishes no more is believed for no longer, while it answers
 LONGEST_S = 24 * 3600  # the longest that a token may still last: a shift's has 12 h
 OUTSIDE = frozenset({"partner", "nominee", "borrower"})  # the roles of who speaks for someone outside
 RETRY_S = 1.0
@@ -73,9 +75,20 @@ class Caller(msgspec.Struct, frozen=True):
     nominee: str | None = None
 
     @property
-    def takes_turns_as(self) -> str:
-        """Whose commands wait for one another, over however many connections they come: a client, for whom it speaks."""
+    def for_whom(self) -> str:
+        """A client, for whom it speaks."""
         return f"{self.client_id} {self.nominee or self.partner or self.borrower or ''}"
+
+    @property
+    def takes_turns_as(self) -> str:
+        """Whose commands wait for one another, over however many connections they come: those of a person where people share a client, for
+        its own token names itself."""
+        return f"{self.subject} {self.for_whom}"
+
+    @property
+    def party(self) -> bytes:
+        """For whom it speaks, the Reserve too, as 8 bytes."""
+        return sha256(canonical([self.partner, self.borrower, self.nominee])).digest()[:8]
 
     @property
     def outside(self) -> bool:
@@ -100,9 +113,17 @@ class _Claims(msgspec.Struct, frozen=True):
     scope: str = ""
 
 
+class _Verified(msgspec.Struct, frozen=True):
+    """Whom a token names, until when (seconds of UNIX), and the key that has signed it."""
+
+    caller: Caller
+    expires: float
+    kid: str
+
+
 class Keys:
-    """The issuer's public keys by id, fetched when first needed and again when a token names one that is not known. `kept`: a file with
-    those that were fetched last, for a process that starts while no issuer answers."""
+    """The issuer's public keys by id, fetched when first needed, again when a token names one that is not known, and each minute in which
+    they are asked for. `kept`: a file with those that were fetched last, for a process that starts while no issuer answers."""
 
     def __init__(
         self,
@@ -119,11 +140,25 @@ class Keys:
         self._fetching = asyncio.Lock()
         self._now = now
         self._next_fetch = now()
+        self._fresh_until = now()
+        self._looking: asyncio.Task[None] | None = None
+        self._fetched = b""
+
+    def known(self, kid: str) -> bool:
+        """Whether the issuer publishes the key, as far as is known. What is older than a minute is asked for meanwhile."""
+        if self._now() >= self._fresh_until and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(self._look())
+        return kid in self._keys
+
+    async def _look(self) -> None:
+        async with self._fetching:
+            if self._now() >= self._fresh_until:
+                await self._fetch()
 
     async def get(self, kid: str) -> Key | None:
         """The key, or None if the issuer does not publish it. Raises Problem `keys_unavailable` if no keys could be had at all."""
-        if (key := self._keys.get(kid)) is not None:
-            return key
+        if self.known(kid):
+            return self._keys[kid]
         async with self._fetching:
             if kid not in self._keys and self._now() >= self._next_fetch:
                 await self._fetch()
@@ -133,6 +168,7 @@ class Keys:
 
     async def _fetch(self) -> None:
         self._next_fetch = self._now() + RETRY_S
+        self._fresh_until = self._now() + REFETCH_S
         try:
             answer = await self._http.get(self._url)
             answer.raise_for_status()
@@ -142,7 +178,10 @@ class Keys:
             self._keys = self._keys or self._remembered()
             return
         self._next_fetch = self._now() + REFETCH_S
-        self._keep(answer.content)
+        self._fresh_until = self._now() + FRESH_S
+        if answer.content != self._fetched:
+            self._keep(answer.content)
+            self._fetched = answer.content
 
     def _keep(self, published: bytes) -> None:
         if self._kept is not None:
@@ -158,6 +197,9 @@ class Keys:
             return {}
 
     async def aclose(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
         await self._http.aclose()
 
 
@@ -167,12 +209,13 @@ def _public_keys(published: bytes) -> dict[str, Key]:
 
 
 class TokenVerifier:
-    """Turns an Authorization header into a Caller. Each token is verified once and remembered, by its hash, until it expires."""
+    """Turns an Authorization header into a Caller. Each token is verified once and remembered, by its hash, until it expires or its key is
+    published no more."""
 
     def __init__(self, *, issuer: str, audience: str, keys: Keys, now: Callable[[], float] = time.time) -> None:
         self._keys = keys
         self._now = now
-        self._seen: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
+        self._seen: OrderedDict[bytes, _Verified] = OrderedDict()
         self._registry = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
         self._claims = jwt.JWTClaimsRegistry(
             now=lambda: int(now()),
@@ -186,6 +229,13 @@ class TokenVerifier:
 
     async def caller(self, authorization: str | None) -> Caller:
         """Raises Problem: token_missing, token_invalid, token_expired, keys_unavailable."""
+        return (await self._verified(authorization)).caller
+
+    async def left(self, authorization: str | None) -> float:
+        """For how many seconds yet the token holds. Raises Problem as `caller`, once it does not."""
+        return (await self._verified(authorization)).expires - self._now()
+
+    async def _verified(self, authorization: str | None) -> _Verified:
         if authorization is None:
             raise _unauthorized("token_missing", "Send an access token as `Authorization: Bearer ...`")
         scheme, _, token = authorization.partition(" ")
@@ -193,19 +243,19 @@ class TokenVerifier:
             raise _unauthorized("token_missing", "The Authorization header holds no bearer token")
         digest = sha256(token.encode()).digest()
         if (remembered := self._seen.get(digest)) is not None:
-            caller, expires = remembered
-            if self._now() < expires:
+            if self._now() >= remembered.expires:
+                del self._seen[digest]
+                raise _expired()
+            if self._keys.known(remembered.kid):
                 self._seen.move_to_end(digest)
-                return caller
+                return remembered
             del self._seen[digest]
-            raise _expired()
-        caller, expires = await self._verify(token)
-        self._seen[digest] = (caller, expires)
+        verified = self._seen[digest] = await self._verify(token)
         if len(self._seen) > CACHED_TOKENS:
             self._seen.popitem(last=False)
-        return caller
+        return verified
 
-    async def _verify(self, token: str) -> tuple[Caller, float]:
+    async def _verify(self, token: str) -> _Verified:
         header = _read_header(token)
         key = await self._keys.get(header.kid)
         if key is None:
@@ -235,7 +285,7 @@ class TokenVerifier:
             borrower=known.borrower,
             nominee=known.nominee,
         )
-        return caller, known.exp + LEEWAY_S
+        return _Verified(caller, known.exp + LEEWAY_S, header.kid)
 
     async def aclose(self) -> None:
         await self._keys.aclose()
@@ -310,6 +360,12 @@ def allow(*roles: str, scope: str | None = None, on_duty: bool = False) -> Any:
 
     caller_allowed.on_duty = on_duty  # type: ignore[attr-defined]  # for the list of them
     return Depends(caller_allowed)
+
+
+async def token_left(request: Request) -> float:
+    """Of a request that goes on: for how many seconds yet its token holds. Raises Problem, once it does not."""
+    verifier: TokenVerifier = request.app.state.verifier
+    return await verifier.left(request.headers["authorization"])
 
 
 def caller_of(scope: Scope) -> Caller | None:

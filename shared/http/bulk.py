@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, StrictBool, StringConstraints
 from shared.http.fields import Body
 from shared.http.handlers import KEY_PATTERN, Post
 from shared.http.problems import Problem, register
-from shared.http.writing import KNOWN, fingerprint_of, problem_of
+from shared.http.writing import AWAY, KNOWN, away, fingerprint_of, key_reused, problem_of
 from shared.journal.decider import Reasons, Refused
 from shared.journal.record import canonical
 from shared.writer.commands import Accepted, Context, ItemKeyReused, in_item
@@ -93,6 +93,10 @@ async def bulk[Item: Keyed, View](post: Post, body: BulkBody[Item], alone: Alone
         except Problem as problem:
             problem.field = in_item(number, problem.field)
             return problem
+        except AWAY as error:  # others may be done: each has its own status
+            unavailable = away(error, post.request)
+            unavailable.field = in_item(number, None)
+            return unavailable
         finally:
             turn.ready(number)
         return answer_of(status=alone.status, position=own.response.headers["reserve-position"], body=view, problem=None)
@@ -100,6 +104,9 @@ async def bulk[Item: Keyed, View](post: Post, body: BulkBody[Item], alone: Alone
     tasks = [asyncio.create_task(answer(number, item)) for number, item in enumerate(body.items)]
     try:
         await turn.complete.wait()
+        for task in tasks:
+            if task.done() and (bug := task.exception()) is not None:
+                raise bug  # nothing is done yet
         if body.atomic:
             await _send_whole(turn, tasks)
         else:
@@ -185,11 +192,13 @@ class _Turn:
         return found
 
     async def send(self) -> None:
-        """Each by itself. The first turn keeps what the bulk's own key stands for: those to other streams go after it."""
-        first, *others = self.by_stream().values() or [[]]
-        if not first:
+        """Each by itself, if there is room for all. The first turn keeps what the bulk's own key stands for: those to other streams go
+        after it, and what keeps some of them from being decided is of these alone."""
+        if not (streams := self.by_stream()):
             return
+        first, *others = streams.values()
         try:
+            await self.writer.ask(self.key.client, {stream: len(some) for stream, some in streams.items()})
             await self._send(first, self.key)
             await asyncio.gather(*(self._send(each, None) for each in others))
         except KNOWN as error:
@@ -199,7 +208,7 @@ class _Turn:
         commands = [(each.command, each.context) for each in some]
         try:
             answers = await self.writer.submit_all(some[0].stream, commands, key)
-        except KNOWN as error:
+        except (*KNOWN, *AWAY) as error:
             if key is not None:
                 raise
             answers = [error] * len(some)
@@ -211,8 +220,7 @@ class _Turn:
         try:
             answer = await self.writer.submit_whole(sent[0].stream, [(each.command, each.context) for each in sent], self.key)
         except ItemKeyReused as error:
-            field = in_item(error.number, "/idempotency_key")
-            raise Problem("idempotency_key_reused", "the key was used with another body", field=field, accepted="a new key") from error
+            raise key_reused(in_item(error.number, "/idempotency_key")) from error
         except KNOWN as error:
             raise problem_of(error, self.key) from error
         if not isinstance(answer, Refused):

@@ -1,6 +1,5 @@
 """HTTP: what the handlers of every service share: posting a command once, reading at a position, pages, ETags."""
 
-import asyncio
 import base64
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -37,7 +36,7 @@ from shared.writer.commands import Accepted, Context
 class HttpReason(Reasons):
     IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing", 400, "This needs an Idempotency-Key header"
     IDEMPOTENCY_KEY_MALFORMED = "idempotency_key_malformed", 400, "The Idempotency-Key is not acceptable"
-    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", 422, "The Idempotency-Key was used before with another body"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", 422, "The Idempotency-Key was used before for something else"
     IF_MATCH_NOT_TAKEN = "if_match_not_taken", 400, "There is no ETag to go by"
     IF_MATCH_MALFORMED = "if_match_malformed", 400, "The If-Match header is not an ETag of this API"
     PRECONDITION_FAILED = "precondition_failed", 412, "The resource has changed since"
@@ -169,6 +168,7 @@ class Post:
             causation_id=f"request:{identifier}",
             effective_on=(effective_on or self.today).isoformat(),
             fingerprint=self._fingerprint,
+            party=caller.party,
             expected_version=self.expected_version,
             client=caller.takes_turns_as,
             documents=tuple(documents),
@@ -187,7 +187,8 @@ class Post:
         return item
 
     def _id_of(self, route: str, ids: Mapping[str, str], key: str) -> bytes:
-        # The subject too, since people share the client that they sign in with: nobody gets another's answer for a key of their own.
+        # The subject too, since people share the client that they sign in with: nobody gets another's answer for a key of their own. For
+        # whom they speak is kept with the outcome, and compared (`Context.repeats`): in here it would make other ids than builds before.
         who = [self.caller.client_id, self.caller.subject]
         named = [*who, self.request.method, self.kernel.service.name, route, sorted(ids.items()), key]
         return sha256(canonical(named)).digest()
@@ -263,7 +264,7 @@ class Reads:
                 field="query:at_least",
             )
         try:
-            async with asyncio.timeout(AT_LEAST_PATIENCE_SECONDS):
+            async with self.kernel.patience(AT_LEAST_PATIENCE_SECONDS):
                 await self._reached(place.service, place.shard, place.position)
         except TimeoutError as error:
             raise Problem(

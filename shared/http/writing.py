@@ -3,9 +3,15 @@
 from codecs import BOM_UTF8
 from hashlib import sha256
 
+import asyncpg
 import msgspec
+import structlog
+from fastapi import Request
+from sqlalchemy.exc import InterfaceError, OperationalError
 
+from shared.http.auth import caller_of
 from shared.http.problems import Problem
+from shared.journal.connection import UNREACHABLE
 from shared.journal.record import canonical
 from shared.journal.texts import COMMITMENT
 from shared.writer.commands import (
@@ -15,19 +21,21 @@ from shared.writer.commands import (
     FingerprintMismatch,
     Overloaded,
     TooManyWaiting,
+    Unavailable,
     VersionMismatch,
 )
 
+log = structlog.get_logger()
+
 KNOWN = (FingerprintMismatch, VersionMismatch, Overloaded, CommandFailed)  # of what the writer raises
+AWAY = (Unavailable, asyncpg.InterfaceError, InterfaceError, OperationalError, *UNREACHABLE)  # what says that nothing can be done now
 
 
 def problem_of(error: Exception, context: Context) -> Problem:
     """One of the `KNOWN`, which a command with this context has met."""
     match error:
         case FingerprintMismatch():
-            return Problem(
-                "idempotency_key_reused", "the key was used with another body", field="header:idempotency-key", accepted="a new key"
-            )
+            return key_reused("header:idempotency-key")
         case VersionMismatch():
             return Problem(
                 "precondition_failed", f"it is at version {error.actual} now", field="header:if-match", accepted=f'"{error.actual}"'
@@ -41,6 +49,20 @@ def problem_of(error: Exception, context: Context) -> Problem:
         case _:
             request = context.causation_id.removeprefix("request:")
             return Problem("internal_error", f"the command failed and changed nothing; quote {request} when you report it")
+
+
+def key_reused(field: str) -> Problem:
+    """`field`: where the key stands."""
+    return Problem("idempotency_key_reused", "the key was used with another body, or for another party", field=field, accepted="a new key")
+
+
+def away(error: Exception, request: Request) -> Problem:
+    """Of one of the kinds `AWAY`. Who operates the service reads what to do about it."""
+    log.warning("unavailable", path=request.url.path, error=repr(error))
+    detail = str(error) if isinstance(error, Unavailable) else "the database does not answer"
+    if (caller := caller_of(request.scope)) is None or caller.outside:
+        detail = "send the same request again; under the same Idempotency-Key it counts once"
+    return Problem("unavailable", detail, headers={"Retry-After": "2"})
 
 
 def input_of(body: bytes) -> bytes:

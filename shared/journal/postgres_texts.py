@@ -43,9 +43,10 @@ async def wipe_texts(connection: Connection, at: datetime) -> int:
     rows = await connection.fetch(f"SELECT commitment, shard, position FROM texts WHERE {_TO_WIPE}")  # noqa: S608
     if not rows:
         return 0
-    await connection.execute(  # of a request that several streams took, each part has the same one
-        """UPDATE outcomes SET fingerprint = $3 WHERE fingerprint IN (
-               SELECT fingerprint FROM outcomes JOIN events ON events.command_id = outcomes.command_id
+    await connection.execute(  # of a request that several streams took, each part has the same one; after its 32 bytes comes the party
+        """UPDATE outcomes SET fingerprint = $3::bytea || substr(fingerprint, 33)
+           WHERE octet_length(fingerprint) >= 32 AND substr(fingerprint, 1, 32) IN (
+               SELECT substr(fingerprint, 1, 32) FROM outcomes JOIN events ON events.command_id = outcomes.command_id
                JOIN unnest($1::smallint[], $2::bigint[]) AS place (shard, position)
                    ON events.shard = place.shard AND events.position = place.position)""",
         [row["shard"] for row in rows],

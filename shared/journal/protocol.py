@@ -61,7 +61,8 @@ class Document(msgspec.Struct, frozen=True):
         return sha256(self.content).hexdigest()
 
 
-# The fingerprint in an outcome that was recovered, since events do not say what the caller had sent; or of a text that was erased.
+# The fingerprint in an outcome that was recovered, since events do not say what the caller had sent; or of a text that was erased: then the
+# party follows.
 UNKNOWN_INPUT = b"?"
 
 
@@ -70,7 +71,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     shard: int
     command_id: bytes
-    fingerprint: bytes
+    fingerprint: bytes  # of what was sent, and for whom (`Context.sent`)
     first_position: int | None  # None: refused, or accepted without an event
     events: int
     stream: str

@@ -1,8 +1,8 @@
 """Service: what makes a service itself, as one value; and the kernel, its moving parts while it serves."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -162,6 +162,8 @@ class Kernel:
         first = None if service.before_taking is None else partial(service.before_taking, self)
         self.inbox = Inbox(self.journal, self.broker, self.writer, self.sources, service.subscriptions, first)
         self.timers = Timers(self.journal, self.writer, clock, settings.zone)
+        self.ending = False
+        self._waits: set[asyncio.Timeout] = set()
         self._parts: dict[type[Part], Part] = {}
         for kind in service.parts:  # each may reach those before it
             self._parts[kind] = kind(self)
@@ -171,6 +173,23 @@ class Kernel:
         found = self._parts[kind]
         assert isinstance(found, kind)
         return found
+
+    @asynccontextmanager
+    async def patience(self, seconds: float) -> AsyncIterator[None]:
+        """As `asyncio.timeout`, for what waits for something to happen: over at once when the process ends."""
+        async with asyncio.timeout(0 if self.ending else seconds) as timeout:
+            self._waits.add(timeout)
+            try:
+                yield
+            finally:
+                self._waits.discard(timeout)
+
+    def end_waits(self) -> None:
+        """The process ends, and would have to wait for whoever waits here."""
+        self.ending = True
+        for timeout in self._waits:
+            if not timeout.expired():
+                timeout.reschedule(asyncio.get_running_loop().time())
 
     async def close(self) -> None:
         """To be called when nothing of it is at work any more, in the reverse order of its making."""

@@ -11,7 +11,7 @@ import structlog
 from shared.clock import written
 from shared.journal.codec import EventTooLarge
 from shared.journal.decider import CancelTimer, Decider, Refused, Timer
-from shared.journal.protocol import UNKNOWN_INPUT, Append, Changes, Document, Journal, Outcome, TimerRow
+from shared.journal.protocol import Append, Changes, Document, Journal, Outcome, TimerRow
 from shared.journal.record import Fact, canonical, chained, partner_of
 from shared.journal.texts import KeptText, TextErased, held_by
 from shared.writer.commands import (
@@ -121,7 +121,7 @@ class Batch:
                 await self.decide_whole(each, held, append)
             elif earlier is None:
                 self.decide(each, held)
-            elif earlier.fingerprint not in (context.fingerprint, UNKNOWN_INPUT):
+            elif not context.repeats(earlier.fingerprint):
                 self._answer(each, FingerprintMismatch())
             elif isinstance(each.command, AllOrNothing):
                 self._answer(each, await self.whole_again(append, each, earlier))
@@ -156,7 +156,7 @@ class Batch:
             step: _Step | Accepted | Refused[Any] | CommandFailed
             if (earlier := append.known.get(context.command_id) or self.outcomes.get(context.command_id)) is None:
                 step = self._step(stream, command, state)
-            elif earlier.fingerprint in (context.fingerprint, UNKNOWN_INPUT):
+            elif context.repeats(earlier.fingerprint):
                 step = await self.again(append, earlier)
             else:
                 self._answer(pending, ItemKeyReused(number))
@@ -229,7 +229,7 @@ class Batch:
         self.outcomes[context.command_id] = Outcome(
             shard=self._shard,
             command_id=context.command_id,
-            fingerprint=context.fingerprint,
+            fingerprint=context.sent,
             first_position=facts[0].record.position if facts else None,
             events=len(facts),
             stream=stream,

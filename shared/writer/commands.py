@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from shared.journal.protocol import Document
+from shared.journal.protocol import UNKNOWN_INPUT, Document
 from shared.journal.record import Fact
 from shared.journal.texts import SaltedText
 
@@ -43,7 +43,7 @@ class CommandTooLarge(CommandFailed):
 
 
 class FingerprintMismatch(Exception):
-    """The command id was used before with another input."""
+    """The command id was used before with another input, or for another party."""
 
 
 class ItemKeyReused(Exception):
@@ -71,10 +71,21 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     causation_id: str  # the id of the request, or the place of the event, that it comes from
     effective_on: str  # the day it counts for
     fingerprint: bytes = b""  # SHA-256 of the caller's input
+    party: bytes = b""  # whom the caller speaks for, as 8 bytes; b"": it is the service's own
     expected_version: int | None = None
     client: str = ""  # whose turn it takes; "": the service's own
     documents: tuple[Document, ...] = ()
     texts: tuple[SaltedText, ...] = ()  # those that its events hold commitments to are kept
+
+    @property
+    def sent(self) -> bytes:
+        """What is kept with its outcome of what was sent, and for whom."""
+        return self.fingerprint + self.party
+
+    def repeats(self, kept: bytes) -> bool:
+        """Whether a command of the same id, with whose outcome this is kept, was the same, for the same party. Builds before kept the
+        input alone."""
+        return kept in (self.sent, self.fingerprint, UNKNOWN_INPUT + self.party, UNKNOWN_INPUT)
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):

@@ -115,6 +115,8 @@ class Shard:
         while True:
             try:
                 return await self._commit(batch)
+            except NotLookedFor:  # nobody was faster: it is looked for once, and the next batch believes again
+                pass
             except CommandDecidedElsewhere:  # the next look finds its outcome, or the head
                 self._careful_until = asyncio.get_running_loop().time() + CAREFUL_SECONDS
             except NotThisJournal as error:
@@ -155,7 +157,7 @@ class Shard:
                 else:
                     batch = await self._decide_all(append, pending)
                 if believed is not None and len(batch.outcomes) < len(command_ids):
-                    raise CommandDecidedElsewhere  # for all that is known: who gets no outcome now may have one already
+                    raise NotLookedFor  # who gets no outcome now may have one already
                 if changes := batch.changes():
                     asyncio.get_running_loop().call_soon(self._decide_ahead, batch)
                     await append.save(changes)
@@ -295,6 +297,10 @@ class Shard:
 
 def left_to_a_newer_build(stream: str) -> Unavailable:
     return Unavailable(f"{stream} has events that this build does not know: a newer one goes on with it")
+
+
+class NotLookedFor(Exception):
+    """A command gets no outcome of its own, and whether it has one already was not looked for."""
 
 
 class NotThisJournal(Exception):

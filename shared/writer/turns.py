@@ -37,18 +37,22 @@ class Turns:
 
         Raises Overloaded, TooManyWaiting.
         """
-        room = self._limit - self.commands
-        if commands > room:
-            raise Overloaded(f"{self.commands} commands wait already")
+        self.ask(client, commands)
         if (known := self._clients.get(client)) is None:
             known = self._clients[client] = _Client(client)
             self._order.append(known)
-        elif client and known.commands + commands > room:
-            raise TooManyWaiting(f"{known.commands} commands of this client wait already")
         known.turns.append((turn, commands))
         known.commands += commands
         self.commands += commands
         self._some.set()
+
+    def ask(self, client: str, commands: int) -> None:
+        """Whether there is room for so many now. Raises Overloaded, TooManyWaiting."""
+        room = self._limit - self.commands
+        if commands > room:
+            raise Overloaded(f"{self.commands} commands wait already")
+        if client and (known := self._clients.get(client)) is not None and known.commands + commands > room:
+            raise TooManyWaiting(f"{known.commands} commands of this client wait already")
 
     def take(self) -> tuple[Sequence[Pending], int]:
         """The next turn, and how many commands it has. There must be some."""

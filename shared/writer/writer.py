@@ -1,7 +1,8 @@
 """Writer: the one way to append to a service's journal. Each command goes to the shard of its stream, which decides it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -103,6 +104,17 @@ class Writer:
         shard.turns.put(context.client, (pending,))
         answer: Accepted | Refused[Any] = await pending.answer
         return answer
+
+    async def ask(self, client: str, commands: Mapping[str, int]) -> None:
+        """Whether there is room now for so many commands to each stream, before any is put there.
+
+        Raises `Overloaded` (`TooManyWaiting`), `Unavailable`.
+        """
+        wanted: Counter[Shard] = Counter()
+        for stream, count in commands.items():
+            wanted[await self._open_shard(stream)] += count
+        for shard, count in wanted.items():
+            shard.turns.ask(client, count)
 
     async def submit_all(
         self, stream: str, commands: Sequence[tuple[Any, Context]], key: Context | None

@@ -1,7 +1,7 @@
 """The feed: a partner's events in the log's order, as pages and as a stream, each proving itself."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack
 from datetime import date
 from hashlib import sha256
@@ -10,16 +10,24 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from fastapi import FastAPI
+from joserfc.jwk import ECKey
 
+from services.identity.tokens import Claims, TokenSigner
 from services.inventory.events import ProductId
+from services.ledger.api.feed import KEEPALIVE_S
 from services.ledger.news import MOST, MOST_OF_ONE, News
 from services.ledger.tiles import Tile, decode_bundle, parse_tile_path, tile_at
+from services.registry import service
+from shared.http.auth import FRESH_S, LEEWAY_S, TokenVerifier
 from shared.http.problems import Problem
 from shared.journal.record import leaf_data
+from shared.process.app import create_app
 from shared.process.service import Kernel
 from shared.proofs.checkpoint import open_checkpoint
 from shared.proofs.merkle import hash_leaf, root_of
 from tests.contract.ledger_stage import LedgerStage, receipts_of, rows
+from tests.kernel.stage import free_port, serve
 from tests.stories.stockpile import a_round, award, draw, lot, register
 from tests.waiting import HANGS_AFTER_S, until
 
@@ -33,9 +41,9 @@ STREAM = {"Accept": "text/event-stream"}
 async def ledger(stage: LedgerStage) -> AsyncIterator[Kernel]:
     """A stockpile that no other test draws from."""
     registered = msgspec.structs.replace(register(), product=PRODUCT)
-    released = msgspec.structs.replace(a_round(award("feed", "EU", 8), expires_on=date(2999, 1, 1)), product=PRODUCT, round="rnd_feed")
+    released = msgspec.structs.replace(a_round(award("feed", "EU", 20), expires_on=date(2999, 1, 1)), product=PRODUCT, round="rnd_feed")
     async with stage.ledger() as kernel:
-        await stage.happen(registered, lot("lot_feed", 8), released, product=PRODUCT)
+        await stage.happen(registered, lot("lot_feed", 20), released, product=PRODUCT)
         yield kernel
 
 
@@ -137,6 +145,124 @@ async def _event(lines: AsyncIterator[str]) -> dict[str, str]:
         if name:
             fields[name] = value
     return fields
+
+
+class Elsewhere(msgspec.Struct):
+    """Another process of the ledger, with an issuer of its own."""
+
+    url: str
+    signer: TokenSigner
+    verifier: TokenVerifier
+    issuer: "Issuer"
+    serving: AsyncExitStack
+    kernel: Kernel
+
+    def client(self, left_s: int = 900) -> Http:
+        """With a token of a partner that holds for so many seconds yet."""
+        claims = Claims(subject="sub_eu", client_id="partner-eu", roles=("partner",), partner="EU", lifetime_s=left_s - LEEWAY_S)
+        bearer = {"Authorization": f"Bearer {self.signer.sign(claims)}"}
+        return httpx.AsyncClient(base_url=self.url, headers=bearer, timeout=HANGS_AFTER_S)
+
+
+class Issuer:
+    def __init__(self) -> None:
+        self.published: Any = {"keys": []}
+        self.app = FastAPI()
+        self.app.get("/jwks")(self.jwks)
+
+    async def jwks(self) -> Any:
+        return self.published
+
+
+@pytest.fixture
+async def elsewhere(stage: LedgerStage, ledger: Kernel) -> AsyncIterator[Elsewhere]:
+    issuer, own_issuer, port = Issuer(), free_port(), free_port()
+    signer = TokenSigner(ECKey.generate_key("P-256"), issuer=stage.urls["identity"], audience="reserve")
+    issuer.published = signer.published()
+    app = create_app(service("ledger"), stage.settings("ledger", jwks_url=f"http://127.0.0.1:{own_issuer}/jwks"))
+    async with serve(issuer.app, own_issuer), AsyncExitStack() as serving:
+        await serving.enter_async_context(serve(app, port))
+        yield Elsewhere(f"http://127.0.0.1:{port}", signer, app.state.verifier, issuer, serving, app.state.kernel)
+
+
+async def at_the_end(stage: LedgerStage, europe: Http, http: Http, name: str) -> dict[str, str]:
+    """After all that there is of the partner, once the other process knows it."""
+    place = await drawn(stage, europe, name)
+
+    async def known() -> str | None:
+        read = await page(http, limit=1000)
+        return read["cursor"] if [each["place"] for each in read["data"][-1:]] == [place] else None
+
+    found = await until(known)
+    assert found is not None
+    return {"after": found}
+
+
+async def expires(elsewhere: Elsewhere, _http: Http) -> None:
+    now = elsewhere.verifier._now
+    elsewhere.verifier._now = lambda: now() + 3600
+
+
+async def loses_its_key(elsewhere: Elsewhere, http: Http) -> None:
+    keys = elsewhere.verifier._keys
+    elsewhere.issuer.published = TokenSigner(ECKey.generate_key("P-256"), issuer="another", audience="reserve").published()
+    keys._now = lambda now=keys._now: now() + FRESH_S  # type: ignore[misc]
+
+    async def is_known() -> bool:
+        return (await http.get("/v1/feed")).status_code == 401
+
+    await until(is_known)
+
+
+@pytest.mark.parametrize("ends", [expires, loses_its_key])
+async def test_a_stream_ends_with_its_token_and_gives_nothing_that_comes_later(
+    stage: LedgerStage, elsewhere: Elsewhere, europe: Http, ends: Callable[[Elsewhere, Http], Awaitable[None]]
+):
+    async with asyncio.timeout(HANGS_AFTER_S), elsewhere.client() as http:
+        last = await at_the_end(stage, europe, http, f"drw_before_{ends.__name__}")
+        async with http.stream("GET", "/v1/feed", params=last, headers=STREAM) as answer:
+            lines = answer.aiter_lines()
+            assert (await anext(lines)).startswith(":")
+            await ends(elsewhere, http)
+            await drawn(stage, europe, f"drw_{ends.__name__}")
+            async for line in lines:
+                assert not line.startswith("data:"), "its token does not hold any more"
+
+
+async def test_what_waits_ends_when_its_token_does(stage: LedgerStage, elsewhere: Elsewhere, europe: Http):
+    async with elsewhere.client() as http:
+        last = await at_the_end(stage, europe, http, "drw_before_waiting")
+    left_s = 1
+    while True:
+        left_s *= 2  # on a slow machine a token is over before its request is there
+        async with (
+            asyncio.timeout(HANGS_AFTER_S),
+            elsewhere.client(left_s) as http,
+            http.stream("GET", "/v1/feed", params=last, headers=STREAM) as stream,
+        ):
+            if stream.status_code == 401:
+                continue
+            waited = await http.get("/v1/feed", params=last | {"wait": 25})
+            assert (waited.status_code, waited.json()["code"]) == (401, "token_expired")
+            said = [line async for line in stream.aiter_lines() if line]
+            assert len(said) <= 1 + left_s / KEEPALIVE_S and all(line.startswith(":") for line in said)
+            return
+
+
+async def test_streams_and_waits_end_with_their_service(stage: LedgerStage, elsewhere: Elsewhere, europe: Http):
+    """Cleanly, and without its waiting for them until it cuts them off."""
+    async with asyncio.timeout(HANGS_AFTER_S), elsewhere.client() as http, asyncio.TaskGroup() as waiting:
+        last = await at_the_end(stage, europe, http, "drw_before_the_end")
+        async with http.stream("GET", "/v1/feed", params=last, headers=STREAM) as answer:
+            lines = answer.aiter_lines()
+            await anext(lines)
+            read = waiting.create_task(page(http, **last, wait=25))
+            receipt = waiting.create_task(http.get("/v1/receipts/inventory/0/999999", params={"wait": 10}))
+            await until(lambda: len(elsewhere.kernel._waits) == 3)
+            await elsewhere.serving.aclose()
+            assert [line async for line in lines if line] == []
+        assert (await read)["data"] == []
+        assert (await receipt).json()["code"] == "receipt_not_ready"
 
 
 async def test_one_client_has_few_streams_and_waits_at_once(europe: Http, auditor: Http):

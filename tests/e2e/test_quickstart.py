@@ -1,7 +1,9 @@
 """The quickstart as a newcomer pastes it: a sandbox, a request, a decision, a draw, and what proves it."""
 
 import asyncio
+import os
 import re
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -29,13 +31,33 @@ async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
         await running.stop()
 
 
+SPY = """#!/bin/sh
+printf '%s\\n' "$@" >> {seen}
+exec {curl} "$@"
+"""
+
+
 async def pasted(commands: str, folder: Path) -> tuple[int, str]:
-    """Into one shell that stops where a command fails."""
+    """Into one shell that stops where a command fails. What curl has on its command line, others see: no token is among it."""
+    curl, seen = folder / "spied" / "curl", folder / "seen"
+    curl.parent.mkdir(exist_ok=True)
+    found = shutil.which("curl")
+    assert found is not None
+    curl.write_text(SPY.format(seen=seen, curl=found))
+    curl.chmod(0o700)
+    status, said = await in_a_shell(commands, folder, PATH=f"{curl.parent}:{os.environ['PATH']}")
+    arguments = seen.read_text()
+    assert "/v1/" in arguments and not re.search(r"Bearer|eyJ", arguments), arguments
+    return status, said
+
+
+async def in_a_shell(commands: str, folder: Path, **environment: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         "bash",
         "-euo",
         "pipefail",
         cwd=folder,
+        env=os.environ | environment,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

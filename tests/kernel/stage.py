@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.types import ASGIApp
 
 from reserve.operate.migrate import grant, role_of
+from reserve.operate.serve import Server
 from services.identity.clients import LocalClient, seed
 from services.identity.main import create_app as identity_app
 from shared.clock import Clock, SystemClock
@@ -260,7 +261,7 @@ async def serve(app: ASGIApp, port: int) -> AsyncIterator[ASGIApp]:
         log_level="warning",
         access_log=False,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server._serve())
     await until(lambda: server.started or task.done())

@@ -2,13 +2,18 @@
 
 import asyncio
 import secrets
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
 from shared.http.problems import BODY_LIMIT_BYTES
-from tests.kernel.stage import Running, Stage
+from tests.kernel.counter import Add, counter_service
+from tests.kernel.stage import Running, Stage, context
+from tests.kernel.writing import two_shards
+from tests.upgrades.newer_counter import newer
+from tests.waiting import until
 
 BULK = "/v1/takings/bulk"
 
@@ -32,6 +37,10 @@ async def events(counter: Running, stage: Stage) -> int:
     async with stage.sql(counter.kernel.service.name) as sql:
         found: int = await sql.fetchval("SELECT count(*) FROM events")
         return found
+
+
+def waits(counter: Running, commands: int) -> bool:
+    return sum(each for each, _ in counter.kernel.writer.waiting().values()) == commands
 
 
 def statuses(answer: httpx.Response) -> list[int]:
@@ -110,6 +119,47 @@ async def test_a_bulk_of_the_same_key_from_many_connections_at_once_counts_once(
     assert statuses(answers[0]) == [201] * 20
     assert all(answer.json() == answers[0].json() for answer in answers)
     assert await total(counter, name) == 30
+
+
+async def test_what_one_stream_cannot_do_is_the_status_of_its_items_alone(stage: Stage) -> None:
+    """Its events are of a newer build: it is left to that one."""
+    service = counter_service(stage.name("counter"))
+    for name, build in (("here", service), ("newer", newer(service))):
+        async with stage.writing(build) as writer:
+            await writer.submit(f"counter/{name}", Add(counter=name, amount=5), context())
+    async with stage.serving(service) as counter:
+        items = [taking("here"), taking("newer"), taking("here"), taking("newer")]
+        answer = await counter.post(BULK, {"items": items}, key="both")
+        assert statuses(answer) == [201, 503, 201, 503]
+        problems = [item["problem"] for item in answer.json()["items"]]
+        assert problems[1]["code"] == "unavailable" and "newer" in problems[1]["detail"]
+        assert answer.headers["Retry-After"] == "2"
+        assert await total(counter, "here") == 3
+        again = await counter.post(BULK, {"items": items}, key="both")
+        assert again.json()["items"][::2] == answer.json()["items"][::2] and await total(counter, "here") == 3
+        whole = await counter.post(BULK, {"items": [items[1], items[0]]})
+        assert (whole.status_code, whole.json()["code"]) == (503, "unavailable"), "the first cannot be done, so none is"
+
+
+async def test_there_is_room_for_all_of_a_bulk_or_none_of_it_is_done(stage: Stage) -> None:
+    service = counter_service(stage.name("counter"))
+    async with stage.serving(service, queue_limit=8) as counter, stage.sql(service.name) as sql:
+        free, full = (stream.partition("/")[2] for stream in await two_shards(counter.kernel.writer))
+        for name in (free, full):
+            await counter.post(f"/v1/counters/{name}/additions", {"amount": 50})
+        async with sql.transaction():
+            await sql.execute("SELECT * FROM heads WHERE shard = $1 FOR UPDATE", await counter.kernel.writer._place(f"counter/{full}"))
+            waiting: list[asyncio.Task[httpx.Response]] = []
+            for commands in (1, 5):  # one is under way before the others come
+                while len(waiting) < commands:
+                    waiting.append(asyncio.create_task(counter.post(f"/v1/counters/{full}/takings", {"amount": 1})))
+                await until(partial(waits, counter, commands))
+            for more, status, code in ((3, 429, "too_many_waiting"), (8, 503, "overloaded")):
+                answer = await counter.post(BULK, {"items": [taking(free), *(taking(full) for _ in range(more))]})
+                assert (answer.status_code, answer.json()["code"]) == (status, code)
+                assert answer.headers["Retry-After"] == "1"
+            assert await total(counter, free) == 50, "nothing of it is done"
+        assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {201}
 
 
 # All or nothing

@@ -79,6 +79,50 @@ async def test_people_who_share_a_client_do_not_share_their_keys(counter: Runnin
     assert (await counter.http.get(f"/v1/counters/{one}")).json()["total"] == 10
 
 
+async def test_a_key_belongs_to_whom_its_caller_spoke_for(counter: Running, stage: Stage) -> None:
+    """Its issuer lets a client, or a person, speak for somebody else: what was answered before is not for them."""
+    one, signer = name(), TokenSigner(signing_key(stage.folder / "keys"), issuer=stage.issuer, audience="reserve")
+    jp, us = {"partner": "JP"}, {"partner": "US"}
+    parties: list[dict[str, str]] = [{}, jp, us, {"borrower": "JP"}, {**jp, "nominee": "JP"}]
+
+    async def sent(party: dict[str, str], key: str, amount: int = 5, path: str = "additions") -> httpx.Response:
+        token = signer.sign(Claims(subject="sub_of_many", client_id="of-many", roles=("partner",), **party))
+        return await counter.post(f"/v1/counters/{one}/{path}", {"amount": amount}, key, Authorization=f"Bearer {token}")
+
+    async def assert_refused_to_others(mine: dict[str, str], key: str, **what: Any) -> None:
+        for party in parties:
+            if party != mine:
+                assert code(await sent(party, key, **what)) == (422, "idempotency_key_reused"), (mine, party)
+
+    for number, mine in enumerate(parties):
+        for what in ({}, {"amount": 1_000, "path": "takings"}):  # done, and refused
+            first = await sent(mine, f"{number}", **what)
+            assert (await sent(mine, f"{number}", **what)).json() == first.json()
+            await assert_refused_to_others(mine, f"{number}", **what)
+    assert (await counter.http.get(f"/v1/counters/{one}")).json()["total"] == 5 * len(parties)
+
+    bulk = {"items": [{"idempotency_key": "of-a-bulk", "counter": one, "amount": 1}]}
+    for atomic in (False, True):
+        token = signer.sign(Claims(subject="sub_of_many", client_id="of-many", roles=("partner",), **(us if atomic else jp)))
+        answer = await counter.post("/v1/takings/bulk", {**bulk, "atomic": atomic}, Authorization=f"Bearer {token}")
+    assert (*code(answer), answer.json()["field"]) == (422, "idempotency_key_reused", "/items/0/idempotency_key")
+
+
+async def test_a_key_of_a_build_before_finds_its_answer(counter: Running, stage: Stage) -> None:
+    """Which kept what was sent, and not for whom."""
+    one, key, signer = name(), name(), TokenSigner(signing_key(stage.folder / "keys"), issuer=stage.issuer, audience="reserve")
+    token = signer.sign(Claims(subject="sub_of_jp", client_id="partner", roles=("partner",), partner="JP"))
+    bearer = {"Authorization": f"Bearer {token}"}
+    first = await counter.post("/v1/counters", {"counter": one, "amount": 3}, key, **bearer)
+    async with stage.sql(counter.kernel.service.name) as sql:
+        kept = await sql.fetchval(
+            "UPDATE outcomes SET fingerprint = substr(fingerprint, 1, 32) WHERE stream = $1 RETURNING fingerprint", f"counter/{one}"
+        )
+    assert len(kept) == 32
+    assert (await counter.post("/v1/counters", {"counter": one, "amount": 3}, key, **bearer)).json() == first.json()
+    assert code(await counter.post("/v1/counters", {"counter": one, "amount": 4}, key, **bearer)) == (422, "idempotency_key_reused")
+
+
 async def test_a_missing_or_malformed_key_is_told(counter: Running) -> None:
     path = f"/v1/counters/{name()}/additions"
     assert code(await counter.http.post(path, json={"amount": 1})) == (400, "idempotency_key_missing")

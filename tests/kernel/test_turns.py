@@ -1,11 +1,14 @@
 """Commands together, and one client beside another, in a writer on the real PostgreSQL."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
 
 from shared.journal.decider import Refused
+from shared.journal.protocol import Append, Head
 from shared.process.service import Service
 from shared.writer.commands import (
     Accepted,
@@ -193,6 +196,27 @@ async def test_all_of_it_expects_one_version(stage: Stage, service: Service) -> 
         with pytest.raises(VersionMismatch):
             await writer.submit_whole("counter/a", together(add(), add()), context(expected_version=0))
         assert isinstance(await writer.submit_whole("counter/a", together(add(), add()), context(expected_version=1)), tuple)
+
+
+async def test_what_is_not_done_makes_its_shard_look_once(stage: Stage, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it was decided before; the batches after it believe again that nobody else has written."""
+    async with stage.writing(service) as writer:
+        looked: list[bool] = []
+        append = writer.journal.append
+
+        def noted(shard: int, ids: Sequence[bytes], *, believed: Head | None = None) -> AbstractAsyncContextManager[Append]:
+            looked.append(believed is None)
+            return append(shard, ids, believed=believed)
+
+        monkeypatch.setattr(writer.journal, "append", noted)
+        await writer.submit("counter/a", add(), context())
+        for number in range(3):
+            commands = together(take(), take(1_000_000), of=f"bulk {number}")
+            assert isinstance(await writer.submit_whole("counter/a", commands, context(f"bulk {number}")), Refused)
+            with pytest.raises(VersionMismatch):
+                await writer.submit("counter/a", add(), context(expected_version=1_000))
+            await writer.submit("counter/a", add(), context())
+    assert looked == [True, *[False, True, False, True, False] * 3]
 
 
 async def test_bulks_of_all_kinds_from_two_processes_count_once_and_in_order(stage: Stage, service: Service) -> None:

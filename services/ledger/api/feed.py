@@ -20,7 +20,7 @@ from services.ledger.domain.feed import ID_PATTERN, FeedId, parse_feed_id
 from services.ledger.histories import Logs
 from services.ledger.log import Log
 from services.ledger.news import News
-from shared.http.auth import Caller, allow
+from shared.http.auth import Caller, allow, token_left
 from shared.http.problems import Problem
 from shared.journal.connection import reachable
 from shared.journal.record import record_of
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/v1/feed", tags=["feed"])
 STREAM = "text/event-stream"
 FEW, MOST = 200, 1000
 KEEPALIVE_S = 15.0  # proxies end a connection on which nothing comes
-STREAM_ENDS_AFTER_S = 300.0  # its reader comes back with a token that still holds
+STREAM_ENDS_AFTER_S = 300.0  # so that no connection stays for ever
 
 _ENTRIES = """
     SELECT leaf_index, source, salt, event_hash, chain_hash, hashed FROM entries
@@ -124,23 +124,22 @@ async def read_feed(
     """A page: of a partner's own events, or all. It has what a checkpoint covers, in the log's order: nothing comes in between later.
 
     With `Accept: text/event-stream` the same as server-sent events, as it happens: `data` is an item, `id` what to come back with. A stream
-    ends after five minutes; its reader goes on with Last-Event-ID, as clients of such streams do by themselves, and with a token that still
-    holds.
+    ends after five minutes, and with its token; its reader goes on with Last-Event-ID, as clients of such streams do by themselves. A page
+    that waits is 401 `token_expired` if its token ends meanwhile.
     """
     partner = only_of(caller)
     if STREAM in request.headers.get("accept", ""):
         counted = ExitStack()
-        news = counted.enter_context(kernel.part(News).of(partner, caller.takes_turns_as))
-        return _Stream(_events(kernel, partner, since, news), counted)
+        news = counted.enter_context(kernel.part(News).of(partner, caller.for_whom))
+        return _Stream(_events(request, kernel, partner, since, news), counted)
     found = await _find(kernel, partner, since, limit)
     if not found.items and wait:
-        with kernel.part(News).of(partner, caller.takes_turns_as) as news:
-            found = await _find(kernel, partner, since, limit)
-            if not found.items:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
-                        await news.wait()
-                found = await _find(kernel, partner, since, limit)
+        with kernel.part(News).of(partner, caller.for_whom) as news:
+            ends = monotonic() + wait
+            while not found.items and (left := min(ends - monotonic(), await token_left(request))) > 0 and not kernel.ending:
+                news.clear()
+                if not (found := await _find(kernel, partner, since, limit)).items:
+                    await _come(kernel, news, left)
     last = _id_of(await kernel.part(Log).logs(), found.next - 1) if found.next else None
     return FeedPage(data=found.items, cursor=last, more=found.more, checkpoint=found.checkpoint)
 
@@ -157,21 +156,34 @@ class _Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _events(kernel: Kernel, partner: str | None, since: int, news: asyncio.Event) -> AsyncIterator[bytes]:
+async def _events(request: Request, kernel: Kernel, partner: str | None, since: int, news: asyncio.Event) -> AsyncIterator[bytes]:
     ends = monotonic() + STREAM_ENDS_AFTER_S
-    yield KEEPALIVE_COMMENT  # so that the reader knows that it is heard
-    while (left := ends - monotonic()) > 0:
+    silent = True  # also at first, so that the reader knows that it is heard
+    while (left := min(ends - monotonic(), await _token_left(request))) > 0 and not kernel.ending:
+        if silent:
+            yield KEEPALIVE_COMMENT
         news.clear()
         found = await _find(kernel, partner, since, FEW)
         for item in found.items:
             yield format_sse_event(id=item.id, event=item.type, data_str=item.model_dump_json())
         since = found.next
-        if not found.more:
-            try:
-                async with asyncio.timeout(min(left, KEEPALIVE_S)):
-                    await news.wait()
-            except TimeoutError:
-                yield KEEPALIVE_COMMENT
+        silent = not found.more and not await _come(kernel, news, min(left, KEEPALIVE_S))
+
+
+async def _token_left(request: Request) -> float:
+    """How long the token of a stream still holds, as far as is known now, in seconds."""
+    try:
+        return await token_left(request)
+    except Problem:  # its reader hears why when it comes back
+        return 0.0
+
+
+async def _come(kernel: Kernel, news: asyncio.Event, within_s: float) -> bool:
+    """Waits for news, no longer than that or until the process ends."""
+    with suppress(TimeoutError):
+        async with kernel.patience(within_s):
+            return await news.wait()
+    return False
 
 
 async def _find(kernel: Kernel, partner: str | None, since: int, limit: int) -> _Found:

@@ -140,14 +140,17 @@ async def receipt(
     asked_at = asyncio.get_running_loop().time()
     if wait:
         with suppress(TimeoutError):
-            async with asyncio.timeout(wait):
+            async with kernel.patience(wait):
                 await _covered(kernel, place, grade)
     await reads.arrived()
     entry = await log.entry(place, grade)
     theirs = entry is not None and partner in (None, entry.partner)
     if entry is None or not theirs or entry.checkpoint is None:
         if partner is not None:
-            await asyncio.sleep(asked_at + wait - asyncio.get_running_loop().time())
+            rest = asked_at + wait - asyncio.get_running_loop().time()
+            with suppress(TimeoutError):
+                async with kernel.patience(rest):
+                    await asyncio.sleep(rest)
         whose_event = "this event" if partner is None else "an event of yours at this place"
         raise Problem("receipt_not_ready", f"no {grade} checkpoint covers {whose_event} yet", headers={"Retry-After": "1"})
     return PlainTextResponse(await log.receipt(Opening(str(place), entry.salt, entry.event_hash, entry.hashed), entry))

@@ -51,6 +51,13 @@ def test_a_route_that_is_named_is_served() -> None:
     assert [(name, route) for name, route in named if _any_id(route) not in served] == []
 
 
+def test_no_token_is_put_on_a_command_line() -> None:
+    """Where any user of the machine sees it."""
+    lines = [(document.name, line) for document, text in DOCUMENTS.items() for line in text.splitlines() if "curl" in line]
+    assert [line for line in lines if re.search(r"""(-H|--header)[ =]?["']?Authorization""", line[1])] == []
+    assert any("Authorization: Bearer" in line for _, line in lines)
+
+
 def _spans() -> Iterator[tuple[str, str]]:
     """What stands between backticks, with the document's name."""
     for document, text in DOCUMENTS.items():

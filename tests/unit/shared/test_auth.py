@@ -21,6 +21,7 @@ from shared.delivery.tokens import TokenSource, TokenUnavailable
 from shared.http import problems
 from shared.http.auth import CACHED_TOKENS, Caller, Keys, TokenVerifier, allow, whose
 from shared.http.problems import Problem
+from tests.waiting import until
 
 ISSUER = "https://issuer.example"
 NOW = 1_900_000_000
@@ -265,6 +266,33 @@ async def test_a_new_key_is_found_when_the_pause_is_over(edge: Edge) -> None:
     assert (await edge.get("/mine", signed(rotated))).status_code == 200
 
 
+async def test_a_key_that_is_published_no_more_is_believed_for_a_minute_and_no_longer(edge: Edge) -> None:
+    token, another = signed(), signed(ED_KEY, "Ed25519")
+    for each in (token, another):
+        assert (await edge.get("/mine", each)).status_code == 200
+    edge.issuer.published = KeySet([ED_KEY])
+    edge.now += 59
+    assert (await edge.get("/mine", token)).status_code == 200 and edge.issuer.asked == 1
+    edge.now += 1
+
+    async def refused() -> bool:
+        return (await edge.get("/mine", token)).status_code == 401
+
+    await until(refused)
+    assert edge.issuer.asked == 2 and (await edge.get("/mine", another)).status_code == 200
+
+
+async def test_an_issuer_that_is_away_takes_no_key_back(edge: Edge) -> None:
+    token = signed()
+    await edge.get("/mine", token)
+    edge.issuer.broken = True
+    for minute in range(2, 5):
+        edge.now += 60
+        assert (await edge.get("/mine", token)).status_code == 200
+        await until(lambda wanted=minute: edge.issuer.asked == wanted)  # type: ignore[misc]
+        assert (await edge.get("/mine", token)).status_code == 200
+
+
 async def test_without_any_keys_the_caller_is_asked_to_come_back(edge: Edge) -> None:
     edge.issuer.broken = True
     answer = await edge.get("/mine", signed())
@@ -387,6 +415,24 @@ async def test_a_token_of_a_shift_is_renewed_as_soon_as_any_other(tmp_path: Path
     issuer.broken = True
     now = 721.0 + 12 * 3600 - 1
     assert await source.token() == "token-2"
+
+
+async def test_people_who_share_a_client_take_turns_each_by_themselves(edge: Edge) -> None:
+    async def turn(**changed: object) -> tuple[str, str]:
+        caller = await edge.verifier.caller(f"Bearer {signed(**changed)}")
+        return caller.takes_turns_as, caller.for_whom
+
+    one, another = await turn(client_id="console", sub="sub_2"), await turn(client_id="console", sub="sub_3")
+    assert one[0] != another[0] and one[1] == another[1]
+    assert await turn(jti="another of its tokens") == await turn()
+    assert (await turn())[0] != (await turn(partner="US"))[0], "a client is one for each that it speaks for"
+
+
+async def test_a_token_that_is_refused_is_renewed() -> None:
+    source = TokenSource(f"{ISSUER}/token", "inventory", "secret", http=IssuerStub(KEY).http(), now=lambda: 0.0)
+    assert [await source.token() for _ in range(2)] == ["token-1"] * 2
+    source.refused()
+    assert [await source.token() for _ in range(2)] == ["token-2"] * 2
 
 
 OWN = frozenset({"operator", "auditor"})
