@@ -7,6 +7,7 @@ from bench.audited import audited
 from bench.backtest import backtest
 from bench.bulk import bulk
 from bench.decision import decision
+from bench.exported import exported
 from bench.exposure import exposure
 from bench.feed import feed
 from bench.figures import Bench, Figure, Options
@@ -37,6 +38,7 @@ BENCHES: Mapping[str, Bench] = {
     "writer": writer,
     "tree": tree,
     "audited": audited,
+    "exported": exported,
     "tables": tables,
     "schedules": schedules,
     "backtest": backtest,
