@@ -42,7 +42,9 @@ class BundleEvidence:
         self.manifest: Manifest = read_manifest(folder)
 
     async def histories(self) -> Sequence[LogOfHistory]:
-        return self._all(HISTORIES, LogOfHistory)
+        if not (histories := self._all(HISTORIES, LogOfHistory)):
+            raise BadBundle(f"{HISTORIES}: no log is in it")
+        return histories
 
     async def checkpoint(self) -> str | None:
         return self._whole(CHECKPOINT).decode(errors="replace")

@@ -17,6 +17,8 @@ import msgspec
 from reserve.audit.evidence import Recorded, Unreadable
 from reserve.audit.hashes import hashed_bytes
 from shared.journal.places import FIRST
+from shared.proofs.checkpoint import parse_checkpoint
+from shared.proofs.signed_note import parse_note
 
 FORMAT, VERSION = "reserve.audit-bundle", 1
 MANIFEST, MANIFEST_HASH = "manifest.json", "manifest.sha256"
@@ -30,6 +32,7 @@ _NAME = re.compile(
     rf"|books/(balances\.jsonl\.gz|entries/{_PART})|texts/[a-z]{{1,20}}\.jsonl\.gz"
     rf"|journals/[a-z]{{1,20}}/[0-9]{{1,4}}/{_PART}|documents/[a-z]{{1,20}}/[0-9a-f]{{64}}\.gz"
 )
+_LINE = re.compile(r"[a-z]{1,20}/(0|[1-9][0-9]{0,3})")
 _MANIFEST_BYTES = 256 * 1024 * 1024
 LINE_BYTES = 4 * 1024 * 1024  # of a row: an event's data are at most 64 KiB
 WHOLE_BYTES = 64 * 1024 * 1024  # of a file that is read as a whole: a document, a note
@@ -160,11 +163,15 @@ def read_manifest(folder: Path) -> Manifest:
         said = msgspec.json.decode(content, type=_Said)
         if (said.format, said.version) != (FORMAT, VERSION):
             raise BadBundle(f"{MANIFEST}: it is {said.format!r} in version {said.version!r} (accepted: {FORMAT!r} in version {VERSION})")
-        return msgspec.json.decode(content, type=Manifest)
+        manifest = msgspec.json.decode(content, type=Manifest)
     except RecursionError as error:
         raise BadBundle(f"{MANIFEST}: it is nested too deeply") from error
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise BadBundle(f"{MANIFEST}: {error}") from error
+    for line in manifest.heads.keys() | manifest.recorded.keys():
+        if _LINE.fullmatch(line) is None:
+            raise BadBundle(f"{MANIFEST}: {line!r} is no shard of a service (accepted: inventory/0)")
+    return manifest
 
 
 def checked(folder: Path) -> Manifest:
@@ -187,8 +194,9 @@ def checked(folder: Path) -> Manifest:
     for file in manifest.files:
         _check(folder, file)
     said = folder / MANIFEST_HASH
-    if said.exists() and said.read_bytes()[:64].decode(errors="replace") != manifest_hash(folder):
+    if said.exists() and not said.read_bytes().startswith(manifest_hash(folder).encode()):
         raise BadBundle(f"{MANIFEST} is another one than {MANIFEST_HASH} says")
+    _of_its_checkpoint(folder, manifest)
     return manifest
 
 
@@ -258,6 +266,18 @@ def _unpacked(folder: Path, file: File) -> Iterator[bytes]:
                 raise BadBundle(f"{file.name}: something comes after its end")
     if (unpack is not None and not unpack.eof) or total != file.content_bytes:
         raise BadBundle(f"{file.name}: it ends after {total} bytes of {file.content_bytes}")
+
+
+def _of_its_checkpoint(folder: Path, manifest: Manifest) -> None:
+    """Whoever signed it: that is for the audit."""
+    file = manifest.named(CHECKPOINT)
+    assert file is not None, "it was looked for"
+    try:
+        found = parse_checkpoint(parse_note(whole(folder, file).decode()).text)
+    except ValueError as error:
+        raise BadBundle(f"{CHECKPOINT}: {error}") from error
+    if (found.origin, found.head.size, found.head.root.hex()) != (manifest.origin, manifest.size, manifest.root):
+        raise BadBundle(f"{MANIFEST} says another checkpoint than {CHECKPOINT}")
 
 
 def _without_gaps(names: set[str]) -> None:

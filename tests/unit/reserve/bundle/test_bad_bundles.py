@@ -151,6 +151,18 @@ def _doubled_rows(bundle: Path) -> None:
     change_manifest(bundle, lambda manifest: [file.update(rows=rows) for file in manifest["files"] if file["name"] == JOURNAL])
 
 
+def _of_another_checkpoint(bundle: Path) -> None:
+    change_manifest(bundle, lambda manifest: manifest.update(size=manifest["size"] - 1))
+
+
+def _of_a_line_that_is_none(bundle: Path) -> None:
+    change_manifest(bundle, lambda manifest: manifest["heads"].update({"inventory/../0": 1}))
+
+
+def _without_a_log(bundle: Path) -> None:
+    rewrite(bundle, "log/histories.jsonl.gz", lambda _: b"")
+
+
 def _another_hash(bundle: Path) -> None:
     (bundle / MANIFEST).write_bytes((bundle / MANIFEST).read_bytes() + b" ")
 
@@ -181,6 +193,9 @@ def _another_hash(bundle: Path) -> None:
         (_no_json, f"{JOURNAL}: line"),
         (_something_after_the_end, f"{JOURNAL}: something comes after its end"),
         (_doubled_rows, f"{JOURNAL}: "),
+        (_of_another_checkpoint, f"{MANIFEST} says another checkpoint than log/checkpoint"),
+        (_of_a_line_that_is_none, "'inventory/../0' is no shard of a service"),
+        (_without_a_log, "log/histories.jsonl.gz: no log is in it"),
         (_another_hash, f"{MANIFEST} is another one than"),
     ],
 )
