@@ -66,7 +66,7 @@ def audit_of(events: int, every: int) -> Took:
         folder = Path(temporary)
         (folder / "token").write_text("the files are anybody's")
         key = write_history(folder, events, every)
-        with _served(folder) as url:
+        with files_served(folder) as url:
             asked = ("--integrity", "--url", url, "--token-file", str(folder / "token"), "--key", key, "--json")
             return _took((sys.executable, "-m", "reserve", "audit", "verify", *asked))
 
@@ -90,19 +90,19 @@ def write_history(folder: Path, events: int, every: int) -> str:
         bundle.append(leaf)
         if len(bundle) == TILE_WIDTH or tree.size == events:
             path = f"ledger/v1/{tile_at(tree.size, 0, index // TILE_WIDTH).path}".replace("tile/0/", "tile/entries/")
-            _write(file_of(folder, path), encode_bundle(bundle))
+            write_file(file_of(folder, path), encode_bundle(bundle))
             bundle.clear()
         if tree.size % every == 0 or tree.size == events:
             note = sign_checkpoint(Checkpoint(key.name, TreeHead(tree.size, bytes.fromhex(tree.root))), signer)
             covers = {f"inventory/{each.shard}": each.position for each in chains if each.position}
             signed.add(log.record("log/main", CheckpointSigned(size=tree.size, root=tree.root, note=note, covers=covers)))
-    _write(file_of(folder, "ledger/v1/checkpoint"), note.encode())
-    _write(file_of(folder, "ledger/v1/histories"), msgspec.json.encode({"data": [LogOfHistory(FIRST, str(key))]}))
+    write_file(file_of(folder, "ledger/v1/checkpoint"), note.encode())
+    write_file(file_of(folder, "ledger/v1/histories"), msgspec.json.encode({"data": [LogOfHistory(FIRST, str(key))]}))
     for each in (*pages, signed):
         each.end()
     for service, lines in {"inventory": chains, "ledger": [log], "allocation": [], "loans": []}.items():
         heads = {line.shard: {"position": line.position} for line in lines}
-        _write(file_of(folder, f"{service}/v1/journal/heads"), msgspec.json.encode(heads))
+        write_file(file_of(folder, f"{service}/v1/journal/heads"), msgspec.json.encode(heads))
     return str(key)
 
 
@@ -123,19 +123,19 @@ class _Pages:
         """Writes what is there; the last page of all may have nothing."""
         query = f"shard={self._shard}&after={self._after}&limit={FEED_LIMIT}"
         feed = to_feed(self._records, self._previous, FEED_LIMIT)
-        _write(file_of(self._folder, f"{self._service}/v1/journal", query), msgspec.json.encode(feed))
+        write_file(file_of(self._folder, f"{self._service}/v1/journal", query), msgspec.json.encode(feed))
         if self._records:
             self._after, self._previous = self._records[-1].position, self._records[-1].chain_hash
             self._records.clear()
 
 
-def _write(file: Path, content: bytes) -> None:
+def write_file(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
 
 
 @contextmanager
-def _served(folder: Path) -> Iterator[str]:
+def files_served(folder: Path) -> Iterator[str]:
     process = subprocess.Popen([sys.executable, "-m", "bench.files", str(folder)], cwd=Path(__file__).parents[1], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
@@ -146,7 +146,7 @@ def _served(folder: Path) -> Iterator[str]:
 
 
 def _took(command: tuple[str, ...]) -> Took:
-    began, before_s, most = time.monotonic(), _children_cpu_s(), 0
+    began, before_s, most = time.monotonic(), children_cpu_s(), 0
     process = subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.DEVNULL)
     while True:
         try:
@@ -156,10 +156,10 @@ def _took(command: tuple[str, ...]) -> Took:
             most = max(most, sum(map(memory_bytes, family(process.pid))))
     if process.returncode != SEEN_BY_NOBODY:
         raise RuntimeError(f"the audit ended with {process.returncode}: it does not hold")
-    return Took(time.monotonic() - began, _children_cpu_s() - before_s, most / MIB)
+    return Took(time.monotonic() - began, children_cpu_s() - before_s, most / MIB)
 
 
-def _children_cpu_s() -> float:
+def children_cpu_s() -> float:
     """Of those that have ended: the server still runs."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime

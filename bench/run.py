@@ -8,6 +8,7 @@ from bench.backtest import backtest
 from bench.bulk import bulk
 from bench.decision import decision
 from bench.edge import edge
+from bench.exported import exported
 from bench.exposure import exposure
 from bench.feed import feed
 from bench.figures import Bench, Figure, Options
@@ -39,6 +40,7 @@ BENCHES: Mapping[str, Bench] = {
     "writer": writer,
     "tree": tree,
     "audited": audited,
+    "exported": exported,
     "tables": tables,
     "schedules": schedules,
     "backtest": backtest,

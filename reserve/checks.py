@@ -20,7 +20,10 @@ def verify_receipt(
     key: LogKeys = None,
     data: Folder = HERE,
     policy: Policies = None,
-    against: Annotated[str | None, typer.Option(help="also ask the log at this address, without a token: https://reserve.example")] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(help="also ask the log at this address, without a token: https://reserve.example; or a bundle, by its folder"),
+    ] = None,
 ) -> None:
     """Says what a receipt proves, or which check failed. Needs no network.
 
@@ -64,6 +67,9 @@ def verify_certificate(
 
 @audit.command("verify")
 def verify_audit(
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="[BUNDLE]", help="a folder that `reserve audit export` made; no server is asked")
+    ] = None,
     live: Annotated[bool, typer.Option("--live", help="a running system, over HTTP")] = False,
     key: LogKeys = None,
     data: Folder = HERE,
@@ -90,8 +96,8 @@ def verify_audit(
     from reserve.commands.audit import Asked, show, verify
     from reserve.commands.failure import CHECK_FAILED, SEEN_BY_NOBODY, fail
 
-    if not live and url is None:
-        fail("--live: say what to audit (accepted: --live, --url)")
+    if (live or url is not None) == (bundle is not None):
+        fail("--live: say what to audit (accepted: one of --live, --url, and the folder of a bundle)")
     started = time.monotonic()
     report = verify(
         Asked(
@@ -104,6 +110,7 @@ def verify_audit(
             client=client,
             secret_file=secret_file,
             token_file=token_file,
+            bundle=bundle,
             integrity=integrity,
         )
     )
@@ -113,6 +120,29 @@ def verify_audit(
         show(report, time.monotonic() - started)
     if not report.anchored:
         raise typer.Exit(SEEN_BY_NOBODY if report.ok else CHECK_FAILED)
+
+
+@audit.command("export")
+def export_audit(
+    into: Annotated[Path, typer.Argument(metavar="DIR", help="a new folder, or one that an export was broken off in")],
+    data: Folder = HERE,
+    url: Annotated[str | None, typer.Option(help="from another machine: the deployment's address, https://reserve.example")] = None,
+    client: Annotated[str, typer.Option(help="as whom")] = "auditor-1",
+    secret_file: Annotated[Path | None, typer.Option(help="with --url: a file with the client's secret")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="with --url: a file with an access token, in the place of a secret")] = None,
+) -> None:
+    """Takes a bundle of the whole history as of the last checkpoint; everything goes on meanwhile. `reserve audit verify DIR` checks it
+    where there is no server.
+
+    Exit code 2: it could not be finished. The same command goes on from what is there.
+    """
+    from reserve.commands.bundle import export_into
+    from reserve.commands.caller import caller_at
+    from reserve.commands.token import client_of
+
+    caller = client_of(data, client) if url is None else caller_at(url, client, secret_file, token_file)
+    policy = data / "keys" / "witnesses.policy" if url is None else None
+    typer.echo(json_text(export_into(into, caller, policy)))
 
 
 @audit.command("fork")

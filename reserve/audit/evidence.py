@@ -13,6 +13,10 @@ LEDGER = "ledger"
 SOURCES = ("inventory", "allocation", "loans")  # whose events are leaves of the ledger's log
 
 
+class Unreadable(Exception):
+    """Evidence that cannot be read to its end."""
+
+
 class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A record as a journal's feed gives it. Hashes and salt are hex."""
 

@@ -45,7 +45,12 @@ def canonical(value: object) -> bytes:
 
 def event_hash(record: Recorded) -> str:
     """Raises ValueError for a salt that is not hex."""
-    hashed = _encode(
+    return sha256(b"\x01" + bytes.fromhex(record.salt) + hashed_bytes(record)).hexdigest()
+
+
+def hashed_bytes(record: Recorded) -> bytes:
+    """What the event hash covers, with its salt."""
+    return _encode(
         _Hashed(
             record.actor,
             record.causation_id,
@@ -64,7 +69,6 @@ def event_hash(record: Recorded) -> str:
             record.version,
         )
     )
-    return sha256(b"\x01" + bytes.fromhex(record.salt) + hashed).hexdigest()
 
 
 def chain_hash(previous: str, event_hash: str) -> str:

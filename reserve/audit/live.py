@@ -1,7 +1,7 @@
 """Live evidence: a running system's own, over HTTP with an auditor's token. Pages are read one ahead of what is being checked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 import httpx
 import msgspec
@@ -57,6 +57,15 @@ class LiveEvidence:
                 return None
             raise
 
+    async def witnessed(self) -> str | None:
+        """The last checkpoint with the cosignatures of enough witnesses; None: there is none."""
+        try:
+            return (await self._get(f"/{LEDGER}/v1/checkpoint", grade="witnessed")).decode()
+        except ProblemAnswer as problem:
+            if problem.code == "checkpoint_not_found":
+                return None
+            raise
+
     async def consistency(self, old_size: int, size: int, history: int | None = None) -> Consistency | None:
         try:
             return msgspec.json.decode(await self._get(f"{_log_at(history)}/consistency/{old_size}/{size}"), type=Consistency)
@@ -64,7 +73,7 @@ class LiveEvidence:
             return None  # what was found so far is not lost because somebody hangs up when they are asked to show why
 
     async def balances(self) -> Sequence[BalanceLine]:
-        return [line async for page in self._pages("/balances", BalanceLine) for line in page]
+        return [line async for page, _ in self._pages("/balances", BalanceLine) for line in page]
 
     async def recorded(self) -> Mapping[str, int]:
         sources = msgspec.json.decode(await self._get(f"/{LEDGER}/v1/sources"), type=dict[str, _Position])
@@ -75,16 +84,28 @@ class LiveEvidence:
         return {shard: head.position for shard, head in heads.items()}
 
     def journal(self, service: str, shard: int) -> AsyncIterator[Sequence[Recorded]]:
-        return _ahead(self._journal(service, shard))
+        return self.journal_after(service, shard, 0)
+
+    def journal_after(self, service: str, shard: int, after: int) -> AsyncGenerator[Sequence[Recorded]]:
+        return _ahead(self._journal(service, shard, after))
 
     def leaves(self, size: int, history: int | None = None) -> AsyncIterator[Sequence[bytes]]:
-        return _ahead(self._leaves(size, history))
+        return self.leaves_from(0, size, history)
 
-    def entries(self) -> AsyncIterator[Sequence[LedgerEntry]]:
-        return _ahead(self._pages("/entries", LedgerEntry))
+    def leaves_from(self, start: int, size: int, history: int | None) -> AsyncGenerator[Sequence[bytes]]:
+        """`start`: at the beginning of a bundle."""
+        return _ahead(self._leaves(start, size, history))
+
+    async def entries(self) -> AsyncIterator[Sequence[LedgerEntry]]:
+        async for entries, _ in self.entries_from(None):
+            yield entries
+
+    def entries_from(self, cursor: str | None) -> AsyncGenerator[tuple[Sequence[LedgerEntry], str | None]]:
+        """Pages, each with the cursor of the next one."""
+        return _ahead(self._pages("/entries", LedgerEntry, cursor=cursor))
 
     async def texts(self, service: str) -> Sequence[ReadText]:
-        return [text async for page in self._pages("/texts", ReadText, service) for text in page]
+        return [text async for page, _ in self._pages("/texts", ReadText, service) for text in page]
 
     async def document(self, service: str, name: str) -> bytes | None:
         try:
@@ -94,16 +115,16 @@ class LiveEvidence:
                 return None
             raise
 
-    async def _journal(self, service: str, shard: int) -> AsyncIterator[Sequence[Recorded]]:
+    async def _journal(self, service: str, shard: int, start: int) -> AsyncIterator[Sequence[Recorded]]:
         decode = msgspec.json.Decoder(_Feed).decode
-        after: int | None = 0
+        after: int | None = start
         while after is not None:
             feed = decode(await self._get(f"/{service}/v1/journal", shard=shard, after=after, limit=_JOURNAL_PAGE))
             yield feed.records
             after = feed.next
 
-    async def _leaves(self, size: int, history: int | None) -> AsyncIterator[Sequence[bytes]]:
-        for start in range(0, size, _BUNDLE):
+    async def _leaves(self, first: int, size: int, history: int | None) -> AsyncIterator[Sequence[bytes]]:
+        for start in range(first, size, _BUNDLE):
             width = min(_BUNDLE, size - start)
             try:
                 bundle = await self._get(f"{_log_at(history)}/tile/entries/{_tile_path(start // _BUNDLE, width)}")
@@ -113,13 +134,15 @@ class LiveEvidence:
                 raise
             yield _unbundled(bundle)
 
-    async def _pages[T](self, path: str, kind: type[T], service: str = LEDGER) -> AsyncIterator[Sequence[T]]:
+    async def _pages[T](
+        self, path: str, kind: type[T], service: str = LEDGER, cursor: str | None = None
+    ) -> AsyncIterator[tuple[Sequence[T], str | None]]:
         decode = msgspec.json.Decoder(_Page[kind]).decode  # type: ignore[valid-type]
-        cursor: str | None = None
         while True:
             page = decode(await self._get(f"/{service}/v1{path}", limit=_PAGE, cursor=cursor))
-            yield page.data
-            if (cursor := page.next) is None:
+            cursor = page.next
+            yield page.data, cursor
+            if cursor is None:
                 return
 
     async def _get(self, path: str, **query: str | int | None) -> bytes:
@@ -144,7 +167,7 @@ def _unbundled(bundle: bytes) -> list[bytes]:
     return entries
 
 
-async def _ahead[T](pages: AsyncIterator[T]) -> AsyncIterator[T]:
+async def _ahead[T](pages: AsyncIterator[T]) -> AsyncGenerator[T]:
     """The same pages, each asked for while the one before is being worked on."""
     coming = asyncio.ensure_future(anext(pages, None))
     try:

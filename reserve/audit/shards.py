@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 import msgspec
 
 from reserve.audit import hashes
-from reserve.audit.evidence import Evidence, Recorded
+from reserve.audit.evidence import Evidence, Recorded, Unreadable
 from reserve.audit.journals import Journal
 from reserve.audit.live import UNANSWERED
 from reserve.audit.report import Findings
@@ -154,6 +154,8 @@ async def _follow_all(open_evidence: OpenEvidence, shards: Sequence[tuple[Shard,
                 await loop.run_in_executor(sending, writer.send, found)
         except UNANSWERED as error:
             await loop.run_in_executor(sending, writer.send, repr(error))
+        except Unreadable as error:
+            await loop.run_in_executor(sending, writer.send, str(error))
         finally:
             writer.close()
 

@@ -149,7 +149,7 @@ async def _look_for_documents(connection: Connection, findings: Findings, servic
     documents_of = DOCUMENTS_OF[service]
     codec = CODECS[service]
     named: dict[str, dict[bytes, str]] = {service: {}, LEDGER: {}}
-    kinds = {kind.rpartition(".")[0] for kind, event in codec.classes.items() if not _NAMES.isdisjoint(event.__struct_fields__)}
+    kinds = naming_documents(service)
     query = """SELECT events.shard, events.position, type, data, events.position <= coalesce(taken.position, 0) AS entered
                FROM events LEFT JOIN ledger.inbox_cursors AS taken ON taken.shard = events.shard AND taken.source = $2
                WHERE regexp_replace(type, '[.]v[0-9]+$', '') = ANY ($1)"""
@@ -169,6 +169,11 @@ async def _look_for_documents(connection: Connection, findings: Findings, servic
             what = f"has no such row, and {those[name]} stands on it"
             findings.look(Check.KEPT_TABLES, False, f"{keeper}.documents {name.hex()}", what)
         findings.looked(Check.KEPT_TABLES, len(kept))
+
+
+def naming_documents(service: str) -> set[str]:
+    """The types of its events, without their versions, that may name a document."""
+    return {kind.rpartition(".")[0] for kind, event in CODECS[service].classes.items() if not _NAMES.isdisjoint(event.__struct_fields__)}
 
 
 async def _look(connection: Connection, findings: Findings, service: str, derived: Derived) -> None:

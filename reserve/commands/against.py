@@ -1,4 +1,5 @@
-"""What a running log shows of a receipt: that it goes on from what was signed then, or that the history which goes on has kept the event.
+"""What a log shows of a receipt, a running one or that of a bundle: that it goes on from what was signed then, or that the history which
+goes on has kept the event.
 
 It is asked without a token, as by anybody, and its word counts for nothing. What is kept of a log that has ended is in the first leaf of
 the log after it: that this is so is shown under a pinned key, or else it is said that nothing shows it.
@@ -11,8 +12,8 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from reserve.audit.live import LiveEvidence
-from reserve.client import Client, ProblemAnswer
+from reserve.audit.evidence import Evidence, Unreadable
+from reserve.client import ProblemAnswer
 from reserve.commands.failure import CHECK_FAILED, fail, why
 from reserve.commands.forks import write_fork
 from services.ledger.receipt import VerifiedReceipt
@@ -41,9 +42,9 @@ class Shown(msgspec.Struct, frozen=True):
     missing: str | None = None
 
 
-async def shown_by(client: Client, held: Held) -> Shown:
-    """Ends the command where the receipt does not stand there: exit code 1. What proves a fork is written beside it."""
-    url, evidence = client.base_url, LiveEvidence(client)
+async def shown_by(evidence: Evidence, url: str, held: Held) -> Shown:
+    """`url`: where it is from, or the folder of a bundle. Ends the command where the receipt does not stand there: exit code 1. What proves
+    a fork is written beside it."""
     try:
         if (served := await evidence.checkpoint()) is None:
             fail(f"--against: {url} has signed nothing")
@@ -58,10 +59,12 @@ async def shown_by(client: Client, held: Held) -> Shown:
         fail(f"{url} is another log, or a checkpoint of nobody's: {error}", CHECK_FAILED)
     except (ProblemAnswer, httpx.TransportError, msgspec.MsgspecError, NoCommitment) as error:
         fail(f"--against: {url} does not answer as a log does: {why(error)}")
+    except Unreadable as error:
+        fail(f"--against: {error}")
     return Shown({"stands in": f"the log of {now.size} leaves at {url}"})
 
 
-async def _in_ended(held: Held, evidence: LiveEvidence, served: str, url: str) -> Shown:
+async def _in_ended(held: Held, evidence: Evidence, served: str, url: str) -> Shown:
     """That the event is in a history that has ended, among what the next one has of it."""
     receipt, word = held.receipt, _word_alone(held, served, url)
     next_one = await _successor(held, evidence, served, url)
@@ -99,7 +102,7 @@ def _word_alone(held: Held, served: str, url: str) -> str | None:
     return None
 
 
-async def _successor(held: Held, evidence: LiveEvidence, served: str, url: str) -> Commitment:
+async def _successor(held: Held, evidence: Evidence, served: str, url: str) -> Commitment:
     """What the log after the receipt's begins with. From the log that is served, each names the key of the one before it."""
     told = {each.key.partition("+")[0]: each.commitment for each in await evidence.histories()}
     note, history = served, None
@@ -135,7 +138,7 @@ def _witnessed_end(held: Held, before: Before, known: int) -> dict[str, str]:
     return {"its end": f"{known} leaves, witnessed {datetime.fromtimestamp(at, UTC).isoformat()}"}
 
 
-async def _goes_on(held: Held, evidence: LiveEvidence, older: str, newer: str, history: int | None = None) -> bool:
+async def _goes_on(held: Held, evidence: Evidence, older: str, newer: str, history: int | None = None) -> bool:
     """Whether it is shown that the log of `newer` goes on from `older`. Ends the command where it is shown that it does not."""
     old, new = _read(older).head, _read(newer).head
     shown = await evidence.consistency(old.size, new.size, history)

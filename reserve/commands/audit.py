@@ -1,4 +1,4 @@
-"""`reserve audit verify`: an auditor's own check of a running system, over HTTP, with a memory of what it found before."""
+"""`reserve audit verify`: an auditor's own check of a running system, over HTTP, or of a bundle; with a memory of what it found before."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -12,13 +12,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from reserve.audit.anchors import Anchor
+from reserve.audit.evidence import Evidence, Unreadable
 from reserve.audit.history import audit
 from reserve.audit.integrity import audit_integrity
 from reserve.audit.live import UNANSWERED, LiveEvidence
 from reserve.audit.report import IN_THE_DATABASE, Check, Findings, Report, joined
 from reserve.audit.shards import Processes, ShardFailed
 from reserve.audit.tables import COULD_NOT_RUN
+from reserve.bundle.evidence import BundleEvidence
 from reserve.commands.audit_state import keep, kept
+from reserve.commands.bundle import opened
 from reserve.commands.caller import caller_at
 from reserve.commands.database import owner_url
 from reserve.commands.failure import fail, why
@@ -33,7 +36,7 @@ from shared.proofs.signed_note import VerifierKey
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """`state`: where the checkpoints that held are kept. `receipts`: a folder of them. `policies`: who must have cosigned. With `url`,
-    no file of `folder` is read, and `keys` are given."""
+    no file of `folder` is read, and `keys` are given; nor with `bundle`, and nobody is asked."""
 
     folder: Path
     keys: Sequence[str] = ()
@@ -44,15 +47,24 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     client: str = "auditor-1"
     secret_file: Path | None = None
     token_file: Path | None = None
+    bundle: Path | None = None
     integrity: bool = False  # and nothing of what the events mean
+
+    @property
+    def of_folder(self) -> bool:
+        """Whether it is of the deployment in `folder`, whose database is looked into as well."""
+        return self.url is None and self.bundle is None
 
 
 def verify(asked: Asked) -> Report:
     """The keys are the pinned ones: given by hand, or the folder's; never asked of the ledger. What held is remembered; what proves that
     there are two histories is written beside it."""
-    if asked.url is not None and not asked.keys:
-        fail("--url: which log is it to be? (accepted: with --key, its verifier key, as the operator handed it over)")
+    if not asked.of_folder and not asked.keys:
+        option = "--url" if asked.bundle is None else "BUNDLE"
+        fail(f"{option}: which log is it to be? (accepted: with --key, its verifier key, as the operator handed it over)")
     pinned = log_keys(asked.keys, asked.folder)
+    if asked.bundle is not None:
+        _of_the_pinned(opened(asked.bundle), pinned)
     anchors = [*kept(asked.state), *_receipts(asked.receipts, pinned)]
     report = asyncio.run(_verify(asked, pinned, anchors, [witness_policy(file) for file in asked.policies]))
     if report.fork is not None:
@@ -62,15 +74,27 @@ def verify(asked: Asked) -> Report:
     return report
 
 
+def _of_the_pinned(bundle: BundleEvidence, pinned: Sequence[VerifierKey]) -> None:
+    """A bundle of another system is no evidence of this one."""
+    if (origin := bundle.manifest.origin) not in {key.name for key in pinned}:
+        fail(f"BUNDLE: it is of another system: {origin} (accepted: of {', '.join(key.name for key in pinned)}, which is pinned)")
+
+
 async def _verify(asked: Asked, pinned: Sequence[VerifierKey], anchors: Sequence[Anchor], policies: Sequence[WitnessPolicy]) -> Report:
     try:
         async with _evidence(asked) as evidence:
             if asked.integrity:
                 return await audit_integrity(evidence, partial(Processes, partial(_evidence, asked)), pinned, anchors, policies)
             report = await audit(evidence, pinned, anchors, policies)
-        return await _with_served(report, asked.folder) if asked.url is None else report
+        return await _with_served(report, asked.folder) if asked.of_folder else report
     except (*UNANSWERED, ShardFailed) as error:
         fail(f"the audit could not be finished: {why(error)}")
+    except Unreadable as error:
+        fail(f"BUNDLE: {error}")
+    except RecursionError:
+        if asked.bundle is None:
+            raise
+        fail("BUNDLE: something in it is nested too deeply to be read")
 
 
 async def _with_served(report: Report, folder: Path) -> Report:
@@ -86,7 +110,10 @@ async def _with_served(report: Report, folder: Path) -> Report:
 
 
 @asynccontextmanager
-async def _evidence(asked: Asked) -> AsyncIterator[LiveEvidence]:
+async def _evidence(asked: Asked) -> AsyncIterator[Evidence]:
+    if asked.bundle is not None:
+        yield BundleEvidence(asked.bundle)
+        return
     if asked.url is None:
         client = client_of(asked.folder, asked.client)
     else:

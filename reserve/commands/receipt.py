@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
+from reserve.audit.live import LiveEvidence
 from reserve.commands.against import Held, Shown, shown_by
+from reserve.commands.bundle import opened
 from reserve.commands.caller import nobody_at
 from reserve.commands.failure import CHECK_FAILED, fail
 from services.ledger.receipt import ReceiptInvalid, VerifiedReceipt, verify_receipt
@@ -36,9 +38,16 @@ def verified(
     return _proven(receipt) | shown.proven, shown.missing
 
 
-async def _shown_at(url: str, held: Held) -> Shown:
-    async with nobody_at(url) as client:
-        return await shown_by(client, held)
+async def _shown_at(against: str, held: Held) -> Shown:
+    """`against`: an address, or the folder of a bundle."""
+    if "://" in against:
+        async with nobody_at(against) as client:
+            return await shown_by(LiveEvidence(client), client.base_url, held)
+    bundle = opened(Path(against))
+    size = held.receipt.head.size
+    if bundle.manifest.origin == held.receipt.checkpoint.origin and bundle.manifest.size < size:
+        fail(f"--against: {against} ends with {bundle.manifest.size} leaves, and the receipt is of {size} (accepted: a later bundle)")
+    return await shown_by(bundle, against, held)
 
 
 def log_key(key: str | None, folder: Path, option: str = "--key") -> VerifierKey:

@@ -17,6 +17,7 @@ from reserve.demo.scenario import BANNER, BEGINS, NAME
 from reserve.demo.screen import Screen
 from reserve.demo.stage import Stage
 from reserve.demo.story import tell
+from reserve.demo.taking_home import take_home
 from reserve.demo.what_if_clock import WhatIfClock
 from reserve.operate.deployment import Deployment
 from reserve.operate.serving import serving
@@ -38,12 +39,14 @@ class Summary(msgspec.Struct, frozen=True):
     replay: str  # "equal": restarted and rebuilt from the journals, everything reads as it did; or "different"
     books: str  # "tie out": what loans says of itself is what the ledger's accounts say; or "differ"
     audit: str  # "holds": checked from outside, over HTTP; or "fails"
+    bundle: str  # "holds": exported, and checked by two verifiers where no server was asked; or "fails"
     attack: str  # "found": an operator with every key has rewritten a draw, and a partner's receipt proves it; or "unseen"
     seconds: float
 
     @property
     def ok(self) -> bool:
-        return (self.replay, self.books, self.audit, self.attack) == ("equal", "tie out", "holds", "found")
+        said = (self.replay, self.books, self.audit, self.bundle, self.attack)
+        return said == ("equal", "tie out", "holds", "holds", "found")
 
 
 async def play(folder: Path, screen: Screen) -> Summary:
@@ -70,6 +73,7 @@ async def play(folder: Path, screen: Screen) -> Summary:
         replayed = await replay(deployment, screen)
         figures = [figure for figures in await compare(stage) for figure in figures]
         report = await _audit(parties, screen, log_key)
+        taken_home = await take_home(stage)
         screen.act("Who has every key rewrites the history")
         found = await rewrite_and_be_found(stage, folder)
         return Summary(
@@ -83,6 +87,7 @@ async def play(folder: Path, screen: Screen) -> Summary:
             replay="equal" if replayed.equal else "different",
             books="tie out" if figures and all(said == booked for _, said, booked in figures) else "differ",
             audit="holds" if report.ok else "fails",
+            bundle="holds" if taken_home else "fails",
             attack="found" if found else "unseen",
             seconds=round(time.monotonic() - began, 1),
         )

@@ -12,6 +12,7 @@ import typer
 from msgspec.structs import replace
 
 from reserve.audit.evidence import LogOfHistory
+from reserve.audit.live import LiveEvidence
 from reserve.commands.against import Held, Shown, shown_by
 from reserve.commands.caller import nobody_at
 from reserve.commands.failure import BAD_INPUT, CHECK_FAILED
@@ -55,7 +56,7 @@ class Server:
     async def shows(self, held: Held) -> Shown:
         with _serving(self) as url:
             async with nobody_at(url) as client:
-                return await shown_by(client, held)
+                return await shown_by(LiveEvidence(client), url, held)
 
     async def refuses(self, held: Held, said: pytest.CaptureFixture[str]) -> str:
         with pytest.raises(typer.Exit) as ended:
