@@ -70,6 +70,7 @@ async def test_a_true_history_passes_and_every_check_has_looked_at_something(tmp
     assert [result.check for result in report.checks if not result.checked] == [
         "witnessed",
         "witnessed_times",
+        "figures",
         "bids",
         "given_back",
         "policies",
@@ -510,6 +511,7 @@ def with_decision(file: Any, **proposal: Any) -> tuple[Story, dict[str, bytes]]:
     documents = {sha256(data).hexdigest(): data for data in (canonical_document(file), canonical_document(publish(file)))}
     signed = (approval(decision=name),)
     changed(story, "propose", decision=name, file=sha256(canonical_document(file)).hexdigest(), **proposal)
+    changed(story, "approve", decision=name, approval=signed[0])
     changed(story, "certify", decision=name, approvals=signed)
     for step in ("grant_jp", "grant_us", "release_jp", "release_us", "released", "close"):
         changed(story, step, decision=name)
