@@ -24,7 +24,7 @@ class _Loan(msgspec.Struct):
     principal_minor: int = 0
     unpaid_minor: int = 0  # beside principal
     interest_minor: int = 0  # booked as income, default interest with it
-    events: int = 0  # each of which may round
+    events: int = 0  # each of which may round both kinds
 
 
 class Billing:
@@ -57,7 +57,7 @@ class Billing:
         loan.unpaid_minor = max(loan.unpaid_minor, after.interest_minor + after.default_interest_minor + after.fees_minor)
         rate_pct = max(loan.base_pct + Fraction(loan.terms.margin_pct) + Fraction(loan.terms.default_margin_pct), Fraction(0))
         days = max((after.on - loan.since).days, 0) + _LONGER
-        most = (loan.principal_minor + loan.unpaid_minor) * rate_pct / 100 * days / 360 + loan.events
+        most = (loan.principal_minor + loan.unpaid_minor) * rate_pct / 100 * days / 360 + 2 * loan.events
         what = (
             f"{loan.interest_minor} of interest in all, and {loan.principal_minor} at {rate_pct}% in {days} days bears at most {int(most)}"
         )

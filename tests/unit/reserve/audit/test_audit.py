@@ -70,7 +70,6 @@ async def test_a_true_history_passes_and_every_check_has_looked_at_something(tmp
     assert [result.check for result in report.checks if not result.checked] == [
         "witnessed",
         "witnessed_times",
-        "figures",
         "bids",
         "given_back",
         "policies",
