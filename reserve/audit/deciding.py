@@ -1,5 +1,8 @@
 """Deciding: each decision that was certified is worked out again from its documents, once all is seen that they stand on."""
 
+import msgspec
+
+from reserve.audit.agreements import Agreements
 from reserve.audit.decisions import faults_of
 from reserve.audit.evidence import Evidence
 from reserve.audit.release_orders import ReleaseOrders
@@ -10,14 +13,17 @@ from reserve.audit.tender_decisions import faults_of as faults_of_tender
 from reserve.audit.tenders import Tenders
 
 
-async def decide_again(evidence: Evidence, findings: Findings, rounds: Rounds, tenders: Tenders, release_orders: ReleaseOrders) -> None:
+async def decide_again(
+    evidence: Evidence, findings: Findings, rounds: Rounds, tenders: Tenders, release_orders: ReleaseOrders, agreements: Agreements
+) -> None:
     """What each of them has to check by now."""
     for round in rounds.to_check:
         published = await evidence.document("allocation", round.certified.decision)
         file = await evidence.document("allocation", round.proposed.file)
         named = round.certified.release_order
         order = None if named is None else await evidence.document("allocation", named)
-        faults = list(faults_of(round, published, file, order))
+        classes = agreements.classes_of(round.proposed.reads.agreements)
+        faults = list(faults_of(msgspec.structs.replace(round, classes=classes), published, file, order))
         findings.look(Check.DECISIONS, not faults, round.place, "; ".join(faults))
     rounds.to_check.clear()
     for tender in tenders.to_check:

@@ -39,6 +39,7 @@ class ToCheck(msgspec.Struct, frozen=True, kw_only=True):
     granted: tuple[AwardGranted, ...]
     asked: Mapping[str, Asked]  # the round's requests
     carries_g: Mapping[str, str]  # of the product before the round, by partner
+    classes: Mapping[str, int] = {}  # by partner, as the agreement that was read says
 
 
 class _Units(msgspec.Struct, frozen=True):
@@ -78,6 +79,8 @@ class _Published(msgspec.Struct, frozen=True, kw_only=True):
 class _Claimant(msgspec.Struct, frozen=True, kw_only=True):
     request: str
     partner: str
+    agreement: str | None = None
+    agreement_version: int | None = None
     asked_g: Whole
     accepted_g: Whole
     minimum_g: Whole
@@ -295,6 +298,11 @@ def _faults_of_claimant(round: ToCheck, claimant: _Claimant, limits: tuple[int, 
     stated = (claimant.partner, claimant.asked_g, claimant.minimum_g, claimant.daily_consumption_g)
     if stated != (asked.partner, asked.mass_g, asked.minimum_g, asked.daily_consumption_g):
         yield f"{claimant.request} is not what {asked.partner} asked for"
+    read = round.proposed.reads.agreements.get(PartnerCode(claimant.partner))
+    if read is not None and (claimant.agreement, claimant.agreement_version) not in ((None, None), (read.agreement, read.version)):
+        yield f"{claimant.request} counts by {claimant.agreement}, version {claimant.agreement_version}, which was not read"
+    if (said := round.classes.get(claimant.partner, claimant.priority_class)) != claimant.priority_class:
+        yield f"{claimant.request} is in class {claimant.priority_class}, and its agreement says {said}"
     if claimant.accepted_g > asked.accepted_g:
         yield f"{claimant.request} counts with {claimant.accepted_g} g, and {asked.accepted_g} g were accepted"
     if limits is not None:

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from reserve.audit import hashes
+from reserve.audit.agreements import Agreements
 from reserve.audit.anchors import Anchor, Anchors
 from reserve.audit.apart import Persons
 from reserve.audit.approvers import Approvers
 from reserve.audit.attestations import Attestations
 from reserve.audit.authority import Authority
+from reserve.audit.billing import Billing
 from reserve.audit.books import Books
 from reserve.audit.checkpoints import Checkpoints
 from reserve.audit.consignees import Consignees
@@ -26,6 +28,7 @@ from reserve.audit.endorsements import Endorsements
 from reserve.audit.entries import faults_of
 from reserve.audit.evidence import SOURCES, Evidence, LedgerEntry, Recorded
 from reserve.audit.facilities import Facilities
+from reserve.audit.figures import Figured
 from reserve.audit.given_back import GivenBack
 from reserve.audit.held import Held
 from reserve.audit.holdings import Holdings
@@ -37,6 +40,7 @@ from reserve.audit.log import Walked, read_ledger, report_on
 from reserve.audit.logs import Log, Logs
 from reserve.audit.material import Material
 from reserve.audit.moves import Moves
+from reserve.audit.order import Order
 from reserve.audit.owed import Owed
 from reserve.audit.parked import ParkedMessages
 from reserve.audit.performance import Performance
@@ -48,6 +52,7 @@ from reserve.audit.report import Check, Findings, Report
 from reserve.audit.rounds import Rounds
 from reserve.audit.screening import Screening
 from reserve.audit.stock import Stock
+from reserve.audit.stopped import Stopped
 from reserve.audit.tenders import Tenders
 from reserve.audit.texts import Texts
 from reserve.audit.uses import Uses
@@ -91,6 +96,7 @@ async def audit(
             walk.facilities,
             walk.deliveries,
             walk.consignees,
+            walk.agreements,
         )
     ):
         await walk.read_ahead()
@@ -123,6 +129,12 @@ class _Part(Protocol):
     def finish(self) -> None: ...
 
 
+class _OfADay(Protocol):
+    """What needs no more of a record than the day that it counts for."""
+
+    def see(self, place: str, effective_on: str, event: Any) -> None: ...
+
+
 class _Walk:
     def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, logs: Logs, texts: Texts) -> None:
         self._evidence = evidence
@@ -137,10 +149,11 @@ class _Walk:
         self._entries = _each(evidence.entries())
         self._entry: LedgerEntry | None = None  # the next
         self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
-        self._stock = Stock(findings, checkpoints)
-        self._held = Held(findings)
-        self._owed = Owed(findings)
-        self._performance = Performance(findings)
+        self._of_days: tuple[_OfADay, ...] = (
+            *(Stock(findings, checkpoints), Stopped(findings), Figured(findings)),
+            *(Held(findings), Owed(findings), Performance(findings)),
+        )
+        self._billing = Billing(findings)
         self.books = Books(findings)
         self.approvers = Approvers(findings, {key.name for key in logs.keys})
         self._endorsements = Endorsements(findings, self.approvers)
@@ -170,9 +183,10 @@ class _Walk:
         self._quorums = Quorums(findings, self.approvers)
         self._attestations = Attestations(findings, self.approvers)
         self._release_orders = ReleaseOrders()
+        self.agreements = Agreements(findings)
+        self._order = Order(findings)
         self._texts = texts
-        self.tree = hashes.Tree()  # of the log that is walked
-        self._history = FIRST  # of that log
+        self.tree, self._history = hashes.Tree(), FIRST  # of the log that is walked
         self.events = 0
         self.heads: dict[str, int] = {}  # where the journals ended when the walk began
 
@@ -217,8 +231,9 @@ class _Walk:
             *(self.rounds, self._quorums, self._uses, self._protecting, self._differences, self._moves, self._persons, self._given_back),
             *(self.authority, self._control, self._checkpoints.witnesses, self._interests, self._emergencies, self.policies),
             *(self._attestations, self.approvers, self._endorsements, self.facilities, self.deliveries, self.consignees, self.tenders),
-            *(self._release_orders, self._texts, self._parked, self._laboratories),
+            *(self._release_orders, self._texts, self._parked, self._laboratories, self.agreements, self._order),
         )
+        self._order.beyond = {line.service for line in self._lines.values() if line.next is not None}
         for part in parts:
             try:
                 part.finish()
@@ -249,7 +264,7 @@ class _Walk:
                 await self._pass(line, None)
 
     async def check_decisions(self) -> None:
-        await decide_again(self._evidence, self._findings, self.rounds, self.tenders, self._release_orders)
+        await decide_again(self._evidence, self._findings, self.rounds, self.tenders, self._release_orders, self.agreements)
 
     async def _take_leaf(self, index: int, leaf: bytes) -> None:
         entry = await self._entry_of(index)
@@ -328,11 +343,12 @@ class _Walk:
 
     def _look_at(self, service: str, place: str, record: Recorded, event: Any, entry: LedgerEntry | None) -> None:
         """What the event means."""
+        self.agreements.see(place, record, event)
+        self._order.see(place, record, event)
         self.books.post(place, event, entry)
-        self._stock.see(place, record.effective_on, event)
-        self._held.see(place, record.effective_on, event)
-        self._owed.see(place, record.effective_on, event)
-        self._performance.see(place, record.effective_on, event)
+        for of_days in self._of_days:
+            of_days.see(place, record.effective_on, event)
+        self._billing.see(place, event)
         self.approvers.see(place, record, event)
         self._endorsements.see(place, record, event)
         self.rounds.see(place, record, event)

@@ -18,6 +18,7 @@ class Check(StrEnum):
 
     POSITIONS = "positions are gapless from 1"
     SHAPES = "every event reads as its type says"
+    ORDER = "whatever answers, goes on with or ends something follows it, and says the same of it"
     EVENT_HASHES = "every event hash covers its event"
     CHAINS = "every chain hash follows from the one before"
     TIMES = "recorded times never go backwards"
@@ -41,7 +42,9 @@ class Check(StrEnum):
     DRAWS = "every draw is within a release of its partner"
     RIGHTS = "rights are exercised, delivered under, and ended as their terms say"
     LAPSES = "nothing is drawn after its release's last day, and nothing lapses while the Reserve holds it"
-    DISPATCHES = "nothing left without a receipt before"
+    DISPATCHES = "nothing left without a receipt before, unweighed, or with another mass than was weighed"
+    STOPPED = "nothing is drawn or leaves under a hold, or out of a lot that its assay bars"
+    FIGURES = "arrears, covenants, provisions, carries and clocks follow from what was said before"
     DECISIONS = "every certified decision recomputes"
     BIDS = "every bid is the one that was sealed, and came in time"
     HEADROOM = "no commitment is beyond a limit of its facility"

@@ -16,6 +16,8 @@ from services.inventory.events import (
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
+    DrawWeighed,
+    DrawWeighedAgain,
     GateEvidence,
     ReceiptGradeSet,
     ReleaseCancelled,
@@ -46,6 +48,7 @@ class _Drawn(msgspec.Struct, frozen=True, gc=False):
     place: str
     signed: Numbered
     witnessed: Numbered
+    weighed_g: int | None = None  # last
 
 
 class Stock:
@@ -74,6 +77,8 @@ class Stock:
                 self._take(place, effective_on, event, sum(parcel.mass_g for parcel in event.parcels))
                 self._findings.look(Check.DRAWS, event.draw not in self._draws, place, f"{event.draw} is drawn already")
                 self._draws[event.draw] = _Drawn(event.partner, place, self._checkpoints.next, self._checkpoints.witnesses.next)
+            case DrawWeighed() | DrawWeighedAgain() if (drawn := self._draws.get(event.draw)) is not None:
+                self._draws[event.draw] = msgspec.structs.replace(drawn, weighed_g=event.weighed_g)
             case RightAssigned():
                 self._take(place, effective_on, event, _units_g(event.units) if event.source == "lots" else event.mass_g)
             case ReleaseExtended() if (release := self._releases.get(event.release)) is not None:
@@ -139,6 +144,9 @@ class Stock:
             self._findings.look(Check.DISPATCHES, False, place, f"{event.draw} is no draw of {event.partner} that is here")
             return
         self._under_way[event.draw] = (event.partner, event.weighed_g, event.carrier)
+        weighed = "was never weighed" if drawn.weighed_g is None else f"weighed {drawn.weighed_g} g"
+        what = f"{event.draw} {weighed}, and left with {event.weighed_g} g"
+        self._findings.look(Check.DISPATCHES, event.weighed_g == drawn.weighed_g, place, what)
         needed = {_RECEIPT_GATE: partial(self._checkpoints.covers_since, drawn.signed)}
         if event.product in self._witnessed:
             needed[_WITNESSED_GATE] = partial(self._checkpoints.witnesses.covers_since, drawn.witnessed)

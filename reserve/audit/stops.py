@@ -64,6 +64,7 @@ class Stops:
                 goods.releases.pop(event.release, None)
             case RightAssigned() if (release := goods.releases.get(event.release)) is not None:
                 release.units -= sum(count.units for count in event.units)
+                self._end_if(goods, event, release)
             case StockDrawn():
                 self._draw(goods, event)
             case DrawDispatched():
@@ -107,3 +108,8 @@ class Stops:
         release.units -= sum(parcel.units for parcel in event.parcels)
         for parcel in event.parcels if release.pins else ():
             release.pins = release.pins | {parcel.lot: release.pins.get(parcel.lot, 0) - parcel.units}
+        self._end_if(goods, event, release)
+
+    def _end_if(self, goods: _Goods, event: StockDrawn | RightAssigned, release: _Release) -> None:
+        if not event.remaining_g or release.units <= 0:
+            goods.releases.pop(event.release, None)

@@ -91,18 +91,20 @@ OWN = (HEADS, STREAMS, OUTCOMES, RELAY_CURSORS, DOCUMENTS)
 def cursors(service: str, source: str) -> Derived:
     """How far a service has taken what a source recorded. The ledger has an entry of each event."""
     line = f"source = '{source}'"
-    taken = "said.position"
+    lines = f"SELECT shard, position FROM inbox_cursors WHERE {line}"  # noqa: S608
     if service == LEDGER:
-        taken = f"coalesce((SELECT max(position) FROM entries WHERE {line} AND entries.shard = said.shard), 0)"  # noqa: S608
+        entered = f"SELECT shard, max(position) AS position FROM entries WHERE {line} GROUP BY shard"  # noqa: S608
+        both = "shard, coalesce(entered.position, 0) AS position"
+        lines = f"SELECT {both} FROM ({lines}) AS said FULL JOIN ({entered}) AS entered USING (shard)"  # noqa: S608
     return Derived(
         "inbox_cursors",
         ("source", "shard"),
         f"SELECT source, shard, position, chain_hash FROM inbox_cursors WHERE {line}",  # noqa: S608
-        f"""SELECT said.source, said.shard, least({taken}, last.position) AS position, last.chain_hash FROM inbox_cursors AS said
+        f"""SELECT '{source}' AS source, said.shard, least(said.position, last.position) AS position, last.chain_hash FROM ({lines}) AS said
             LEFT JOIN LATERAL (
-                SELECT position, chain_hash FROM "{source}".events WHERE events.shard = said.shard AND events.position <= {taken}
+                SELECT position, chain_hash FROM "{source}".events WHERE events.shard = said.shard AND events.position <= said.position
                 UNION ALL SELECT 0, {_NOTHING} ORDER BY position DESC LIMIT 1) AS last ON true
-            WHERE {line} AND said.shard IN (SELECT shard FROM "{source}".heads)""",  # noqa: S608
+            WHERE said.shard IN (SELECT shard FROM "{source}".heads)""",  # noqa: S608
     )
 
 
@@ -117,6 +119,26 @@ def parked(source: str) -> Derived:
     )
 
 
+def gone(service: str, source: str) -> Mapping[str, str]:
+    """By table, a query for the rows that its events speak of, and that it does not have: each with its key and why. They are listed."""
+    return {
+        "inbox_cursors": f"""SELECT '{source}, ' || taken AS key, min(causation_id)
+                || ' has its effect: the line stands still at its first event, or the row was taken away' AS why
+            FROM (SELECT causation_id, split_part(causation_id, '/', 2) AS taken FROM events
+                  WHERE causation_id ~ '^{source}(~[0-9]+)?/[0-9]+/[0-9]+$') AS caused
+            WHERE taken NOT IN (SELECT shard::text FROM inbox_cursors WHERE source = '{source}') GROUP BY taken ORDER BY taken""",  # noqa: S608
+        "parked": f"""SELECT data ->> 'place' AS key,
+                'it was put aside at ' || position || ': it is being taken, or the row was taken away' AS why
+            FROM (SELECT position, type, data::jsonb AS data, lead(type) OVER (
+                      PARTITION BY data::jsonb ->> 'line', data::jsonb ->> 'stream' ORDER BY position) AS next
+                  FROM events WHERE type ~ '^{service}[.](message_parked|messages_unparked)[.]') AS said
+            WHERE type ~ '[.]message_parked[.]' AND next IS NULL AND data ->> 'line' ~ '^{source}/'
+            AND NOT EXISTS (SELECT FROM parked
+                WHERE parked.source || '/' || parked.shard = said.data ->> 'line' AND parked.stream = said.data ->> 'stream')
+            ORDER BY position""",  # noqa: S608
+    }
+
+
 async def look_at_tables(connection: Connection, findings: Findings, sources: Mapping[str, Sequence[str]]) -> None:
     """As of one moment. `sources`: of each service, those that it takes events of. Raises `COULD_NOT_RUN`."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -126,6 +148,12 @@ async def look_at_tables(connection: Connection, findings: Findings, sources: Ma
                 with tried(findings, Check.KEPT_TABLES, f"{service}.{derived.table}"):
                     async with connection.transaction():
                         await _look(connection, findings, service, derived)
+            for table, query in [each for source in taken if service != LEDGER for each in gone(service, source).items()]:
+                with tried(findings, Check.KEPT_TABLES, f"{service}.{table}"):
+                    async with connection.transaction():
+                        for row in await connection.fetch(query):
+                            place = f"{service}.{table} {row['key']}"
+                            findings.list_it(Check.KEPT_TABLES, place, f"has no such row, and {row['why']}")
             if service in DOCUMENTS_OF:
                 with tried(findings, Check.KEPT_TABLES, f"{service}.documents"):
                     async with connection.transaction():
@@ -178,10 +206,11 @@ def naming_documents(service: str) -> set[str]:
 
 async def _look(connection: Connection, findings: Findings, service: str, derived: Derived) -> None:
     same = " AND ".join(f"said.{each} = follows.{each}" for each in derived.key)
+    key = ", ".join(f"coalesce(said.{each}, follows.{each})" for each in derived.key)
     rows = await connection.fetch(
         f"""SELECT to_jsonb(said)::text AS said, to_jsonb(follows)::text AS follows
             FROM ({derived.said}) AS said FULL JOIN ({derived.follows}) AS follows ON {same}
-            WHERE said IS DISTINCT FROM follows LIMIT {MOST_SHOWN}"""  # noqa: S608
+            WHERE said IS DISTINCT FROM follows ORDER BY {key} LIMIT {MOST_SHOWN}"""  # noqa: S608
     )
     count = await connection.fetchval(f"SELECT count(*) FROM ({derived.said}) AS said")  # noqa: S608
     findings.looked(Check.KEPT_TABLES, count)

@@ -43,13 +43,13 @@ class Weighing:
         self._approvers = approvers
         self._draws: dict[tuple[str, str], _Weighed] = {}  # (stream, draw) -> here, and weighed
         self._sums: dict[str, list[_Sum]] = {}  # stream -> the block before, and this one
-        self._signed: dict[str, str] = {}  # command -> who proposed it
+        self._signed: dict[str, tuple[str, str]] = {}  # stream -> the command that was signed last, and who proposed it
         self._in_force = False
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         match event:
             case CommandApproved():
-                self._signed[record.command_id] = event.proposed_by
+                self._signed[record.stream] = record.command_id, event.proposed_by
             case DrawWeighed():
                 self._weigh(place, record, event)
             case DrawWeighedAgain():
@@ -63,7 +63,8 @@ class Weighing:
                 pass
 
     def _weigh(self, place: str, record: Recorded, event: DrawWeighed) -> None:
-        proposed_by = self._signed.get(record.command_id)
+        signed = self._signed.get(record.stream)
+        proposed_by = signed[1] if signed is not None and signed[0] == record.command_id else None
         self._in_force = self._in_force or event.weighed_by is not None
         by = event.weighed_by or proposed_by or record.actor
         if self._in_force:

@@ -298,10 +298,11 @@ async def _compare(connection: Connection, live: str, beside: str, table: str) -
     """Row by row, by the primary key; only where they differ, column by column."""
     keys = await _primary_key(connection, live, table)
     same = " AND ".join(f'a."{key}" = b."{key}"' for key in keys)
+    order = ", ".join(f'coalesce(a."{key}", b."{key}")' for key in keys)
     rows = await connection.fetch(
         f'''SELECT to_jsonb(a)::text AS live, to_jsonb(b)::text AS rebuilt
             FROM "{live}"."{table}" a FULL JOIN "{beside}"."{table}" b ON {same}
-            WHERE a::text IS DISTINCT FROM b::text LIMIT {SHOWN}'''  # noqa: S608
+            WHERE a::text IS DISTINCT FROM b::text ORDER BY {order} LIMIT {SHOWN}'''  # noqa: S608
     )
     differences = [each for row in rows for each in _differences(keys, row["live"], row["rebuilt"])]
     count = await connection.fetchval(f'SELECT count(*) FROM "{live}"."{table}"')  # noqa: S608

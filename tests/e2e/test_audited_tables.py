@@ -180,6 +180,18 @@ def _is_named(places: Collection[str], table: str, column: str) -> bool:
     return any(place.endswith(f", {column}") for place in of_table) or len(of_table) >= 2
 
 
+async def test_where_a_service_reads_on_is_missed_where_its_row_is_gone(copied: Copied) -> None:
+    """The ledger has an entry of all that it took. Another service may have no row yet, though something follows: that is listed."""
+    async with copied.changed() as connection:
+        gone = await connection.fetch("DELETE FROM ledger.inbox_cursors WHERE source = 'inventory' RETURNING shard")
+        await connection.execute("DELETE FROM inventory.inbox_cursors WHERE source = 'allocation'")
+        findings = Findings()
+        await look_at_tables(connection, findings, {"ledger": ["inventory", "loans"], "inventory": ["allocation"]})
+    [result] = findings.results([Check.KEPT_TABLES])
+    assert {each.place for each in result.failures} == {f"ledger.inbox_cursors inventory, {row['shard']}" for row in gone}
+    assert {each.place.rpartition(",")[0] for each in result.listed} == {"inventory.inbox_cursors allocation"}
+
+
 @pytest.mark.parametrize("number", range(12))
 async def test_what_is_kept_beside_events_is_found_where_it_was_changed(copied: Copied, number: int) -> None:
     chance = random.Random(SEED + 100 + number)  # noqa: S311

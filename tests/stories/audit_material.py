@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.allocation.events import ActingOfficerNamed, ApproverKeyEnrolled
+from services.allocation.events import ActingOfficerNamed, ApproverKeyEnrolled, LoanAwarded, LoanRequested
 from services.loans.domain.material.decider import DECIDER
 from services.loans.domain.material.defaults import DeclareMaterialDefault, RecordReplacement
 from services.loans.domain.material.held import CheckDue, RecordTakenBack
@@ -11,7 +11,7 @@ from services.loans.events.authority import AuthorityCited
 from services.loans.events.facility import FacilityOpened, HeadroomReserved, Limit, RateRecorded
 from services.loans.events.material import ReturnId
 from shared.terms.approval import key_id, public_key_hex
-from tests.stories.audit import DAY_BEFORE, Step, Story, told_on_another_day
+from tests.stories.audit import DAY_BEFORE, Step, Story, book, told_on_another_day
 from tests.stories.audit_loans import told_with_loans
 from tests.stories.given import Given
 from tests.stories.material import DUE, KEY, LOAN, UNIT_G, ask, bring, check, days, draw, grant, offer, propose, sign, take_in
@@ -48,6 +48,14 @@ def lending() -> Story:
     }
 
 
+def awarded() -> Story:
+    """What allocation has said of the loan: JP asked for it as one, and it was awarded so."""
+    offered = offer()
+    asked: Any = {"request": "req_jp", "product": offered.product, "partner": offered.partner, "return_on": offered.return_on}
+    given: Any = {"award": offered.award, "round": "rnd_1", "mass_g": offered.mass_g, "decision": offered.decision}
+    return {"ask_for_loan": book(LoanRequested(**asked)), "award_loan": book(LoanAwarded(**asked, **given, expires_on=offered.draw_by))}
+
+
 def lent() -> Story:
     """Ten units are lent, and a deferral is granted; three come back at the mean of two assays, two at the umpire's; the rest is bought."""
     other, refused = ReturnId("mrt_2"), ReturnId("mrt_3")
@@ -75,7 +83,7 @@ def lent() -> Story:
         "default": DeclareMaterialDefault(reason="not returned", on=late),
         "buy": RecordReplacement(bought_g=1_000_000, cost_minor=5_000_000, source="a tender", on=late),
     }
-    story = lending()
+    story = lending() | awarded()
     loan = Given(DECIDER)
     for name, command in told.items():
         loan = loan.when(told_on_another_day(command))

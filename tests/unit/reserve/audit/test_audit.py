@@ -510,6 +510,7 @@ def with_decision(file: Any, **proposal: Any) -> tuple[Story, dict[str, bytes]]:
     documents = {sha256(data).hexdigest(): data for data in (canonical_document(file), canonical_document(publish(file)))}
     signed = (approval(decision=name),)
     changed(story, "propose", decision=name, file=sha256(canonical_document(file)).hexdigest(), **proposal)
+    changed(story, "approve", decision=name, approval=signed[0])
     changed(story, "certify", decision=name, approvals=signed)
     for step in ("grant_jp", "grant_us", "release_jp", "release_us", "released", "close"):
         changed(story, step, decision=name)

@@ -27,12 +27,12 @@ def origin_of(folder: Path) -> str:
     return parse_verifier_key(seed_key(folder)).name
 
 
-def enrolled(folder: Path, subject: str, *, signed_by: str | None = None, by: str | None = None) -> allocation.ApproverKeyEnrolled:
-    """`signed_by`: whose key shows possession; `by`: who endorses it."""
-    public_key = public_key_hex(KEYS[subject])
+def enrolled(folder: Path, subject: str, *, signed_by: str | None = None, by: str | None = None, key_of: str | None = None) -> Any:
+    """`signed_by`: whose key shows possession; `by`: who endorses it; `key_of`: whose key it is, if it is another's."""
+    public_key = public_key_hex(KEYS[key_of or subject])
     event = allocation.ApproverKeyEnrolled(subject=subject, key=key_id(public_key), public_key=public_key)  # type: ignore[arg-type]
     said = {"approver": subject, "purpose": "enrolment", "origin": origin_of(folder)}
-    possession = approval_of(approve(name_of(paper_of(event)), KEYS[signed_by or subject], **said), TODAY)
+    possession = approval_of(approve(name_of(paper_of(event)), KEYS[signed_by or key_of or subject], **said), TODAY)
     return endorsed(folder, replace(event, possession=possession), by)
 
 
@@ -88,6 +88,11 @@ async def test_a_key_with_a_second_life_is_found(tmp_path: Path):
     again = enrolled(tmp_path, "ann", by="ben")
     _, found = await report_of(tmp_path, story(tmp_path, again=again))
     assert found == {"approvals": ["again"]}
+
+
+async def test_one_key_of_two_people_is_found_so_that_no_two_approvals_are_by_it(tmp_path: Path):
+    _, found = await report_of(tmp_path, story(tmp_path, cy=enrolled(tmp_path, "cy", by="ben", key_of="ann")))
+    assert found == {"approvals": ["cy"]}
 
 
 async def test_a_second_instrument_of_an_administrator_alone_or_signed_by_its_holder_is_found(tmp_path: Path):

@@ -1,0 +1,139 @@
+"""Figures: what small events say that follows from those before them: arrears from what is due, a covenant from its ratio, a provision and
+a carry from the one before, a clock's limits from when it was set, started and paused.
+"""
+
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+
+from reserve.audit.report import Check, Findings
+from services.allocation.events.carries import CarryExpired, CarrySet
+from services.allocation.events.clocks import (
+    ClockAdvanced,
+    ClockBreached,
+    ClockEnded,
+    ClockPaused,
+    ClockResumed,
+    ClockSet,
+    ClockSetBack,
+    ClockStarted,
+    ClockWarned,
+    Milestone,
+)
+from services.loans.events.books import Figures as Standing
+from services.loans.events.loan import ArrearsChanged, LoanClosed, RatioReported, Regraded
+
+_BUCKETS = ((0, "current"), (30, "1-30"), (60, "31-60"), (90, "61-90"))  # up to so many days past due
+
+
+type _GoesOn = ClockWarned | ClockBreached | ClockResumed | ClockAdvanced | ClockSetBack
+
+
+class _Clock(msgspec.Struct):
+    limits: dict[Milestone, date]
+    warn_days: int
+    paused_on: date | None = None
+    paused_days: int = 0  # before that
+
+
+class Figured:
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._set: dict[str, ClockSet] = {}  # by request, until its clock starts
+        self._clocks: dict[str, _Clock] = {}  # by request, until it ends
+        self._carries: dict[tuple[str, str], Fraction] = {}  # (product, agreement) -> but 0
+        self._provisions: dict[str, int] = {}  # by loan, until it is closed
+        self._stands: dict[str, Standing] = {}  # by loan, as the last event that moved money says
+
+    def see(self, place: str, effective_on: str, event: Any) -> None:
+        match event:
+            case ClockSet():
+                self._set[event.request] = event
+            case ClockStarted():
+                self._start(place, event)
+            case ClockEnded():
+                self._clocks.pop(event.request, None)
+            case ClockPaused() if (clock := self._clocks.get(event.request)) is not None:
+                clock.paused_on = event.on
+            case ClockWarned() | ClockBreached() | ClockResumed() | ClockAdvanced() | ClockSetBack():
+                if (clock := self._clocks.get(event.request)) is not None:
+                    self._go_on(place, event, clock)
+            case CarrySet() | CarryExpired():
+                self._carry(place, event)
+            case RatioReported():
+                kept = Fraction(event.ratio) >= Fraction(event.minimum)
+                fine = kept == (event.standing in ("kept", "cured"))
+                self._look(fine, place, f"{event.ratio} is said to be {event.standing}, of at least {event.minimum}")
+            case Regraded():
+                before = self._provisions.get(event.loan, 0)
+                self._provisions[event.loan] = event.provision_minor
+                fine = event.change_minor == event.provision_minor - before
+                self._look(fine, place, f"the provision was {before}, and changes by {event.change_minor} to {event.provision_minor}")
+            case ArrearsChanged():
+                self._arrears(place, effective_on, event)
+            case LoanClosed():
+                self._provisions.pop(event.loan, None)
+                self._stands.pop(event.loan, None)
+            case _ if isinstance(after := getattr(event, "after", None), Standing):
+                self._stands[event.loan] = after
+
+    def _start(self, place: str, event: ClockStarted) -> None:
+        """Once more, under another clock: pauses before it count on. One that the log has taken before what set it is not compared."""
+        before, given = self._clocks.get(event.request), self._set.pop(event.request, None)
+        paused_days = 0 if before is None else before.paused_days
+        if given is not None:
+            limits = {each: given.submitted_on + timedelta(days=days + paused_days) for each, days in given.limits_days.items()}
+            fine = (event.limits, event.clock, event.warn_days) == (limits, given.clock, given.warn_days)
+            self._look(fine, place, f"{event.request} was set {given.clock}, to be within {limits}")
+        if before is not None and before.paused_on is not None:
+            self._clocks.pop(event.request)  # what it has reached already has other limits, and nothing says which
+        else:
+            self._clocks[event.request] = _Clock(dict(event.limits), event.warn_days, None, paused_days)
+
+    def _go_on(self, place: str, event: _GoesOn, clock: _Clock) -> None:
+        match event:
+            case ClockWarned() | ClockBreached():
+                first = event.limit_on - timedelta(days=clock.warn_days)
+                due = event.on > event.limit_on if isinstance(event, ClockBreached) else first <= event.on <= event.limit_on
+                fine = due and clock.limits.get(event.milestone) == event.limit_on and clock.paused_on is None
+                self._look(fine, place, f"{event.milestone} is due by {clock.limits.get(event.milestone)}, or the clock is paused")
+            case ClockResumed():
+                since, clock.paused_on = clock.paused_on or event.on, None
+                days = max((event.on - since).days, 0)
+                later = {each: clock.limits.get(each, date.min) + timedelta(days=days) for each in event.limits}
+                fine = (event.days, event.limits) == (days, later)
+                self._look(fine, place, f"it was paused for {days} days, and its limits are as much later: {later}")
+                clock.paused_days += days
+                clock.limits |= event.limits
+            case _:  # what is reached in a pause was due as much later as that has gone on for
+                pause = timedelta(0) if clock.paused_on is None else max(event.on - clock.paused_on, timedelta(0))
+                told = {each.milestone: each.limit_on for each in event.progress if each.limit_on is not None}
+                due_by = {each: clock.limits.get(each, date.min) for each in told}
+                fine = all(limit in (due_by[each], due_by[each] + pause) for each, limit in told.items())
+                self._look(fine, place, f"it gives milestones other limits than they have: {due_by}")
+                clock.limits |= told
+
+    def _carry(self, place: str, event: CarrySet | CarryExpired) -> None:
+        key = event.product, event.agreement
+        said = Fraction(event.before_g if isinstance(event, CarrySet) else event.carry_g)
+        if (before := self._carries.get(key)) is not None:  # of builds that set none, nothing is known
+            self._look(said == before, place, f"the carry of {event.agreement} was {before} g, and is said to have been {said} g")
+        self._carries[key] = Fraction(event.carry_g) if isinstance(event, CarrySet) else Fraction(0)
+
+    def _arrears(self, place: str, effective_on: str, event: ArrearsChanged) -> None:
+        """On the day that is booked last, or on that of the timer."""
+        stands = self._stands.get(event.loan)
+        days = [] if stands is None else [stands.on]
+        could = {_bucket(event.overdue_since, on) for on in (*days, date.fromisoformat(effective_on))}
+        fine = event.bucket in could and (event.overdue_since is None) == (event.overdue_minor == 0)
+        self._look(fine, place, f"{event.overdue_minor} since {event.overdue_since} is said to be {event.bucket}, and is {sorted(could)}")
+
+    def _look(self, fine: bool, place: str, what: str) -> None:
+        self._findings.look(Check.FIGURES, fine, place, what)
+
+
+def _bucket(since: date | None, on: date) -> str:
+    days = 0 if since is None else (on - since).days
+    return next((name for most, name in _BUCKETS if days <= most), "over 90")

@@ -1,0 +1,118 @@
+"""Order: each event that answers, goes on with, or ends something comes after what it does that to, and not after that is over.
+
+`orders.py` says what follows what. Within a stream the order is the journal's. Between streams, and between services, the log may have
+taken the effect before its cause: there it is enough that the cause is in the history at all.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from reserve.audit.evidence import Recorded
+from reserve.audit.orders import ORDERS, Follows
+from reserve.audit.report import Check, Findings
+from shared.journal.codec import type_of, without_version
+
+type _Values = Callable[[Recorded, Any], tuple[Any, ...]]
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """What a type of event has to do with a rule."""
+
+    rule: int
+    kind: str
+    key: _Values
+    same: _Values
+    says: bool
+    begins: bool
+    ends: bool
+
+
+class Order:
+    """Of all services. Of each thing no more is kept than a hash of its key, and what must be the same; nothing once it is over."""
+
+    def __init__(self, findings: Findings, rules: Sequence[Follows] | None = None) -> None:
+        self.beyond: Collection[str] = ()  # services whose journals go on after what is audited
+        self._findings = findings
+        self._rules = RULES if rules is None else rules
+        self._parts: dict[type, tuple[_Part, ...]] = {}
+        self._open: list[dict[int, tuple[Any, ...]]] = [{} for _ in self._rules]
+        self._waits: dict[tuple[int, int], list[tuple[str, str]]] = {}  # for a cause: (place, what is missing)
+
+    def see(self, place: str, record: Recorded, event: Any) -> None:
+        parts = self._parts.get(type(event))
+        if parts is None:
+            parts = self._parts[type(event)] = tuple(_parts_of(type(event), self._rules))
+        for part in parts:
+            values = part.key(record, event)
+            if None not in values:
+                self._take(part, place, hash(values), values, part.same(record, event), event)
+
+    def finish(self) -> None:
+        """All is seen that there is, but of the services that have more."""
+        for (rule, _), missing in self._waits.items():
+            if not {name.partition(".")[0] for name in self._rules[rule].after}.isdisjoint(self.beyond):
+                continue
+            for place, what in missing:
+                self._findings.look(Check.ORDER, False, place, what)
+
+    def _take(self, part: _Part, place: str, key: int, values: tuple[Any, ...], same: tuple[Any, ...], event: Any) -> None:
+        rule, opened = self._rules[part.rule], self._open[part.rule]
+        if part.says:
+            begun = opened.get(key)
+            if begun == same:
+                self._findings.looked(Check.ORDER, 1)
+            elif begun is not None:
+                differ = [name for name, was, now in zip(rule.same, begun, same, strict=True) if None not in (was, now) and was != now]
+                self._findings.look(Check.ORDER, not differ, place, f"{part.kind} says another {', '.join(differ)} than what it follows")
+            else:
+                what = f"{part.kind} of {', '.join(map(str, values))}, and there is no {' or '.join(rule.after)}"
+                if rule.anywhere:
+                    self._waits.setdefault((part.rule, key), []).append((place, f"{what} of it"))
+                else:
+                    self._findings.look(Check.ORDER, False, place, f"{what} before it, or that is over")
+        if part.ends and not getattr(event, "remaining_g", 0):
+            opened.pop(key, None)
+        if part.begins:
+            opened[key] = same
+            self._waits.pop((part.rule, key), None)
+
+
+def _rules() -> Iterator[Follows]:
+    """With each type under its whole name."""
+    for service, rules in ORDERS.items():
+        for rule in rules:
+            whole = {each: tuple(_whole(service, name) for name in getattr(rule, each)) for each in ("after", "says", "until")}
+            yield msgspec.structs.replace(rule, **whole)
+
+
+def _whole(service: str, name: str) -> str:
+    return name if "." in name else f"{service}.{name}"
+
+
+RULES = tuple(_rules())
+
+
+def _parts_of(event: type, rules: Sequence[Follows]) -> Iterator[_Part]:
+    kind = without_version(type_of(event))
+    for number, rule in enumerate(rules):
+        if kind in rule.after + rule.says + rule.until:
+            key, same = _values(event, rule.key), _values(event, rule.same)
+            yield _Part(number, kind, key, same, kind in rule.says, kind in rule.after, kind in rule.until)
+
+
+def _values(event: type, names: tuple[str, ...]) -> _Values:
+    """Each name is a field of the event, or "stream"; "round|tender": whichever it has; "known.fact": of a part of it. One that it does
+    not have is None."""
+    fields = {"stream", *event.__struct_fields__}  # type: ignore[attr-defined]
+    chosen = [next((each for each in name.split("|") if each.partition(".")[0] in fields), None) for name in names]
+    if len(chosen) > 1 and not {None, "stream"} & {*chosen}:
+        all_of = attrgetter(*(name for name in chosen if name is not None))
+        return lambda _, event: all_of(event)
+    each_of = [None if name is None or name == "stream" else attrgetter(name) for name in chosen]
+    in_stream = [name == "stream" for name in chosen]
+    return lambda record, event: tuple(
+        record.stream if stream else None if get is None else get(event) for get, stream in zip(each_of, in_stream, strict=True)
+    )

@@ -1,0 +1,160 @@
+"""The audit of figures that follow from what was said before: clocks, carries, arrears, covenants, provisions, what is lent of a lot."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from reserve.audit.figures import Figured
+from reserve.audit.report import Check, Findings
+from reserve.audit.stopped import Stopped
+from services.allocation.events.carries import CarryExpired, CarrySet
+from services.allocation.events.clocks import ClockBreached, ClockPaused, ClockResumed, ClockSet, ClockStarted, ClockWarned, Standing
+from services.inventory import events as inventory
+from services.loans.events.loan import ArrearsChanged, RatioReported, Regraded
+
+OF: dict[str, Any] = {"request": "req_1", "product": "antimony-metal", "partner": "JP"}
+NOW = Standing(next=None, limit_on=None, breached=False, check_on=None)
+
+
+def day(number: int) -> date:
+    return date(2026, 1, number)
+
+
+def failures(*events: Any, on: date = day(6)) -> list[int]:
+    """Which of them are found."""
+    findings = Findings()
+    figured, stopped = Figured(findings), Stopped(findings)
+    for number, event in enumerate(events):
+        figured.see(str(number), on.isoformat(), event)
+        stopped.see(str(number), on.isoformat(), event)
+    return [int(each.place) for result in findings.results((Check.FIGURES, Check.STOPPED)) for each in result.failures]
+
+
+# --- clocks
+
+SET = ClockSet(**OF, clock="standard", submitted_on=day(1), limits_days={"screened": 2, "decided": 5}, warn_days=1, loan=False)
+STARTED = ClockStarted(
+    **OF,
+    now=NOW,
+    clock="standard",
+    submitted_on=day(1),
+    screened_on=day(2),
+    limits={"screened": day(3), "decided": day(6)},
+    warn_days=1,
+    loan=False,
+)
+
+
+def warned(limit_on: int = 6, on: int = 5) -> ClockWarned:
+    return ClockWarned(**OF, now=NOW, milestone="decided", limit_on=day(limit_on), on=day(on))
+
+
+def breached(limit_on: int = 6, on: int = 7) -> ClockBreached:
+    return ClockBreached(**OF, now=NOW, milestone="decided", limit_on=day(limit_on), on=day(on))
+
+
+def resumed(days: int = 3, decided: int = 9) -> ClockResumed:
+    return ClockResumed(**OF, now=NOW, on=day(8), days=days, limits={"decided": day(decided)})
+
+
+PAUSED = ClockPaused(**OF, now=NOW, reason="a permit", on=day(5))  # type: ignore[arg-type]
+
+
+def test_a_clock_that_goes_as_it_was_set_is_fine() -> None:
+    assert failures(SET, STARTED, warned(), PAUSED, resumed(), warned(9, 8), breached(9, 10)) == []
+
+
+@pytest.mark.parametrize(
+    "started", [{"limits": {"screened": day(3), "decided": day(8)}}, {"warn_days": 2}, {"clock": "emergency"}], ids=str
+)
+def test_a_clock_that_starts_otherwise_than_it_was_set_is_found(started: dict[str, Any]) -> None:
+    assert failures(SET, replace(STARTED, **started)) == [1]
+
+
+@pytest.mark.parametrize("told", [warned(7), warned(on=4), warned(on=7), breached(5, 7), breached(on=6)], ids=str)
+def test_a_warning_or_a_breach_on_another_day_than_its_own_is_found(told: Any) -> None:
+    assert failures(SET, STARTED, told) == [2]
+
+
+def test_what_a_paused_clock_says_and_a_pause_that_counts_otherwise_is_found() -> None:
+    assert failures(SET, STARTED, PAUSED, breached(on=8)) == [3]
+    assert failures(SET, STARTED, PAUSED, resumed(days=4)) == [3]
+    assert failures(SET, STARTED, PAUSED, resumed(decided=12)) == [3]
+
+
+# --- carries
+
+
+def carry(before_g: str, carry_g: str) -> CarrySet:
+    about: Any = {"product": "antimony-metal", "agreement": "agr_1", "partner": "JP", "cause": "rnd_1"}
+    return CarrySet(**about, before_g=before_g, carry_g=carry_g, remembered_until=None, expires_on=None)
+
+
+def test_a_carry_that_was_another_before_is_found() -> None:
+    expired: Any = {"product": "antimony-metal", "agreement": "agr_1", "partner": "JP", "cause": "time"}
+    assert failures(carry("0", "1/3"), carry("1/3", "2/3"), CarryExpired(**expired, carry_g="2/3"), carry("0", "1")) == []
+    assert failures(carry("0", "1/3"), carry("1/2", "2/3")) == [1]
+    assert failures(carry("0", "1/3"), CarryExpired(**expired, carry_g="1/2")) == [1]
+    assert failures(carry("5", "1/3")) == [], "of a build that set none, nothing is known"
+
+
+# --- loans
+
+LOAN: Any = {"loan": "lon_1"}
+
+
+def regraded(provision_minor: int, change_minor: int) -> Regraded:
+    told: Any = {"grade": "B", "stage": 2, "currency": "AUD", "reason": "late"}
+    return Regraded(**LOAN, **told, provision_minor=provision_minor, change_minor=change_minor)
+
+
+def test_a_provision_that_does_not_change_as_is_said_is_found() -> None:
+    assert failures(regraded(10, 10), regraded(4, -6)) == []
+    assert failures(regraded(10, 10), regraded(4, 4)) == [1]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "standing", "fine"), [("1.3", "kept", True), ("1.29", "kept", False), ("1.2", "breached", True), ("2", "waived", False)]
+)
+def test_a_covenant_that_is_kept_or_not_as_its_ratio_says(ratio: str, standing: Any, fine: bool) -> None:
+    told: Any = {"kind": "dscr", "minimum": "1.30", "for_on": day(1), "source": "accounts"}
+    assert (failures(RatioReported(**LOAN, **told, ratio=ratio, standing=standing)) == []) is fine
+
+
+@pytest.mark.parametrize(
+    ("bucket", "overdue_minor", "since", "fine"),
+    [
+        ("1-30", 5, date(2026, 1, 5), True),
+        ("31-60", 5, date(2026, 1, 5), False),
+        ("31-60", 5, date(2025, 12, 6), True),
+        ("over 90", 5, date(2025, 10, 7), True),
+        ("current", 0, None, True),
+        ("1-30", 5, None, False),
+        ("current", 5, None, False),
+    ],
+)
+def test_arrears_are_as_long_as_what_is_due_since(bucket: str, overdue_minor: int, since: date | None, fine: bool) -> None:
+    event = ArrearsChanged(**LOAN, bucket=bucket, overdue_minor=overdue_minor, overdue_since=since)
+    assert (failures(event) == []) is fine
+
+
+# --- lots
+
+
+def test_what_is_lent_contains_what_its_lots_assay_says() -> None:
+    assay = inventory.Assay(report="", laboratory="", assayed_on=day(1), contents={"Sb": "0.9965"}, in_specification=True)
+    lot: Any = {"product": "antimony-metal", "lot": "lot_1", "depot": "Fremantle", "units": 1, "nominal_unit_g": 1000, "mass_g": 1000}
+    more: Any = {"status": "available", "serials": (), "origin": "AU", "custody_model": "segregated", "expires_on": None, "right": None}
+    of: Any = {"product": "antimony-metal", "draw": "drw_1", "release": "rel_1", "award": "awd_1", "partner": "JP", "remaining_g": 0}
+
+    def lent(of_lot: int, of_all: int) -> inventory.MaterialLent:
+        parcel: Any = {"lot": "lot_1", "mass_g": 1000, "contained_g": {"Sb": of_lot}}
+        return inventory.MaterialLent(**of, parcels=(inventory.LentParcel(**parcel),), mass_g=1000, contained_g={"Sb": of_all})
+
+    taken_in = inventory.LotTakenIn(**lot, **more, assay=assay)
+    assert failures(taken_in, lent(996, 996)) == []
+    assert failures(taken_in, lent(500, 996)) == [1]
+    assert failures(taken_in, lent(996, 500)) == [1]
+    assert failures(taken_in, replace(lent(996, 996), mass_g=900)) == [1]

@@ -1,0 +1,135 @@
+"""The audit of order: for each rule and each type that it is of, an event without what it follows, or after that is over, is found."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from reserve.audit.journals import CODECS
+from reserve.audit.order import RULES, Order
+from reserve.audit.orders import Follows
+from reserve.audit.report import Check, Findings
+from reserve.audit.statements import LINKED, RECOMPUTED, STATED
+from shared.journal.codec import type_of, without_version
+from tests.stories.audit import RECORD
+
+GOLDEN = Path(__file__).parents[3] / "contract"
+CASES = [(rule, said) for rule in RULES for said in rule.says]
+NAMES = [f"{said} after {rule.after[0]} by {'+'.join(rule.key)}" for rule, said in CASES]
+
+
+@cache
+def event_of(kind: str) -> Any:
+    """One that was stored once, in its last version."""
+    service = kind.partition(".")[0]
+    files = sorted((GOLDEN / service).glob(f"{kind}.v*.json"))
+    return CODECS[service].decode(files[-1].stem, files[-1].read_bytes().strip())
+
+
+def field_of(kind: str, name: str) -> str | None:
+    """Of the ways in which a rule writes a field, that of this type."""
+    fields = event_of(kind).__struct_fields__
+    return next((each for each in name.split("|") if each.partition(".")[0] in fields), None)
+
+
+def with_fields(event: Any, values: dict[str, Any]) -> Any:
+    for path, value in values.items():
+        head, _, rest = path.partition(".")
+        event = replace(event, **{head: with_fields(getattr(event, head), {rest: value}) if rest else value})
+    return event
+
+
+def of(rule: Follows, said: str, key: str = "one", same: dict[str, Any] | None = None) -> Any:
+    """An event of that type, of the thing that is called `key`; what must be the same is so, unless another is given."""
+    values: dict[str, Any] = {}
+    given = same or {}
+    for number, name in enumerate((*rule.key, *rule.same)):
+        if (field := field_of(said, name)) is not None and name != "remaining_g":
+            values[field] = f"{key}-{number}" if number < len(rule.key) else given.get(name, f"the same {name}")
+    event = with_fields(event_of(said), values)
+    return replace(event, remaining_g=given.get("remaining_g", 0)) if "remaining_g" in event.__struct_fields__ else event
+
+
+class History:
+    def __init__(self, rule: Follows) -> None:
+        self.findings = Findings()
+        self.order = Order(self.findings, [rule])
+
+    def see(self, *events: Any) -> "History":
+        for number, event in enumerate(events):
+            self.order.see(f"{number}", replace(RECORD, stream="a stream"), event)
+        return self
+
+    def found(self) -> list[str]:
+        self.order.finish()
+        [result] = self.findings.results([Check.ORDER])
+        return [each.place for each in result.failures]
+
+    def differs(self) -> bool:
+        [result] = self.findings.results([Check.ORDER])
+        return any("says another" in each.what for each in result.failures)
+
+
+@pytest.mark.parametrize(("rule", "said"), CASES, ids=NAMES)
+def test_what_follows_nothing_is_found(rule: Follows, said: str) -> None:
+    before = of(rule, rule.after[0])
+    assert History(rule).see(before, of(rule, said)).found() == []
+    assert History(rule).see(of(rule, said)).found() == ["0"]
+    assert History(rule).see(before, of(rule, said, "another")).found() == ["1"]
+
+
+@pytest.mark.parametrize(("rule", "said"), CASES, ids=NAMES)
+def test_between_streams_any_order_will_do_and_within_one_none_but_this(rule: Follows, said: str) -> None:
+    if said not in rule.after:
+        assert History(rule).see(of(rule, said), of(rule, rule.after[0])).found() == ([] if rule.anywhere else ["0"])
+
+
+@pytest.mark.parametrize(("rule", "said"), CASES, ids=NAMES)
+def test_what_follows_something_that_is_over_is_found(rule: Follows, said: str) -> None:
+    for end in rule.until:
+        if said in rule.after or end in rule.after:
+            continue
+        history = History(rule).see(of(rule, rule.after[0]), of(rule, end), of(rule, said))
+        assert history.found() == ["2"]
+
+
+@pytest.mark.parametrize(("rule", "said"), [(rule, said) for rule, said in CASES if rule.same], ids=str)
+def test_what_says_another_thing_than_what_it_follows_is_found(rule: Follows, said: str) -> None:
+    told = [name for name in rule.same if field_of(said, name) and any(field_of(before, name) for before in rule.after)]
+    for name in told:
+        before = next(each for each in rule.after if field_of(each, name))
+        other: dict[str, Any] = {name: 7} if name == "remaining_g" else {name: "another"}
+        assert History(rule).see(of(rule, before), of(rule, said, same=other)).differs()
+
+
+def test_what_has_something_left_is_not_over() -> None:
+    [rule] = [each for each in RULES if "inventory.stock_pinned" in each.says]
+    released, pinned = of(rule, "inventory.stock_released"), of(rule, "inventory.stock_pinned")
+    part, rest = of(rule, "inventory.stock_drawn", same={"remaining_g": 5}), of(rule, "inventory.stock_drawn")
+    assert History(rule).see(released, part, pinned).found() == []
+    assert History(rule).see(released, part, rest, pinned).found() == ["3"]
+
+
+def test_a_cause_that_the_cut_does_not_cover_is_waited_for() -> None:
+    [rule] = [each for each in RULES if "inventory.return_refused" in each.says and each.anywhere]
+    for beyond, found in ((set[str](), ["0"]), ({"loans"}, []), ({"allocation"}, ["0"])):
+        history = History(rule)
+        history.order.beyond = beyond
+        assert history.see(of(rule, "inventory.return_refused")).found() == found
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.says[0]} after {rule.after[0]}")
+def test_each_rule_is_of_types_and_fields_that_there_are(rule: Follows) -> None:
+    known = {*RECOMPUTED, *LINKED, *STATED}
+    kinds = {*rule.after, *rule.says, *rule.until}
+    assert kinds <= known
+    lacking = {(kind, name) for kind in kinds for name in rule.key if name != "stream" and field_of(kind, name) is None}
+    assert lacking == set(), "a key that a type does not have makes the rule none for it"
+    unsaid = {name for name in rule.same if not any(field_of(kind, name) for kind in rule.says)}
+    assert unsaid == set(), "what nobody says is not compared"
+
+
+def test_the_kinds_of_events_are_those_that_are_stored() -> None:
+    assert without_version(type_of(type(event_of("loans.loan_closed")))) == "loans.loan_closed"

@@ -1,0 +1,160 @@
+"""Lies that whoever owns every key can seal: all hashes fit, and what an event says does not follow from what came before it."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from services.allocation import events as allocation
+from services.allocation.events.partners import ProductTerms
+from services.inventory import events as inventory
+from services.loans.events.books import BookChange
+from services.loans.events.loan import PeriodClosed
+from tests.stories.audit import ANTIMONY, DAY_BEFORE, TODAY, Step, Story, Told, before, changed, failures, stock, told
+from tests.stories.audit_loans import told_with_loans
+
+GOOD = inventory.Assay(report="A-1", laboratory="AmLab", assayed_on=TODAY, contents={"Sb": "0.9965"}, in_specification=True)
+POOR = replace(GOOD, report="A-2", contents={"Sb": "0.8"}, in_specification=False)
+
+
+async def found(folder: Path, story: Story) -> dict[str, set[str]]:
+    """check -> the steps where something is found."""
+    history = Told(story, folder)
+    steps = {place: name for name, place in history.places.items()}
+    return {check: {steps[place] for place in places} for check, places in failures(await history.audited()).items()}
+
+
+# --- goods
+
+
+async def test_a_lot_out_of_specification_that_is_available_is_found(tmp_path: Path) -> None:
+    story = told()
+    changed(story, "lot", assay=POOR)
+    assert await found(tmp_path, story) == {"stopped": {"lot", "draw"}}
+
+
+def assayed(**changes: Any) -> Step:
+    given: dict[str, Any] = {"lot": "lot_1", "depot": "Fremantle", "assay": POOR, "from_status": "available", "to_status": "quarantined"}
+    return stock(inventory.AssayRecorded(product=ANTIMONY, **(given | {"units": 12, "mass_g": 120, "short_g": 0} | changes)))
+
+
+async def test_an_assay_that_bars_a_lot_bars_it(tmp_path: Path) -> None:
+    """Also where the event that holds it says that the lot is available all the same."""
+    story = before(told(), "draw", poor=assayed(to_status="available", units=0, mass_g=0))
+    assert (await found(tmp_path / "said", story))["stopped"] == {"poor", "draw"}
+    story = before(told(), "draw", poor=assayed(assay=GOOD, from_status="quarantined", to_status="available", units=0, mass_g=0))
+    assert (await found(tmp_path / "from", story))["stopped"] == {"poor"}
+
+
+async def test_goods_that_are_drawn_after_their_lots_last_day_are_found(tmp_path: Path) -> None:
+    story = told()
+    changed(story, "lot", expires_on=TODAY - timedelta(days=1))
+    assert await found(tmp_path, story) == {"stopped": {"draw"}}
+
+
+async def test_goods_that_leave_unweighed_or_with_another_mass_than_was_weighed_are_found(tmp_path: Path) -> None:
+    story = told()
+    del story["weigh"]
+    assert (await found(tmp_path / "unweighed", story))["dispatches"] == {"dispatch"}
+    story = told()
+    changed(story, "weigh", weighed_g=28, difference_g=-2)
+    assert (await found(tmp_path / "another", story))["dispatches"] == {"dispatch"}
+
+
+def held(scope: Any, target: str | None, expires_on: date | None = None) -> Step:
+    told: dict[str, Any] = {"hold": "hld_1", "reason": "doubts", "authority": "ins_1"}
+    return stock(inventory.HoldPutOn(product=ANTIMONY, scope=scope, target=target, expires_on=expires_on, **told))
+
+
+HOLDS = [("all", None), ("product", None), ("partner", "JP"), ("lot", "lot_1"), ("depot", "Fremantle")]
+
+
+@pytest.mark.parametrize(("scope", "target"), HOLDS)
+async def test_goods_that_are_drawn_or_leave_under_a_hold_are_found(tmp_path: Path, scope: Any, target: str | None) -> None:
+    stopped = (await found(tmp_path / "draw", before(told(), "draw", held=held(scope, target))))["stopped"]
+    assert {"draw", "dispatch"} <= stopped
+    assert (await found(tmp_path / "dispatch", before(told(), "dispatch", held=held(scope, target))))["stopped"] >= {"dispatch"}
+
+
+async def test_a_hold_that_is_of_others_has_expired_or_is_lifted_stops_nothing(tmp_path: Path) -> None:
+    lifted = stock(inventory.HoldLifted(product=ANTIMONY, hold="hld_1", reason="", authority=None))  # type: ignore[arg-type]
+    for name, steps in {
+        "others": {"held": held("partner", "AU")},
+        "lot": {"held": held("lot", "lot_2")},
+        "expired": {"held": held("all", None, TODAY - timedelta(days=1))},
+        "lifted": {"held": held("all", None), "lifted": lifted},
+    }.items():
+        assert "stopped" not in await found(tmp_path / name, before(told(), "draw", **steps))
+
+
+# --- decisions, and agreements behind them
+
+
+def agreed(partner: Any, **changes: Any) -> Step:
+    terms = ProductTerms(product=ANTIMONY, yearly_quota_g=1000, share="1/2")
+    given: Any = {"products": (terms,), "priority_class": 0, "valid_from": DAY_BEFORE, "valid_until": date(2027, 12, 31)} | changes
+    event = allocation.AgreementSigned(agreement=f"agr_{partner}", partner=partner, **given)  # type: ignore[arg-type]
+    return Step(event=event, stream=f"agreement/agr_{partner}", shard=1, on=DAY_BEFORE)
+
+
+def by_agreements(read: dict[str, Any] | None = None, **changes: Any) -> Story:
+    """The decision says that it read both partners' agreements."""
+    story = before(told(), "key", agree_jp=agreed("JP", **changes), agree_us=agreed("US"))
+    given: Any = {"version": 1, "year_from": DAY_BEFORE, "quota_g": 1000, "used_g": 0}
+    said: Any = {who: allocation.AgreementRead(agreement=f"agr_{who}", **(given | (read or {}))) for who in ("JP", "US")}  # type: ignore[arg-type]
+    reads = allocation.Reads(agreements=said, carries_g={}, disruption_version=None, protected_g=20)
+    changed(story, "propose", reads=reads)
+    return story
+
+
+async def test_a_decision_by_agreements_as_they_are_holds(tmp_path: Path) -> None:
+    assert await found(tmp_path, by_agreements()) == {}
+
+
+@pytest.mark.parametrize("read", [{"quota_g": 2000}, {"version": 2}, {"year_from": TODAY}], ids=str)
+async def test_a_decision_that_reads_what_no_agreement_says_is_found(tmp_path: Path, read: dict[str, Any]) -> None:
+    assert "propose" in (await found(tmp_path, by_agreements(read)))["decisions"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "at"),
+    [
+        ({"priority_class": 1}, {"certify"}),
+        ({"valid_from": date(2026, 1, 7)}, {"propose"}),
+        ({"valid_until": date(2026, 1, 5)}, {"propose"}),
+        ({"products": ()}, {"propose"}),
+    ],
+    ids=str,
+)
+async def test_a_class_a_time_or_a_product_that_the_agreement_does_not_give_is_found(
+    tmp_path: Path, changes: dict[str, Any], at: set[str]
+) -> None:
+    assert await found(tmp_path, by_agreements(**changes)) == {"decisions": at}
+
+
+async def test_a_decision_under_a_suspended_agreement_is_found(tmp_path: Path) -> None:
+    given: Any = {"agreement": "agr_JP", "partner": "JP", "products": (ANTIMONY,), "hold": "hld_1", "reason": "doubts"}
+    suspended = Step(event=allocation.AgreementSuspended(**given), stream="agreement/agr_JP", shard=1)
+    resumed = Step(event=allocation.AgreementResumed(**given), stream="agreement/agr_JP", shard=1)
+    assert await found(tmp_path / "after", before(by_agreements(), "open", suspend=suspended)) == {}, "another version was read"
+    for name, steps, version, fine in (("suspended", {"a": suspended}, 2, False), ("resumed", {"a": suspended, "b": resumed}, 3, True)):
+        story = before(by_agreements(), "open", **steps)
+        step = story["propose"]
+        assert isinstance(step, Step)
+        of_jp = {"JP": replace(step.event.reads.agreements["JP"], version=version)}
+        changed(story, "propose", reads=replace(step.event.reads, agreements=of_jp))
+        assert ("propose" not in (await found(tmp_path / name, story)).get("decisions", ())) is fine
+
+
+# --- money
+
+
+async def test_interest_of_30_000_on_a_principal_of_30_is_found(tmp_path: Path) -> None:
+    story = told_with_loans()
+    name, step = next((name, step) for name, step in story.items() if isinstance(step, Step) and isinstance(step.event, PeriodClosed))
+    billed = BookChange(interest_minor=30_000, interest_income_minor=-30_000)
+    after = replace(step.event.after, interest_minor=step.event.after.interest_minor + 30_000)
+    story[name] = replace(step, event=replace(step.event, change=billed, after=after))
+    assert name in (await found(tmp_path, story))["figures"]
