@@ -54,7 +54,7 @@ async def test_who_signs_in_sees_what_waits_and_opens_a_request(browser: Browser
         await expect(page.get_by_text("61.7 days at 20 kg a day")).to_be_visible()
         await page.get_by_role("navigation", name="Pages").get_by_role("link", name="Requests").click()
         await page.get_by_role("navigation", name="By status").get_by_role("link", name="submitted").click()
-        await expect(page.get_by_role("link", name=request)).to_be_visible()
+        await expect(page.get_by_role("cell", name=request)).to_be_visible()
         await page.go_back()
         await expect(page).to_have_url(f"{sandbox.url}/requests")
 
@@ -125,7 +125,7 @@ async def _signed(person: Person, folder: Path, key: Path, name: str, button: st
     await (await download.value).save_as(folder / "decision.json")
     command = await page.get_by_text("reserve approve decision.json").text_content()
     assert command is not None
-    arguments = shlex.split(command.replace("YOUR-KEY.pem", str(key)))[1:]
+    arguments = shlex.split(command.replace("\\\n", " ").replace("YOUR-KEY.pem", str(key)))[1:]
     signing = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
