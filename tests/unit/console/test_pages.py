@@ -1,26 +1,13 @@
 """Pages with the services down, what a page shows of figures, and of text that somebody typed."""
 
-from collections.abc import AsyncIterator
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
 from reserve.operate.migrate import ROOT
 from services.console import shown
 from services.console.pages.rounds import decided
-from tests.unit.console.setting import Setting, a_setting, seeded, text_of
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return seeded(tmp_path_factory.mktemp("console"))
-
-
-@pytest.fixture
-async def setting(folder: Path) -> AsyncIterator[Setting]:
-    async with a_setting(folder) as setting:
-        yield setting
+from tests.unit.console.setting import Setting, text_of
 
 
 async def test_with_services_down_each_panel_says_so_and_the_page_is_there(setting: Setting) -> None:
