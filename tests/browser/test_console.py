@@ -29,7 +29,7 @@ async def asked(sandbox: Sandbox, partner: str, product: str, mass_g: int, daily
         "statement": {"event": HOSTILE, "impact": HOSTILE, "alternatives": HOSTILE, "quality": HOSTILE, "duration_days": 90},
     }
     async with sandbox.client(f"partner-{partner.lower()}") as client:
-        typed = dict.fromkeys(("nominee", "consignee", "end_user", "end_use"), HOSTILE)
+        typed = dict.fromkeys(("nominee", "end_user", "end_use"), HOSTILE) | {"consignee": "a trading house"}
         return str((await client.post("/allocation/v1/requests", body | typed))["request"])
 
 
@@ -64,7 +64,7 @@ async def test_hostile_text_is_text(browser: Browser, sandbox: Sandbox):
     async with at_the_console(browser, sandbox, "operator-1") as operator:
         page = operator.page
         await operator.open(f"/requests/{requested}")
-        for region, times in (("Parties", 3), ("What is asked", 1), ("Why, in the partner's words", 4)):
+        for region, times in (("Parties", 2), ("What is asked", 1), ("Why, in the partner's words", 4)):
             assert await page.get_by_role("region", name=region).get_by_text(HOSTILE, exact=True).count() >= times
         assert await page.get_by_role("img").count() == 0
 
