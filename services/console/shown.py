@@ -9,7 +9,7 @@ from markupsafe import Markup
 from shared.settings import ZONE
 
 MOST_G = 10**15  # a thousand million tonnes
-KG_BELOW_G = 10_000_000  # from 10 t on in tonnes
+TONNE_G, KG_BELOW_G = 1_000_000, 10_000_000  # whole tonnes are in t, and from 10 t on all is
 
 
 def mass(grams: int | str | None) -> Markup:
@@ -17,7 +17,8 @@ def mass(grams: int | str | None) -> Markup:
     if grams is None:
         return Markup('<span class="none">none</span>')
     exact = Fraction(grams)
-    size, unit = (1000, "kg") if abs(exact) < KG_BELOW_G else (1_000_000, "t")
+    in_kg = exact == 0 or (abs(exact) < KG_BELOW_G and exact % TONNE_G != 0)
+    size, unit = (1000, "kg") if in_kg else (TONNE_G, "t")
     rounded = Decimal(round(exact * 1000 / size)) / 1000
     text = f"{rounded:,.3f}".rstrip("0").rstrip(".")
     title = f"{exact.numerator:,} g" if exact.denominator == 1 else f"{exact} g"

@@ -16,7 +16,8 @@ from tests.waiting import HANGS_AFTER_S
 
 type Theme = Literal["light", "dark"]
 
-REFUSALS = re.compile(r"the server responded with a status of 4(04|09|22)")  # of a page that is not there, of a form: the page says why
+# Of a page that is not there, of a form (the page says why); of a refreshing that a click broke off.
+EXPECTED = re.compile(r"the server responded with a status of 4(04|09|22)|htmx:(sendAbort|timeout)")
 
 
 class Sandbox:
@@ -42,7 +43,7 @@ class Person:
         page.on("request", self._asked)
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not REFUSALS.search(message.text):
+        if message.type in ("error", "warning") and not EXPECTED.search(message.text):
             self.faults.append(f"{self.page.url}: {message.text}")
 
     def _asked(self, request: Request) -> None:

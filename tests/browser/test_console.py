@@ -159,16 +159,20 @@ async def pages(sandbox: Sandbox) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("login", ["operator-1", "approver-1"])
-async def test_no_page_is_wrong_at_any_width(
-    browser: Browser, sandbox: Sandbox, pages: dict[str, str], theme: Theme, login: str, tmp_path: Path
-):
-    async with at_the_console(browser, sandbox, login, theme) as person:
-        wrong = {}
-        for name, path in pages.items():
+async def test_no_page_is_wrong_at_any_width(browser: Browser, sandbox: Sandbox, pages: dict[str, str], theme: Theme, tmp_path: Path):
+    """To an operator; to an approver the round, where it has other forms. The pictures are there to be looked at."""
+    looked_at = [("operator-1", *page) for page in pages.items()] + [("approver-1", "round-to-approve", pages["round"])]
+    wrong = {}
+    async with (
+        at_the_console(browser, sandbox, "operator-1", theme) as operator,
+        at_the_console(browser, sandbox, "approver-1", theme) as approver,
+    ):
+        for login, name, path in looked_at:
+            person = operator if login == "operator-1" else approver
             await person.open(path)
             for width in WIDTHS:
                 await person.page.set_viewport_size({"width": width, "height": 900})
                 await person.page.screenshot(path=tmp_path / f"{name}-{theme}-{width}.png", full_page=True)
-                wrong[name, width] = [*await person.inaccessible(), *(["it is wider than its window"] if await person.overflows() else [])]
-        assert {place: found for place, found in wrong.items() if found} == {}
+                wrong[name, width] = ["it is wider than its window"] if await person.overflows() else []
+            wrong[name, "axe"] = await person.inaccessible()
+    assert {place: found for place, found in wrong.items() if found} == {}

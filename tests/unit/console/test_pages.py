@@ -43,6 +43,7 @@ async def test_what_a_form_had_is_there_again_when_it_is_refused(setting: Settin
     [
         (1_600_000, "1,600 kg", "1,600,000 g"),
         (40_000_000, "40 t", "40,000,000 g"),
+        (5_000_000, "5 t", "5,000,000 g"),
         (12_345_678, "12.346 t", "12,345,678 g"),
         (1, "0.001 kg", "1 g"),
         (0, "0 kg", "0 g"),
