@@ -2,7 +2,7 @@
 # Set-up is repeated only when one of these changes.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-all simulate check bench interop interop-promtool interop-histories interop-proofs clean
+.PHONY: help setup chromium demo up test test-all simulate check bench interop interop-promtool interop-histories interop-proofs clean
 
 VENV := .venv
 STAMP := $(VENV)/.set-up
@@ -35,16 +35,19 @@ $(STAMP): pyproject.toml uv.lock deploy/kafka/jars.lock
 	@$(RUN) shared.engines.kafka_jars
 	@touch $@
 
+chromium: setup # the browser that tests drive: Debian's is installed where that is allowed, or it is said how
+	@$(RUN) tests.browser.chromium
+
 demo: setup ## 6 January 2026, from the first request to the last receipt
 	@$(RESERVE) demo
 
 up: setup ## keep serving; the data is in .reserve/. SEED=demo: with partners, people, agreements and stock, once
 	@$(RESERVE) up --data .reserve $(if $(SEED),--seed $(SEED))
 
-test: check ## checks, then the tests that do not take long
+test: check chromium ## checks, then the tests that do not take long
 	@$(RUN) pytest $(TWO) -m "not long"
 
-test-all: check ## checks, then every test, the simulator's first seeds, and other people's tools: needs Go
+test-all: check chromium ## checks, then every test, the simulator's first seeds, and other people's tools: needs Go
 	@$(RUN) pytest $(TWO)
 	@$(MAKE) --no-print-directory simulate
 	@$(MAKE) --no-print-directory interop

@@ -72,6 +72,17 @@ def migrate() -> None:
 
 
 @app.command()
+def password(
+    login: Annotated[str, typer.Option(help="such as operator-1, approver-1, auditor-1, admin-1, partner-jp")],
+    data: Folder = HERE,
+) -> None:
+    """The password of a local deployment's person, for the console."""
+    from reserve.commands.password import password as run
+
+    run(login, data)
+
+
+@app.command()
 def token(
     client: Annotated[str, typer.Option(help="such as partner-jp, operator-1, auditor-1")],
     duty: Annotated[str | None, typer.Option(help="for a shift, and for what cannot wait: on_call")] = None,

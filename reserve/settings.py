@@ -33,12 +33,13 @@ class Why(StrEnum):
 _OF: dict[Why, str] = {
     Why.WHERE: """
         data_dir database_url database_owner_url database_passwords kafka_bootstrap_servers host port internal_port service_urls token_url
-        client_id client_secret tls_certificate tls_key kafka_user kafka_password kafka_mechanism kafka_tls kafka_passwords
+        client_id client_secret authorize_url console_url tls_certificate tls_key
+        kafka_user kafka_password kafka_mechanism kafka_tls kafka_passwords
     """,
     Why.PACE: " ".join(("queue_limit", "batch_limit", *Rates.model_fields)),
     Why.SHOWN: "log_level otlp_endpoint trace_ratio",
     Why.ESTIMATE: "lead_days lead_working sensitive_products sensitive_permit_days",
-    Why.WHO_CALLS: "issuer audience jwks_url",
+    Why.WHO_CALLS: "issuer audience jwks_url console_key",
     Why.LOG: "ledger_public_key",
     Why.ONCE: "shards log_domain",
     Why.DRILL: "clock_file require_ledger_at_start",

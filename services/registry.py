@@ -5,7 +5,7 @@ import importlib
 from shared.process.service import Service
 
 JOURNALED = ("inventory", "allocation", "loans", "ledger")  # each with a schema, a role, a topic and a lineage of its own
-PROCESSES = ("identity", *JOURNALED, "edge")
+PROCESSES = ("identity", *JOURNALED, "console", "edge")
 
 
 def service(name: str) -> Service:

@@ -49,6 +49,9 @@ class Settings(Rates):
     token_url: str = ""
     client_id: str = ""  # this service's own client, for journal:read
     client_secret: str = ""
+    authorize_url: str = ""  # where people log in, for the pages that they work in; empty: the local issuer's
+    console_url: str = ""  # the public address of those pages, as browsers have it: https://reserve.example/console
+    console_key: str = ""  # encrypts their sessions; every process that serves them has the same one
     clock_file: Path | None = None  # holds the seconds by which this deployment's clock is shifted; refused in production
     shards: int = 4  # of each journal; never changed once written
     queue_limit: int = 4096  # commands waiting a shard; beyond it a 503; a 429 to a client with more waiting than room is left

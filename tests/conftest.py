@@ -31,7 +31,7 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Eng
 
 
 # One after the other, in one worker: they share a deployment, or runs. Two deployments under load at once would starve each other.
-TOGETHER = {"tests/e2e": "deployments", "tests/faults": "deployments", "tests/simulation": "simulation"}
+TOGETHER = {"tests/e2e": "deployments", "tests/browser": "deployments", "tests/faults": "deployments", "tests/simulation": "simulation"}
 
 
 class Longest(LoadScopeScheduling):

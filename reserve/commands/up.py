@@ -40,6 +40,7 @@ async def _serve(deployment: Deployment, *, seeds: bool) -> None:
 
     def ready(endpoints: Endpoints) -> None:
         typer.echo(f"Reserve is ready at {endpoints.base_url}; clients and addresses are in {deployment.folder}/endpoints.json")
+        typer.echo(f"The console is at {deployment.console_url}/; `reserve password --login operator-1` says what to sign in with")
         if seeds:
             seeding.append(asyncio.create_task(_seed(deployment.folder, endpoints)))
 

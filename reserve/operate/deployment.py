@@ -25,6 +25,7 @@ from shared.settings import Rates, Settings
 log = structlog.get_logger(__name__)
 
 WRITE_AGAIN_S = 5.0
+OURS = (".py", ".lua", ".html", ".css", ".js")  # suffixes of what a service is made of
 
 
 def serving(name: str, port: int) -> tuple[str, ...]:
@@ -50,7 +51,8 @@ class Deployment:
         self.base_url = f"http://127.0.0.1:{ports['edge']}"
         self.internal_port = remembered_ports(self.folder, ["edge_internal"])["edge_internal"]
         self.urls = {name: f"http://127.0.0.1:{ports[name]}" for name in PROCESSES} | {"edge": f"http://127.0.0.1:{self.internal_port}"}
-        self.clients = seed(self.folder, JOURNALED, [f"{self.base_url}/console/callback"])
+        self.console_url = f"http://localhost:{ports['edge']}/console"  # by a name: browsers do not take addresses for all they can do
+        self.clients = seed(self.folder, JOURNALED, [f"{self.console_url}/callback"])
         self.verifier_key = seed_key(self.folder, given.log_domain)
         self.log_keys = pinned_keys(self.folder)
         self.passwords = kept_passwords(self.folder / "database-passwords.json")
@@ -123,6 +125,7 @@ class Deployment:
             "RESERVE_CLIENT_ID": client.client_id if client else "",
             "RESERVE_CLIENT_SECRET": client.client_secret if client else "",
             "RESERVE_LEDGER_PUBLIC_KEY": self.log_keys,
+            "RESERVE_CONSOLE_URL": self.console_url,
             **self._extra,
         }
 
@@ -150,8 +153,7 @@ class Deployment:
 
 def _build() -> str:
     """What the services' code is now: a service of before is not gone on with."""
-    files = sorted(
-        file for folder in ("services", "shared", "reserve") for kind in ("py", "lua") for file in (ROOT / folder).rglob(f"*.{kind}")
-    )
+    found = (file for folder in ("services", "shared", "reserve") for file in (ROOT / folder).rglob("*.*"))
+    files = sorted(file for file in found if file.suffix in OURS)
     stats = [(str(file), (stat := file.stat()).st_mtime_ns, stat.st_size) for file in files]
     return sha256(repr(stats).encode()).hexdigest()

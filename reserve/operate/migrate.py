@@ -50,7 +50,8 @@ async def prepare(settings: Settings) -> None:
     The command refuses what is not safe before it (`refuse_in_production`, `refuse_passwords`).
     """
     if settings.environment != "production":
-        seed(settings.data_dir, JOURNALED)
+        callback = [f"{settings.console_url}/callback"] if settings.console_url else None
+        seed(settings.data_dir, JOURNALED, callback)
     seed_key(settings.data_dir, settings.log_domain)
     await migrate(settings, settings.database_passwords, settings.kafka_passwords)
 

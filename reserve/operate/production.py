@@ -13,9 +13,10 @@ from shared.settings import Settings
 SHORTEST_PASSWORD = 16  # characters
 DEFAULTS = frozenset({"admin", "changeme", "password", "postgres", "reserve", "secret"})
 ISSUER = ("issuer", "jwks_url", "token_url")
-OF_EDGE = ("issuer", "jwks_url")  # that the edge is told: it asks for no token
+OF_THE_ISSUER = {"console": ("issuer", "token_url", "authorize_url"), "edge": ("issuer", "jwks_url")}  # the addresses that each is told
 ON_DATABASE = "a command on the database"
 OF_FOLDER = "a client of the folder"  # whose secret is the local issuer's
+SHORTEST_KEY = 32  # characters
 OF_EVERYTHING = ("up", "demo")  # processes of one folder on one machine, the local issuer with them
 
 
@@ -39,6 +40,7 @@ def objections(process: str, settings: Settings, user_id: int) -> Iterator[str]:
     yield from _plain_http(process, settings)
     yield from _open_files(settings)
     yield from _passwords(process, settings)
+    yield from _sessions(process, settings)
     yield from _drills(settings)
     if user_id == 0:
         yield "It is started as root: start it as a user of its own, as deploy/Dockerfile does."
@@ -56,8 +58,8 @@ def _local_issuer(process: str, settings: Settings) -> Iterator[str]:
 
 def _plain_http(process: str, settings: Settings) -> Iterator[str]:
     """Between callers and the edge, and on the way to the issuer. A network of the services' own carries what they say to each other."""
-    for name in ISSUER:
-        if process in JOURNALED or (process == "edge" and name in OF_EDGE):
+    if asked := OF_THE_ISSUER.get(process, ISSUER if process in JOURNALED else ()):
+        for name in asked:
             if not (url := getattr(settings, name)):
                 yield f"RESERVE_{name.upper()} is not set: set it to an address of your OpenID provider that begins with https://."
             elif not url.startswith("https://"):
@@ -111,6 +113,15 @@ def passwords(settings: Settings) -> dict[str, str]:
     found |= {f"RESERVE_KAFKA_PASSWORDS ({name})": password for name, password in settings.kafka_passwords.items()}
     found |= {"RESERVE_KAFKA_PASSWORD": settings.kafka_password, "RESERVE_CLIENT_SECRET": settings.client_secret}
     return {name: password for name, password in found.items() if password or name == "DATABASE_URL"}
+
+
+def _sessions(process: str, settings: Settings) -> Iterator[str]:
+    if process != "console":
+        return
+    if len(settings.console_key) < SHORTEST_KEY:
+        yield f"RESERVE_CONSOLE_KEY is not set, or short: set a random one of {SHORTEST_KEY} characters or more, the same for each console."
+    if not settings.console_url.startswith("https://"):
+        yield "RESERVE_CONSOLE_URL is no address that begins with https://: set that of the console, as browsers have it."
 
 
 def _drills(settings: Settings) -> Iterator[str]:

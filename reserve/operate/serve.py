@@ -34,6 +34,10 @@ def application(name: str, settings: Settings) -> ASGIApp:
             from services.identity.main import create_app as identity
 
             return identity(settings)
+        case "console":
+            from services.console.main import create_app as console
+
+            return console(settings)
         case _ if name in JOURNALED:
             return create_app(service(name), settings)
         case _:

@@ -222,6 +222,18 @@ def test_a_service_that_could_be_another_is_refused() -> None:
     assert root.startswith("It is started as root")
 
 
+def test_a_console_wants_a_key_an_address_and_where_people_log_in() -> None:
+    sound = {"authorize_url": "https://id.example/authorize", "console_url": "https://reserve.example/console", "console_key": "k" * 32}
+    ours = {"database_url": "", "kafka_user": "", "kafka_password": "", **sound}
+    assert found("console", **ours) == []
+    [key] = found("console", **ours | {"console_key": "k" * 31})
+    assert key.startswith("RESERVE_CONSOLE_KEY is not set, or short")
+    [address] = found("console", **ours | {"console_url": "http://reserve.example/console"})
+    assert address.startswith("RESERVE_CONSOLE_URL is no address that begins with https://")
+    [page] = found("console", **ours | {"authorize_url": ""})
+    assert page.startswith("RESERVE_AUTHORIZE_URL is not set")
+
+
 @pytest.mark.parametrize("environment", ["local", "production"])
 def test_one_password_for_all_roles_is_refused_before_anything_is_migrated(environment: str, tmp_path: Path) -> None:
     settings = {

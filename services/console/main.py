@@ -1,0 +1,118 @@
+"""The console as an ASGI application: sign-in, its pages, its files. A page has nothing from elsewhere, and no script within."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.console.pages import now, requests, rounds, signing_in
+from services.console.sign_in import NotSignedIn
+from services.console.visit import Console, MustSignIn, console_of
+from shared.http import problems
+from shared.observe import telemetry
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",  # with none at all, a browser would not say where a post comes from
+    "cache-control": "no-store",
+}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Raises ValueError for settings that it cannot serve with."""
+    telemetry.configure("console", settings)
+    app = serve_console(Console(settings))
+    telemetry.instrument(app, "console", settings)
+    return app
+
+
+def serve_console(console: Console) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await console.close()
+
+    app = FastAPI(title="Reserve console", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.console = console
+    for router in (signing_in.router, now.router, requests.router, rounds.router):
+        app.include_router(router)
+    problems.install(app)
+    for kind, handler in ((MustSignIn, _sign_in), (NotSignedIn, _not_signed_in), (HTTPException, _error)):
+        app.add_exception_handler(kind, handler)
+    app.add_exception_handler(RequestValidationError, _not_found)
+    app.add_middleware(problems.BodyGuard)
+    app.add_middleware(Guarded, origin=console.origin)
+
+    @app.get("/livez", include_in_schema=False)
+    @app.get("/readyz", include_in_schema=False)
+    async def ready() -> dict[str, str]:
+        """What it needs was read before it could answer. With other services down it serves, and its pages say so."""
+        return {"status": "ready"}
+
+    @app.get("/static/{name}", include_in_schema=False)
+    async def static(name: str) -> Response:
+        if (file := console.file(name)) is None:
+            raise HTTPException(404)
+        return file
+
+    return app
+
+
+class Guarded:
+    """ASGI middleware: the headers of each answer; and a post is taken from the console's own pages alone (besides SameSite cookies)."""
+
+    def __init__(self, app: ASGIApp, origin: str) -> None:
+        self._app = app
+        self._origin = origin.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = {name for name, _ in message["headers"]}
+                added = [(name.encode(), value.encode()) for name, value in HEADERS.items() if name.encode() not in given]
+                message = {**message, "headers": [*message["headers"], *added]}
+            await send(message)
+
+        if scope["method"] not in ("GET", "HEAD") and dict(scope["headers"]).get(b"origin") != self._origin:
+            return await Response("This was not sent from a page of the console.\n", 403, media_type="text/plain")(scope, receive, guarded)
+        return await self._app(scope, receive, guarded)
+
+
+async def _sign_in(request: Request, error: Exception) -> Response:
+    """A page that asks by itself is told to go there as a whole."""
+    assert isinstance(error, MustSignIn)
+    answer = signing_in.to_sign_in(console_of(request), error.back)
+    if "hx-request" in request.headers:
+        return Response(status_code=401, headers={"hx-redirect": answer.headers["location"]})
+    return answer
+
+
+async def _not_signed_in(request: Request, error: Exception) -> Response:
+    return console_of(request).page("message.html", 403, title="Not signed in", text=f"{error}.", again=True)
+
+
+async def _error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return await _not_found(request, error)
+    return console_of(request).page("message.html", error.status_code, title="It does not go like this", text=error.detail, again=False)
+
+
+async def _not_found(request: Request, _error: Exception) -> Response:
+    return console_of(request).page("message.html", 404, title="There is no such page", text="Its address may be misspelt.", again=False)

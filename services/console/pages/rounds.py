@@ -1,0 +1,191 @@
+"""Rounds: the list, and one with who gets what by it, who approved it, and what is next to be done.
+
+What a round would award is worked out by its service alone, and only as a proposal, which is recorded: a page that compared outcomes for
+named partners would be a way to shop for one.
+"""
+
+import asyncio
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Form, Query
+from starlette.responses import Response
+from typeid import TypeID
+
+from services.console import shown
+from services.console.asking import ROWS, Answer, Wanted
+from services.console.pages.requests import Cursor, Id
+from services.console.visit import Visit, Visiting
+
+type Status = Literal["open", "proposed", "certified", "released", "cancelled"]
+
+STATUSES = ("open", "proposed", "certified", "released", "cancelled")
+Typed = Annotated[str, Form(max_length=20_000)]
+LOOKED_UP = 50  # requests of a round that has no decision yet
+
+router = APIRouter(prefix="/rounds")
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """What a round has for one request. `award_g` None: nothing is worked out yet. `bound_by`: why it got less than was accepted."""
+
+    request: str
+    partner: str
+    asked_g: int
+    accepted_g: int | None
+    award_g: int | None
+    days: str
+    bound_by: str
+
+
+class Filled(msgspec.Struct, frozen=True, kw_only=True):
+    """A form as somebody has filled it in, so that nobody types it again; and why it was refused, if it was."""
+
+    form: str
+    typed: str
+    refused: Answer | None = None
+
+
+@router.get("")
+async def list_rounds(visit: Visiting, status: Status | None = None, cursor: Cursor = None) -> Response:
+    found = await visit.reader.get("allocation", "/v1/rounds", status=status, cursor=cursor, limit=ROWS)
+    return visit.page("rounds.html", rounds=found, statuses=STATUSES, chosen=status)
+
+
+@router.get("/{round}")
+async def show_round(visit: Visiting, round: Id, supply_kg: Annotated[str, Query(max_length=40)] = "") -> Response:
+    """`supply_kg`: what the form to propose is to have."""
+    return await _round_page(visit, round, Filled(form="propose", typed=supply_kg))
+
+
+@router.get("/{round}/decision.json")
+async def decision_file(visit: Visiting, round: Id) -> Response:
+    """As the service has it, byte for byte: what an approver takes home, has recomputed, and signs."""
+    return await _handed_on(visit, Wanted(service="allocation", path=f"/v1/rounds/{round}/decision", as_is=True), "decision.json")
+
+
+@router.get("/{round}/certificate")
+async def certificate_page(visit: Visiting, round: Id) -> Response:
+    """The page that the service makes, for print."""
+    found = await visit.reader.get("allocation", f"/v1/rounds/{round}")
+    decision = None if found.data is None else found.data["decision"]
+    return await _handed_on(visit, Wanted(service="allocation", path=f"/v1/certificates/{decision}", accept="text/html", as_is=True), None)
+
+
+@router.post("/{round}/propose")
+async def propose(visit: Visiting, round: Id, supply_kg: Typed = "", key: Typed = "", step: Typed = "show") -> Response:
+    """First what will be recorded is shown; sent from there, under the key that is in that page, it is recorded once."""
+    if (supply_g := shown.grams(supply_kg)) is None or supply_g <= 0:
+        problem = Answer.refused("This is no mass", f"{supply_kg!r} cannot be read.", "kg, to the gram: 1200 or 1,200.5")
+        return await _round_page(visit, round, Filled(form="propose", typed=supply_kg, refused=problem))
+    if step != "record":
+        found = await visit.reader.get("allocation", f"/v1/rounds/{round}")
+        context: dict[str, Any] = {"supply_kg": supply_kg, "supply_g": supply_g, "key": str(TypeID("key"))}
+        return visit.page("propose.html", found, round=found.data, **context)
+    done = await visit.reader.post("allocation", f"/v1/rounds/{round}/propose", {"supply_g": supply_g}, key)
+    return await _after(visit, round, done, "propose", supply_kg)
+
+
+@router.post("/{round}/approvals")
+async def approve(visit: Visiting, round: Id, signed: Typed = "", key: Typed = "") -> Response:
+    return await _signed(visit, round, "approvals", signed, key)
+
+
+@router.post("/{round}/certify")
+async def certify(visit: Visiting, round: Id, signed: Typed = "", key: Typed = "") -> Response:
+    return await _signed(visit, round, "certify", signed, key)
+
+
+async def _signed(visit: Visit, round: str, act: str, signed: str, key: str) -> Response:
+    """What `reserve approve` has written, sent on as it is."""
+    try:
+        approval = msgspec.json.decode(signed)
+    except msgspec.DecodeError:
+        problem = Answer.refused("This cannot be read", "It is no JSON.", "the whole of the file that reserve approve has written")
+        return await _round_page(visit, round, Filled(form=act, typed=signed, refused=problem))
+    body = {"attestation": approval} if act == "certify" else approval
+    done = await visit.reader.post("allocation", f"/v1/rounds/{round}/{act}", body, key)
+    return await _after(visit, round, done, act, signed)
+
+
+async def _after(visit: Visit, round: str, done: Answer, form: str, typed: str) -> Response:
+    if done.problem is None:
+        return visit.console.to(f"/rounds/{round}")
+    return await _round_page(visit, round, Filled(form=form, typed=typed, refused=done))
+
+
+async def _round_page(visit: Visit, round: str, filled: Filled) -> Response:
+    found = await visit.reader.get("allocation", f"/v1/rounds/{round}")
+    if found.problem is not None:
+        return visit.page("round.html", found)
+    view = found.data
+    decision = f"/v1/rounds/{round}/decision" if view["decision"] else None
+    paths = [decision] if decision else [f"/v1/requests/{each}" for each in view["requests"][:LOOKED_UP]]
+    around, me, stock = await asyncio.gather(
+        visit.reader.several("allocation", paths),
+        visit.reader.get("allocation", "/v1/me"),
+        visit.reader.get("allocation", "/v1/stock"),
+    )
+    failed = next((answer for answer in around if answer.problem is not None), None)
+    context: dict[str, Any] = {
+        "lines": [] if failed else decided(around[0].data) if decision else [_asked(answer.data) for answer in around],
+        "failed": failed,
+        "beyond": 0 if decision else len(view["requests"]) - len(paths),
+        "holdings": None if failed or not decision else (around[0].data.get("holdings") or {}).get("content"),
+        "powers": [] if me.problem is not None else _powers(me.data, view["product"]),
+        "stock": stock,
+        **msgspec.structs.asdict(filled),
+        "key": str(TypeID("key")),
+    }
+    return visit.page("round.html", found, status=None if filled.refused is None else filled.refused.status or 503, round=view, **context)
+
+
+def _powers(me: dict[str, Any], product: str) -> list[dict[str, Any]]:
+    """The instruments that the reader may act under for the product. One that names none is for all."""
+    return [power for power in me["powers"] if product in (power["products"] or [product])]
+
+
+def decided(file: dict[str, Any]) -> list[Line]:
+    """The lines of a decision file, the largest award first."""
+    lines = [line["content"] for line in file["lines"]]
+    return sorted((_line(line) for line in lines), key=lambda line: (-(line.award_g or 0), line.partner, line.request))
+
+
+def _line(line: dict[str, Any]) -> Line:
+    claimant = line["claimant"]
+    award_g, cap_g, accepted_g = line["award_g"], claimant.get("cap_g"), claimant["accepted_g"]
+    bound = "its cap" if cap_g is not None and award_g >= cap_g and cap_g < accepted_g else "" if award_g >= accepted_g else "the supply"
+    daily_g = claimant["daily_consumption_g"]
+    return Line(
+        request=claimant["request"],
+        partner=claimant["partner"],
+        asked_g=claimant["asked_g"],
+        accepted_g=accepted_g,
+        award_g=award_g,
+        days=shown.days(str(Fraction(award_g, daily_g))) if daily_g else "",
+        bound_by=bound,
+    )
+
+
+def _asked(request: dict[str, Any]) -> Line:
+    return Line(
+        request=request["request"],
+        partner=request["partner"],
+        asked_g=request["mass_g"],
+        accepted_g=request["accepted_g"],
+        award_g=None,
+        days="",
+        bound_by="",
+    )
+
+
+async def _handed_on(visit: Visit, wanted: Wanted, name: str | None) -> Response:
+    """A document of a service, as it is. `name`: of a file to keep."""
+    found = await visit.reader.send(wanted)
+    if found.problem is not None:
+        return visit.page("failed.html", found)
+    kept = {name: found.headers[name] for name in ("content-security-policy",) if name in found.headers}
+    if name is not None:
+        kept["content-disposition"] = f'attachment; filename="{name}"'
+    return Response(found.data, media_type=found.headers["content-type"], headers=kept)

@@ -1,0 +1,86 @@
+"""A person at the console: a browser of their own, in which nothing may go wrong unseen."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, expect
+
+from reserve.client import Client
+from services.identity.clients import passwords
+from tests.e2e.running import Running
+from tests.waiting import HANGS_AFTER_S
+
+type Theme = Literal["light", "dark"]
+
+# Of a page that is not there, of a form (the page says why); of a refreshing that a click broke off.
+EXPECTED = re.compile(r"the server responded with a status of 4(04|09|22)|htmx:(sendAbort|timeout)")
+
+
+class Sandbox:
+    def __init__(self, running: Running) -> None:
+        self.running = running
+        [self.url] = re.findall(r"The console is at (\S+)/;", running.printed())
+
+    def client(self, name: str) -> Client:
+        return Client.of(self.running.endpoints, name)
+
+
+class Person:
+    """`faults`: what the browser complained of, and each request to somewhere else than the console and the issuer."""
+
+    def __init__(self, sandbox: Sandbox, page: Page, login: str) -> None:
+        self.sandbox = sandbox
+        self.page = page
+        self.login = login
+        self.faults: list[str] = []
+        self._allowed = {urlsplit(sandbox.url).netloc, urlsplit(sandbox.running.endpoints.base_url).netloc}
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
+        page.on("request", self._asked)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not EXPECTED.search(message.text):
+            self.faults.append(f"{self.page.url}: {message.text}")
+
+    def _asked(self, request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob") and address.netloc not in self._allowed:
+            self.faults.append(f"{self.page.url} asks {request.url}")
+
+    async def open(self, path: str) -> None:
+        """`path`: of the console. Whoever is not signed in does so on the way."""
+        await self.page.goto(f"{self.sandbox.url}{path}")
+        if await self.page.get_by_role("heading", name="Log in to Reserve").count():
+            await self.page.get_by_label("Name").fill(self.login)
+            await self.page.get_by_label("Password").fill(passwords(self.sandbox.running.folder)[self.login])
+            await self.page.get_by_role("button", name="Log in").click()
+            await expect(self.page.get_by_role("navigation", name="Pages")).to_be_visible()
+
+    async def inaccessible(self) -> list[str]:
+        """What axe finds on this page (WCAG 2.2 AA and its own advice), as it looks now."""
+        found: dict[str, Any] = (await Axe().run(self.page)).response
+        return [f"{each['id']}: {each['help']} ({node['html']})" for each in found["violations"] for node in each["nodes"]]
+
+    async def overflows(self) -> bool:
+        """Whether the page as a whole is wider than its window."""
+        return bool(await self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+
+@asynccontextmanager
+async def at_the_console(
+    browser: Browser, sandbox: Sandbox, login: str, theme: Theme = "light", width: int = 1280
+) -> AsyncIterator[Person]:
+    """Fails at its end if anything went wrong in the browser."""
+    context = await browser.new_context(color_scheme=theme, viewport={"width": width, "height": 900})
+    context.set_default_timeout(HANGS_AFTER_S * 1000)
+    expect.set_options(timeout=HANGS_AFTER_S * 1000)
+    try:
+        person = Person(sandbox, await context.new_page(), login)
+        yield person
+        assert person.faults == []
+    finally:
+        await context.close()

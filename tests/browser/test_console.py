@@ -1,0 +1,178 @@
+"""The console as its people use it: from a request to a certified round, by the pages and the key files of those who sign."""
+
+import asyncio
+import shlex
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from reserve.demo.scenario import ANTIMONY
+from tests.browser.person import Person, Sandbox, Theme, at_the_console
+
+HOSTILE = "<script>alert('no')</script><img src=x onerror=alert(1)>\"'&amp;{{ 7*7 }}"
+GALLIUM = "gallium-4n"
+THEMES: tuple[Theme, ...] = ("light", "dark")
+WIDTHS = (390, 768, 1280)
+
+
+async def asked(sandbox: Sandbox, partner: str, product: str, mass_g: int, daily_g: int) -> str:
+    """A request whose free fields hold what no page may run."""
+    body = {
+        "product": product,
+        "mass_g": mass_g,
+        "minimum_g": 0,
+        "daily_consumption_g": daily_g,
+        "needed_by": (datetime.now(UTC).date() + timedelta(days=120)).isoformat(),
+        "statement": {"event": HOSTILE, "impact": HOSTILE, "alternatives": HOSTILE, "quality": HOSTILE, "duration_days": 90},
+    }
+    async with sandbox.client(f"partner-{partner.lower()}") as client:
+        typed = dict.fromkeys(("nominee", "end_user", "end_use"), HOSTILE) | {"consignee": "a trading house"}
+        return str((await client.post("/allocation/v1/requests", body | typed))["request"])
+
+
+async def opened(sandbox: Sandbox, product: str, accepted_g: dict[str, int]) -> str:
+    """A round for these requests, each accepted with so much."""
+    async with sandbox.client("operator-2") as screener, sandbox.client("operator-1") as operator:
+        for request, mass_g in accepted_g.items():
+            accepted = {"accepted_g": mass_g, "reasons": [f"the rest is in makers' own stock {HOSTILE}"]}
+            await screener.post(f"/allocation/v1/requests/{request}/accept", accepted)
+        body = {"product": product, "requests": list(accepted_g), "policy": product}
+        return str((await operator.post("/allocation/v1/rounds", body))["round"])
+
+
+async def test_who_signs_in_sees_what_waits_and_opens_a_request(browser: Browser, sandbox: Sandbox):
+    request = await asked(sandbox, "JP", GALLIUM, 1_234_000, 20_000)
+    async with at_the_console(browser, sandbox, "operator-1") as operator:
+        page = operator.page
+        await operator.open("/")
+        waiting = page.get_by_role("region", name="Requests to screen")
+        await waiting.get_by_role("link", name=f"JP asks for 1,234 kg of {GALLIUM}").click()
+        await expect(page.get_by_role("heading", name=f"JP asks for 1,234 kg of {GALLIUM}")).to_be_visible()
+        await expect(page.get_by_text("61.7 days at 20 kg a day")).to_be_visible()
+        await page.get_by_role("navigation", name="Pages").get_by_role("link", name="Requests").click()
+        await page.get_by_role("navigation", name="By status").get_by_role("link", name="submitted").click()
+        await expect(page.get_by_role("cell", name=request)).to_be_visible()
+        await page.go_back()
+        await expect(page).to_have_url(f"{sandbox.url}/requests")
+
+
+async def test_hostile_text_is_text(browser: Browser, sandbox: Sandbox):
+    requested = await asked(sandbox, "US", GALLIUM, 100_000, 20_000)
+    async with at_the_console(browser, sandbox, "operator-1") as operator:
+        page = operator.page
+        await operator.open(f"/requests/{requested}")
+        for region, times in (("Parties", 2), ("What is asked", 1), ("Why, in the partner's words", 4)):
+            assert await page.get_by_role("region", name=region).get_by_text(HOSTILE, exact=True).count() >= times
+        assert await page.get_by_role("img").count() == 0
+
+
+async def test_by_keyboard_the_content_is_one_key_away(browser: Browser, sandbox: Sandbox):
+    async with at_the_console(browser, sandbox, "operator-1") as operator:
+        await operator.open("/requests")
+        await operator.page.keyboard.press("Tab")
+        skip = operator.page.get_by_role("link", name="Skip to the content")
+        await expect(skip).to_be_focused()
+        await operator.page.keyboard.press("Enter")
+        await expect(operator.page.get_by_role("main")).to_be_focused()
+
+
+async def test_a_round_from_its_proposal_to_its_certificate(browser: Browser, sandbox: Sandbox, tmp_path: Path):
+    request = await asked(sandbox, "JP", GALLIUM, 1_600_000, 20_000)
+    round = await opened(sandbox, GALLIUM, {request: 1_450_000})
+    async with at_the_console(browser, sandbox, "operator-1") as operator, at_the_console(browser, sandbox, "approver-1") as approver:
+        await _proposed(operator, round)
+        await approver.open("/")
+        await approver.page.get_by_role("region", name="Rounds to approve or certify").get_by_role("link", name=GALLIUM).first.click()
+        await _signed(approver, tmp_path, sandbox.running.folder / "people" / "approver-1.pem", "approval.json", "Send the approval")
+        await expect(approver.page.get_by_role("region", name="Approvals").get_by_role("listitem")).to_have_count(1)
+        await operator.page.reload()
+        await _signed(operator, tmp_path, sandbox.running.folder / "people" / "operator.pem", "attestation.json", "Certify the round")
+        certificate = operator.page.get_by_role("link", name="The certificate of the decision")
+        await expect(certificate).to_be_visible()
+
+
+async def _proposed(operator: Person, round: str) -> None:
+    page = operator.page
+    await operator.open(f"/rounds/{round}")
+    await page.get_by_label("Supply to offer, in kg").fill("a lot")
+    await page.get_by_role("button", name="See what will be recorded").click()
+    await expect(page.get_by_role("alert")).to_contain_text("This is no mass")
+    supply = page.get_by_label("Supply to offer, in kg")
+    await expect(supply).to_have_value("a lot")
+    await supply.fill("900000000")
+    await page.get_by_role("button", name="See what will be recorded").click()
+    await page.get_by_role("button", name="Propose 900,000 t").click()
+    await expect(page.get_by_role("alert")).to_be_visible()  # the service's own words: there is not so much
+    await expect(supply).to_have_value("900000000")
+    await supply.fill("1,200")
+    await page.get_by_role("button", name="See what will be recorded").click()
+    await expect(page.get_by_role("heading", name="What will be recorded")).to_be_visible()
+    await page.get_by_role("button", name="Propose 1,200 kg").dblclick()  # the second of them is nothing
+    row = page.get_by_role("row").filter(has_text="JP")
+    await expect(row).to_contain_text("1,200 kg")
+    await expect(row).to_contain_text("60.0")
+    await expect(row).to_contain_text("the supply")
+
+
+async def _signed(person: Person, folder: Path, key: Path, name: str, button: str) -> None:
+    """On the person's own machine, by the command that the page shows."""
+    page = person.page
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="decision.json").click()
+    await (await download.value).save_as(folder / "decision.json")
+    command = await page.get_by_text("reserve approve decision.json").text_content()
+    assert command is not None
+    arguments = shlex.split(command.replace("\\\n", " ").replace("YOUR-KEY.pem", str(key)))[1:]
+    signing = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "reserve",
+        *arguments,
+        "--data",
+        str(person.sandbox.running.folder),
+        cwd=folder,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await signing.communicate()
+    assert signing.returncode == 0, said.decode()
+    [hash_shown] = [line.split()[1] for line in said.decode().splitlines() if line.startswith("sha256")]
+    await expect(page.get_by_role("listitem").filter(has_text="It must show this").get_by_text(hash_shown)).to_be_visible()
+    await page.get_by_label(f"The whole of {name}").fill((folder / name).read_text())
+    await page.get_by_role("button", name=button).click()
+
+
+@pytest.fixture(scope="module")
+async def pages(sandbox: Sandbox) -> dict[str, str]:
+    """Their paths. The round is over what four partners ask for, and proposed."""
+    accepted_g = {await asked(sandbox, ask.partner, ANTIMONY.product, ask.asked_g, ask.daily_g): ask.accepted_g for ask in ANTIMONY.asks}
+    round = await opened(sandbox, ANTIMONY.product, accepted_g)
+    waiting = await asked(sandbox, "JP", ANTIMONY.product, 20_000_000, 8_000_000)
+    before = await opened(sandbox, ANTIMONY.product, {waiting: 20_000_000})
+    async with sandbox.client("operator-1") as operator:
+        await operator.post(f"/allocation/v1/rounds/{round}/propose", {"supply_g": 240_000_000})
+    paths = {"now": "/", "requests": "/requests", "request": f"/requests/{next(iter(accepted_g))}", "rounds": "/rounds"}
+    paths |= {"round": f"/rounds/{round}", "round-open": f"/rounds/{before}"}
+    return paths | {"nowhere": "/nowhere", "refused": "/requests/req_01kb0000000000000000000000"}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+async def test_no_page_is_wrong_at_any_width(browser: Browser, sandbox: Sandbox, pages: dict[str, str], theme: Theme, tmp_path: Path):
+    """To an operator; to an approver the round, where it has other forms. The pictures are there to be looked at."""
+    looked_at = [("operator-1", *page) for page in pages.items()] + [("approver-1", "round-to-approve", pages["round"])]
+    wrong = {}
+    async with (
+        at_the_console(browser, sandbox, "operator-1", theme) as operator,
+        at_the_console(browser, sandbox, "approver-1", theme) as approver,
+    ):
+        for login, name, path in looked_at:
+            person = operator if login == "operator-1" else approver
+            await person.open(path)
+            for width in WIDTHS:
+                await person.page.set_viewport_size({"width": width, "height": 900})
+                await person.page.screenshot(path=tmp_path / f"{name}-{theme}-{width}.png", full_page=True)
+                wrong[name, width] = ["it is wider than its window"] if await person.overflows() else []
+            wrong[name, "axe"] = await person.inaccessible()
+    assert {place: found for place, found in wrong.items() if found} == {}
