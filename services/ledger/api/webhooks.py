@@ -134,7 +134,7 @@ class DeliveriesView(BaseModel):
 
 @router.post("", status_code=201)
 async def register_webhook(body: WebhookBody, caller: Partner, post: Posting) -> WebhookSecretView:
-    """A partner has at most ten. The address is looked up now, and again for each connection."""
+    """A partner has at most a hundred. The address is looked up now, and again for each connection."""
     partner, kernel = _partner(caller), post.kernel
     command: Command | Problem
     try:

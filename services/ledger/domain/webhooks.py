@@ -20,7 +20,7 @@ from services.ledger.events import (
 )
 from shared.journal.decider import Decider, Reasons, Refused
 
-MOST_WEBHOOKS = 10  # of a partner, at once
+MOST_WEBHOOKS = 100  # of a partner, at once
 
 
 class RegisterWebhook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
