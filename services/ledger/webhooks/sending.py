@@ -1,7 +1,7 @@
 """Sending: each webhook's events, one after the other in the feed's order, each until it was taken or the webhook is stopped.
 
 One process of the ledger sends (an advisory lock). A webhook is a task of it, so that one that is slow keeps nobody waiting but itself. How
-far it is, is written several times a second: after a crash what was sent since is sent again, and nothing is left out.
+far it is, is written twice a second: after a crash what was sent since is sent again, and nothing is left out.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ for _outcome in Outcome:
     attempts.labels(_outcome.value)  # there from the start, at zero
 
 LOOK_S = 0.5  # how often it looks for webhooks that have changed
-WRITE_S = 0.25  # how often it is written how far a webhook is
+WRITE_S = 0.5  # how often it is written how far a webhook is
 READ_AT_ONCE = 100  # events of a webhook
-READ_TOGETHER = 4  # webhooks whose events are read at the same time: the API has the pool's other connections
+IN_THE_DATABASE = 4  # webhooks that read, or write how far they are, at the same time: the API has the pool's other connections
 FAILS_FOR = timedelta(days=3)  # then it is stopped
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 3600.0
 GONE = 410
@@ -51,15 +51,20 @@ _FORGET_EVERY = 1000
 
 _SENT = "SELECT * FROM webhooks WHERE stopped IS NULL"
 _CURSOR = "SELECT begun, forgiven, next, failures, failing_since FROM webhook_cursors WHERE webhook = $1"
-# Another process may have taken over, and be further.
-_WRITE_CURSOR = """
-    INSERT INTO webhook_cursors AS kept (webhook, begun, forgiven, next, failures, failing_since) VALUES ($1, $2, $3, $4, $5, $6)
-    ON CONFLICT (webhook) DO UPDATE SET begun = excluded.begun, forgiven = excluded.forgiven, next = excluded.next,
-        failures = excluded.failures, failing_since = excluded.failing_since
-    WHERE (kept.begun, kept.next) <= (excluded.begun, excluded.next)"""
-_WRITE_DELIVERIES = """
+_DELIVERIES = """
     INSERT INTO webhook_deliveries (webhook, number, event, outcome, status, took_ms)
-    SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::smallint[], $6::int[]) ON CONFLICT DO NOTHING"""
+    SELECT $1::text, made.* FROM {source}unnest($2::bigint[], $3::text[], $4::text[], $5::smallint[], $6::int[]) AS made
+    ON CONFLICT DO NOTHING"""
+_WRITE_DELIVERIES = _DELIVERIES.format(source="")
+# Another process may have taken over, and be further. What a crash takes back is sent again, so the commit need not wait for the disk.
+_WRITE = f"""
+    WITH moved AS (
+        INSERT INTO webhook_cursors AS kept (webhook, begun, forgiven, next, failures, failing_since)
+        VALUES ($1::text, $7::bigint, $8::bigint, $9::bigint, $10::bigint, $11::timestamptz)
+        ON CONFLICT (webhook) DO UPDATE SET begun = excluded.begun, forgiven = excluded.forgiven, next = excluded.next,
+            failures = excluded.failures, failing_since = excluded.failing_since
+        WHERE (kept.begun, kept.next) <= (excluded.begun, excluded.next))
+    {_DELIVERIES.format(source="set_config('synchronous_commit', 'off', true), ")}"""  # noqa: S608
 _FORGET = """
     DELETE FROM webhook_deliveries WHERE webhook = $1 AND number <= (
         SELECT number FROM webhook_deliveries WHERE webhook = $1 ORDER BY number DESC OFFSET $2 LIMIT 1)"""
@@ -116,7 +121,7 @@ class Webhooks(Part):
         self.targets = Targets(local=kernel.settings.environment == "local")
         self.first_wait_s = FIRST_WAIT_S
         self._key = open_webhook_key(kernel.settings.data_dir)
-        self._reading = asyncio.Semaphore(READ_TOGETHER)
+        self._database = asyncio.Semaphore(IN_THE_DATABASE)
         self._failing: set[WebhookId] = set()
 
     async def close(self) -> None:
@@ -141,8 +146,7 @@ class Webhooks(Part):
     async def record(self, webhook: str, made: Sequence[Delivery]) -> None:
         """Raises Unreachable."""
         with reachable():
-            async with self.kernel.pool.acquire() as connection:
-                await _record(connection, webhook, made)
+            await self.kernel.pool.execute(_WRITE_DELIVERIES, webhook, *_columns(made))
 
     async def run(self) -> None:
         while True:
@@ -212,7 +216,7 @@ class Webhooks(Part):
                 await news.wait()
 
     async def _find(self, webhook: Webhook, since: int) -> Found:
-        async with self._reading:
+        async with self._database:
             return await find(self.kernel, webhook.partner, since, READ_AT_ONCE, webhook.types)
 
     async def _deliver(self, webhook: Webhook, place: _Place, item: FeedItem) -> bool:
@@ -276,23 +280,19 @@ class Webhooks(Part):
         place.counted += len(made)
         cursor = (webhook.begun, webhook.forgiven, place.next, place.failures, place.failing_since)
         with reachable():
-            async with self.kernel.pool.acquire() as connection, connection.transaction():
-                await connection.execute(_WRITE_CURSOR, webhook.webhook, *cursor)
-                await _record(connection, webhook.webhook, made)
+            async with self._database, self.kernel.pool.acquire() as connection:
+                await connection.execute(_WRITE, webhook.webhook, *_columns(made), *cursor)
                 if place.counted >= _FORGET_EVERY:
                     await connection.execute(_FORGET, webhook.webhook, KEPT_DELIVERIES)
                     place.counted = 0
 
 
-async def _record(connection: Connection, webhook: str, made: Sequence[Delivery]) -> None:
-    answers = [each.answer for each in made]
-    await connection.execute(
-        _WRITE_DELIVERIES,
-        webhook,
+def _columns(made: Sequence[Delivery]) -> Sequence[Sequence[object]]:
+    return (
         [each.number for each in made],
         [each.event for each in made],
-        [each.outcome.value for each in answers],
-        [each.status for each in answers],
+        [each.answer.outcome.value for each in made],
+        [each.answer.status for each in made],
         [each.took_ms for each in made],
     )
 
