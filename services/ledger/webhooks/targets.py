@@ -7,6 +7,7 @@ like any other, and is not followed.
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -103,9 +104,9 @@ class _Guarded(httpcore.AsyncNetworkBackend):
 
 
 class Targets:
-    """Calls them. `local`: a machine for trying, where http and https to the loopback are allowed as well. `resolve`: a test's own."""
+    """Calls them. `local`: a machine for trying, where http and https to the loopback are allowed as well. `resolve`, `trust`: a test's."""
 
-    def __init__(self, *, local: bool, resolve: Resolve = resolve) -> None:
+    def __init__(self, *, local: bool, resolve: Resolve = resolve, trust: ssl.SSLContext | None = None) -> None:
         self.resolve = resolve
         guards = {"https": _Guarded(self, lambda address: is_public(address) or (local and _is_loopback(address)))}
         if local:
@@ -113,7 +114,7 @@ class Targets:
         self._guards = guards
         self._pools = {
             scheme: httpcore.AsyncConnectionPool(
-                ssl_context=trusted(), max_connections=None, keepalive_expiry=IDLE_S, network_backend=guard
+                ssl_context=trust or trusted(), max_connections=None, keepalive_expiry=IDLE_S, network_backend=guard
             )
             for scheme, guard in guards.items()
         }

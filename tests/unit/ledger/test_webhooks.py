@@ -1,15 +1,19 @@
 """A partner's webhooks: what is registered of them, what is signed, and which addresses are called."""
 
 import asyncio
+import ssl
 from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -220,7 +224,9 @@ async def test_http_is_for_the_loopback_of_a_machine_for_trying_alone():
 
 
 @asynccontextmanager
-async def a_server(answers: Sequence[bytes], *, then_close: bool = True) -> AsyncIterator[tuple[str, list[bytes]]]:
+async def a_server(
+    answers: Sequence[bytes], *, then_close: bool = True, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, list[bytes]]]:
     """(its URL, the heads of what it was sent). Each connection is answered with these bytes, one a request."""
     heads: list[bytes] = []
 
@@ -239,9 +245,9 @@ async def a_server(answers: Sequence[bytes], *, then_close: bool = True) -> Asyn
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook", heads
+        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook", heads
 
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -295,3 +301,39 @@ async def test_a_connection_is_kept_for_the_next_event():
             assert (await targets.post(url.replace("127.0.0.1", "hooks.example"), {}, BODY)).outcome is Outcome.DELIVERED
         await targets.close()
     assert (len(heads), asked) == (3, ["hooks.example"])
+
+
+def certificate(folder: Path, host: str) -> Path:
+    """Of a host, signed by itself, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)]), datetime.now(UTC)
+    of_host = x509.SubjectAlternativeName([x509.DNSName(host)])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    signed = made.add_extension(of_host, critical=False).sign(key, hashes.SHA256())
+    (file := folder / f"{host}.pem").write_bytes(private + signed.public_bytes(pem))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("host", "trusts", "expected"),
+    [
+        ("hooks.example", True, Answer(Outcome.DELIVERED, 200)),
+        ("other.example", True, Answer(Outcome.UNREACHABLE)),
+        ("hooks.example", False, Answer(Outcome.UNREACHABLE)),
+    ],
+    ids=["its own", "another host's", "nobody vouches for it"],
+)
+async def test_the_connection_to_the_address_is_with_the_host_by_its_certificate(tmp_path: Path, host: str, trusts: bool, expected: Answer):
+    file = certificate(tmp_path, host)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(file)
+    asked: list[str] = []
+    server.sni_callback = lambda _, name, __: asked.append(name)
+    trust = ssl.create_default_context(cafile=file) if trusts else None
+    targets = Targets(local=True, resolve=answering(["127.0.0.1"]), trust=trust)
+    async with a_server([OK], tls=server) as (url, heads):
+        assert await targets.post(url.replace("127.0.0.1", "hooks.example"), {}, BODY) == expected
+        await targets.close()
+    assert (asked, len(heads)) == (["hooks.example"], int(expected.outcome is Outcome.DELIVERED))
