@@ -69,8 +69,8 @@ class ReplayBody(Body):
 
 
 class WebhookView(BaseModel):
-    """`public_keys`: by which it is signed now (`v1a`), the newest first. `delivered`: the id of the last event that it has taken since it
-    was registered or replayed. `failing_since`: when its next event failed first."""
+    """`public_keys`: by which it is signed now (`v1a`), the newest first. `cursor`: it has taken all up to this id of the feed; none: nothing
+    since it was registered or replayed. `failing_since`: when its next event failed first."""
 
     webhook: str
     url: str
@@ -80,7 +80,7 @@ class WebhookView(BaseModel):
     secret: int = Field(description="the number of the secret that signs")
     before_until: datetime | None = Field(description="until when the secret before it signs as well")
     public_keys: list[str]
-    delivered: str | None
+    cursor: str | None
     failures: int = Field(description="attempts at its next event that have failed")
     failing_since: datetime | None
 
@@ -303,7 +303,7 @@ async def _view(kernel: Kernel, session: AsyncSession, row: WebhookRow) -> Webho
         secret=row.secret,
         before_until=row.before_until,
         public_keys=[secret.public_key for secret in sender.secrets(webhook, kernel.clock.now())],
-        delivered=id_of(logs, cursor.next - 1) if cursor is not None and began else None,
+        cursor=id_of(logs, cursor.next - 1) if cursor is not None and began else None,
         failures=cursor.failures if cursor is not None and failed else 0,
         failing_since=cursor.failing_since if cursor is not None and failed else None,
     )
