@@ -69,8 +69,8 @@ class ReplayBody(Body):
 
 
 class WebhookView(BaseModel):
-    """`public_keys`: by which it is signed now (`v1a`), the newest first. `cursor`: it has taken all up to this id of the feed; none: nothing
-    since it was registered or replayed. `failing_since`: when its next event failed first."""
+    """`public_keys`: by which it is signed now (`v1a`), the newest first. `cursor`: it has taken all up to this id of the feed; none:
+    nothing since it was registered or replayed. `failing_since`: when its next event failed first."""
 
     webhook: str
     url: str
