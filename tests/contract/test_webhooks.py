@@ -50,7 +50,9 @@ async def ledger(stage: LedgerStage, clock_file: Path) -> AsyncIterator[Kernel]:
     released = msgspec.structs.replace(a_round(*awards, expires_on=date(2999, 1, 1)), product=PRODUCT, round="rnd_hooks")
     async with stage.ledger(clock_file=clock_file) as kernel:
         kernel.part(Webhooks).first_wait_s = 0.01
-        await stage.happen(registered, lot("lot_hooks", 2 * UNITS), released, product=PRODUCT)
+        places = await stage.happen(registered, lot("lot_hooks", 2 * UNITS), released, product=PRODUCT)
+        async with stage.client("auditor-1") as auditor:
+            await receipts_of(auditor, places)  # what is signed later would be news
         yield kernel
 
 
@@ -193,16 +195,23 @@ async def test_one_that_never_answers_keeps_no_other_waiting(stage: LedgerStage,
 async def test_while_a_secret_is_rotated_a_receiver_needs_either(stage: LedgerStage, europe: Http):
     async with a_receiver() as receiver, a_webhook(europe, receiver.url) as first:
         path = f"/{first['webhook']}/secrets"
+
+        async def signed_by(secret: Any) -> Received | None:
+            """One more event, if the sender has heard of the secret already."""
+            ids = await drawn(stage, europe, 1)
+            await until(lambda: receiver.ids[-1:] == ids)
+            try:
+                Webhook(secret["secret"]).verify(receiver.taken[-1].body, receiver.taken[-1].headers)
+            except WebhookVerificationError:
+                return None
+            return receiver.taken[-1]
+
         second = await said(europe, path, {"overlap_h": 24})
-        await drawn(stage, europe, 1)
+        both = await until(lambda: signed_by(second))
         third = await said(europe, path, {"overlap_h": 0})
-        await drawn(stage, europe, 1)
-        await until(lambda: len(receiver.taken) >= 2)
-        both, last = receiver.taken[0], receiver.taken[-1]
+        last = await until(lambda: signed_by(third))
         assert [first["number"], second["number"], third["number"]] == [1, 2, 3]
-        for secret in (first, second):
-            assert Webhook(secret["secret"]).verify(both.body, both.headers)
-        assert Webhook(third["secret"]).verify(last.body, last.headers)
+        assert Webhook(first["secret"]).verify(both.body, both.headers)
         with pytest.raises(WebhookVerificationError):
             Webhook(second["secret"]).verify(last.body, last.headers)
         assert (await shown(europe, first["webhook"]))["public_keys"] == [third["public_key"]]
@@ -210,7 +219,7 @@ async def test_while_a_secret_is_rotated_a_receiver_needs_either(stage: LedgerSt
 
 async def test_who_asks_for_a_secret_again_by_the_same_key_has_the_same_and_nobody_else_is_shown_it(europe: Http, ledger: Kernel):
     body = {"url": "http://127.0.0.1:9/"}
-    answers = [(await post(europe, "", body, key="the same")).json() for _ in range(2)]
+    answers = [(await post(europe, "", body, key="the-same")).json() for _ in range(2)]
     assert answers[0] == answers[1]
     hook, secret = answers[0]["webhook"], answers[0]["secret"]
     shows = [
