@@ -24,6 +24,7 @@ from bench.standing import standing
 from bench.state import state
 from bench.tables import tables
 from bench.tree import tree
+from bench.webhooks import webhooks
 from bench.witnessed import witnessed
 from bench.writer import writer
 
@@ -34,6 +35,7 @@ BENCHES: Mapping[str, Bench] = {
     "witnessed": witnessed,
     "receipt_route": receipt_route,
     "feed": feed,
+    "webhooks": webhooks,
     "requests": requests,
     "rounds": rounds,
     "state": state,

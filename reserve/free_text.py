@@ -33,6 +33,7 @@ class Why(StrEnum):
     NUMBER = "the number of a paper, a seal, a payment or a check, as another registry has it"
     CONTRACT = "words of an agreement between legal entities, which two people sign as they are"
     COMMAND = "a command that waits: what is typed in it is a commitment, and its other fields are those of the events that follow"
+    ADDRESS = "where a program answers, which a client gives and the service calls as it is"
     PLAIN = "typed freely, and still held as it was typed: names nobody by rule alone"
 
 
@@ -49,7 +50,7 @@ _OF: dict[Why, str] = {
     """,
     Why.CODE: """
         base_rate bucket condition contained_g content contents duty currency deferral_conditions element elements excluded_origins kind
-        least_contents part step unit whole
+        least_contents part step types unit whole
     """,
     Why.FIGURE: """
         base_pct before_g carry_g commitment_fee_pct days_of_cover default_margin_pct deferral_pct difference haircut
@@ -74,6 +75,9 @@ _OF: dict[Why, str] = {
     """,
     Why.CONTRACT: """
         content.text precedents.text security subsequents.text
+    """,
+    Why.ADDRESS: """
+        url
     """,
     Why.COMMAND: """
         command

@@ -12,12 +12,13 @@ from reserve.audit.hashes import Tree
 from reserve.audit.journals import Journal
 from reserve.audit.logs import Logs
 from reserve.audit.report import OVER_HTTP, Check, Findings, Report
+from reserve.audit.webhooks import RegisteredWebhooks
 from services.ledger.events import CheckpointSigned, CheckpointWitnessed
 
 
 async def read_ledger(evidence: Evidence, findings: Findings, checkpoints: Checkpoints, logs: Logs) -> int:
     """The ledger's own events, which are no leaves. Gives how many there are."""
-    journal = Journal(LEDGER, findings, logs.histories)
+    journal, webhooks = Journal(LEDGER, findings, logs.histories), RegisteredWebhooks(findings)
     events = 0
     for shard in sorted(await evidence.heads(LEDGER)):
         async for page in evidence.journal(LEDGER, shard):
@@ -29,6 +30,8 @@ async def read_ledger(evidence: Evidence, findings: Findings, checkpoints: Check
                     checkpoints.see(record, event)
                 elif isinstance(event, CheckpointWitnessed):
                     checkpoints.witnesses.see(record, event)
+                elif event is not None:
+                    webhooks.see(record, event)
     return events
 
 

@@ -35,7 +35,7 @@ from shared.engines.private_files import private_folder, write_private
 from shared.journal.connection import Connection
 from shared.observe.waiting import still
 
-SECRETS = ("keys/issuer.pem", "identity-secrets.json")  # what no backup holds; the log's keys are new ones
+SECRETS = ("keys/issuer.pem", "keys/webhooks.key", "identity-secrets.json")  # what no backup holds; the log's keys are new ones
 ENDS_WITHIN_S = 20.0
 
 

@@ -1,8 +1,14 @@
-"""What happens to the ledger's log. A stored shape never changes: a new one is a new version."""
+"""What happens to the ledger's log, and to webhooks. A stored shape never changes: a new one is a new version."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
 
 import msgspec
 
 from shared.journal.record import Grams as Count  # a whole number in 0..2^53-1
+
+WebhookId = NewType("WebhookId", str)  # "whk_01j..."
 
 
 class CheckpointSigned(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ledger.checkpoint_signed.v1"):
@@ -24,4 +30,67 @@ class CheckpointWitnessed(msgspec.Struct, frozen=True, kw_only=True, tag_field="
     covers: dict[str, Count]  # as of the signed one
 
 
-type Event = CheckpointSigned | CheckpointWitnessed
+class StopCause(StrEnum):
+    """Why nothing is sent to a webhook."""
+
+    ASKED = "asked"  # its partner wanted so
+    FAILING = "failing"  # for days it has taken nothing
+    GONE = "gone"  # it has answered 410
+
+
+class WebhookRegistered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ledger.webhook_registered.v1"):
+    """A partner has its events sent to an address. Its first secret is number 1."""
+
+    webhook: WebhookId
+    partner: str
+    url: str
+    types: tuple[str, ...]  # of events, without versions: "inventory.stock_drawn"; none: all
+    begins: Count  # the ledger's number of the first leaf that may be sent
+
+
+class WebhookSecretRotated(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ledger.webhook_secret_rotated.v1"):
+    """What is sent is signed by the secret of this number, and until an instant by the one before as well. Neither is in any journal."""
+
+    webhook: WebhookId
+    partner: str
+    secret: Count
+    before_until: datetime
+
+
+class WebhookStopped(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ledger.webhook_stopped.v1"):
+    """Nothing is sent to it until it is resumed; then what it has missed."""
+
+    webhook: WebhookId
+    partner: str
+    cause: StopCause
+
+
+class WebhookResumed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ledger.webhook_resumed.v1"):
+    webhook: WebhookId
+    partner: str
+
+
+class WebhookReplayed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ledger.webhook_replayed.v1"):
+    """It is sent everything again from a leaf on."""
+
+    webhook: WebhookId
+    partner: str
+    begins: Count  # the ledger's number of that leaf
+
+
+class WebhookRemoved(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ledger.webhook_removed.v1"):
+    webhook: WebhookId
+    partner: str
+
+
+type WebhookEvent = WebhookRegistered | WebhookSecretRotated | WebhookStopped | WebhookResumed | WebhookReplayed | WebhookRemoved
+type Event = (
+    CheckpointSigned
+    | CheckpointWitnessed
+    | WebhookRegistered
+    | WebhookSecretRotated
+    | WebhookStopped
+    | WebhookResumed
+    | WebhookReplayed
+    | WebhookRemoved
+)

@@ -1,9 +1,12 @@
 """The log's keys in the deployment's folder, each with the verifier key that others pin beside it.
 
 `keys/ledger.pem` (Ed25519) signs every checkpoint; `keys/ledger-ml-dsa-44.pem` signs those that are published as well, since what is kept
-for decades has to outlive Ed25519 (c2sp.org/tlog-checkpoint).
+for decades has to outlive Ed25519 (c2sp.org/tlog-checkpoint). The secrets of webhooks are derived from `keys/webhooks.key`: 32 random
+bytes.
 """
 
+import os
+import stat
 from hashlib import sha256
 from pathlib import Path
 
@@ -41,6 +44,8 @@ def seed_key(folder: Path, domain: str = "reserve.localhost", history: int = FIR
     if not (public := ml_dsa.with_suffix(".vkey")).exists():
         write_private(public, f"{Cosigner(key.name, read_key_file(ml_dsa)).key}\n".encode())
     open_publishing_key(folder)
+    if not (webhooks := keys / "webhooks.key").exists():
+        write_private(webhooks, os.urandom(32))
     return str(key)
 
 
@@ -58,6 +63,17 @@ def open_key(folder: Path) -> tuple[VerifierKey, FileSigner]:
     if key.public_key != signer.public_key:
         raise KeyUnsafe(f"{folder / 'keys' / 'ledger.pem'} is not the key of {key}")
     return key, signer
+
+
+def open_webhook_key(folder: Path) -> bytes:
+    """What the secrets of webhooks are derived from, as `seed_key` made it. Raises KeyUnsafe, FileNotFoundError."""
+    with (path := folder / "keys" / "webhooks.key").open("rb") as file:
+        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+            raise KeyUnsafe(f"{path} can be read by others: chmod 600 it")
+        key = file.read()
+    if len(key) != 32:
+        raise KeyUnsafe(f"{path} is not 32 bytes")
+    return key
 
 
 def open_publishing_key(folder: Path) -> Cosigner:

@@ -5,8 +5,9 @@ from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory import events as inventory
 from services.inventory.events.upcasts import UPCASTERS as INVENTORY_UPCASTERS
 from services.ledger.api import router
+from services.ledger.domain import log as log_stream
+from services.ledger.domain import webhooks as webhook_streams
 from services.ledger.domain.controls import CONTROLS
-from services.ledger.domain.log import DECIDER
 from services.ledger.entered import entered
 from services.ledger.events import Event
 from services.ledger.log import Log, keep_log
@@ -17,13 +18,15 @@ from services.ledger.projections import project, take
 from services.ledger.publishing.publisher import Publisher, keep_published
 from services.ledger.tables import APPEND_ONLY, FIRST_ROWS, KEPT, metadata
 from services.ledger.watch import watch_log
+from services.ledger.webhooks.sending import Webhooks, send_webhooks
 from services.loans import events as loans
 from services.loans.events.upcasts import UPCASTERS as LOANS_UPCASTERS
 from shared.process.service import Service, subscription
 
 SERVICE = Service(
     name="ledger",
-    deciders=(DECIDER,),
+    deciders=(log_stream.DECIDER, webhook_streams.DECIDER),
+    of_one_party=frozenset({"webhooks"}),
     controls=CONTROLS,
     event_type=Event,
     project=project,
@@ -49,8 +52,8 @@ SERVICE = Service(
     ),
     router=router,
     reasons=ApiReason,
-    parts=(Log, News, Publisher),
-    tasks=(keep_log, tell_news, keep_published, watch_log),
+    parts=(Log, News, Publisher, Webhooks),
+    tasks=(keep_log, tell_news, keep_published, watch_log, send_webhooks),
     append_only=APPEND_ONLY,
     kept=KEPT,
     first_rows=FIRST_ROWS,

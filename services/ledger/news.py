@@ -39,17 +39,25 @@ class News(Part):
         if self._readers[reader] >= MOST_OF_ONE or self._readers.total() >= MOST:
             accepted = f"{MOST_OF_ONE} streams and waits of a client at once, {MOST} of all"
             raise Problem("too_many_readers", "as many wait already as may", accepted=accepted, headers={"Retry-After": "5"})
+        self._readers[reader] += 1
+        try:
+            with self.waited_for(partner) as news:
+                yield news
+        finally:
+            self._readers[reader] -= 1
+            self._readers += Counter()  # forgets who has none
+
+    @contextmanager
+    def waited_for(self, partner: str | None) -> Iterator[asyncio.Event]:
+        """The same for who is not counted: the service itself."""
         news = asyncio.Event()
         self._waiting[partner].add(news)
-        self._readers[reader] += 1
         try:
             yield news
         finally:
             self._waiting[partner].discard(news)
             if not self._waiting[partner]:
                 del self._waiting[partner]
-            self._readers[reader] -= 1
-            self._readers += Counter()  # forgets who has none
 
     async def run(self) -> None:
         told = self.kernel.part(Log).signed.head.size

@@ -1,4 +1,4 @@
-"""Why the ledger's API refuses. Its one stream refuses nothing."""
+"""Why the ledger's API refuses, besides what its streams do."""
 
 from shared.journal.decider import Reasons
 
@@ -14,3 +14,5 @@ class ApiReason(Reasons):
     FEED_ID_UNKNOWN = "feed_id_unknown", 404, "The feed has given no such id"
     TOO_MANY_READERS = "too_many_readers", 429, "Too many readers of the feed wait"
     TILE_NOT_FOUND = "tile_not_found", 404, "The log has no such tile"
+    WEBHOOK_TARGET_REFUSED = "webhook_target_refused", 422, "Webhooks are not sent to this address"
+    WEBHOOK_TYPE_UNKNOWN = "webhook_type_unknown", 422, "No event has this type"

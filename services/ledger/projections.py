@@ -1,4 +1,4 @@
-"""Tables from events: the log's entries and the accounts from other services' events, checkpoints from the ledger's own."""
+"""Tables from events: the log's entries and the accounts from other services' events, checkpoints and webhooks from its own."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -8,7 +8,16 @@ import structlog
 from prometheus_client import Counter
 
 from services.ledger.accounts import Balance, Key, Overdraft, Posting, post
-from services.ledger.events import CheckpointSigned
+from services.ledger.events import (
+    CheckpointSigned,
+    CheckpointWitnessed,
+    WebhookRegistered,
+    WebhookRemoved,
+    WebhookReplayed,
+    WebhookResumed,
+    WebhookSecretRotated,
+    WebhookStopped,
+)
 from services.ledger.postings import postings
 from shared.journal.connection import Connection
 from shared.journal.protocol import Document
@@ -36,6 +45,14 @@ _WITNESSED = """
     SELECT position, size + coalesce(begins, 0), root, note, recorded_at
     FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::text[], $5::timestamptz[], $6::smallint[])
         AS cosigned (position, size, root, note, recorded_at, history) LEFT JOIN logs USING (history)"""
+_REGISTERED = """
+    INSERT INTO webhooks (webhook, partner, url, types, begins, begun, forgiven, secret, changed_at, version)
+    VALUES ($1, $2, $3, $4::jsonb, $5::bigint, $6::bigint, $6, 1, $7::timestamptz, $6)"""
+_CHANGED = "UPDATE webhooks SET version = $2::bigint, changed_at = $3::timestamptz"
+_ROTATED = f"{_CHANGED}, secret = $4::bigint, before_until = $5::timestamptz WHERE webhook = $1"
+_STOPPED = f"{_CHANGED}, stopped = $4 WHERE webhook = $1"
+_RESUMED = f"{_CHANGED}, stopped = NULL, forgiven = $2 WHERE webhook = $1"
+_REPLAYED = f"{_CHANGED}, begins = $4::bigint, begun = $2, forgiven = $2 WHERE webhook = $1"
 _FLAG_COLUMNS = ("id", "kind", "leaf_index", "side", "asset", "account", "posted_g", "pending_g")
 
 
@@ -53,6 +70,8 @@ def _checkpoints(facts: Sequence[Fact]) -> list[Wave]:
     witnessed: list[tuple[object, ...]] = []
     for fact in facts:
         event, recorded_at = fact.event, datetime.fromisoformat(fact.record.recorded_at)
+        if not isinstance(event, CheckpointSigned | CheckpointWitnessed):
+            continue
         root, history = bytes.fromhex(event.root), fact.record.history
         if isinstance(event, CheckpointSigned):
             signed.append((event.size, root, event.note, canonical(event.covers).decode(), recorded_at, history))
@@ -60,10 +79,35 @@ def _checkpoints(facts: Sequence[Fact]) -> list[Wave]:
             witnessed.append((fact.record.position, event.size, root, event.note, recorded_at, history))
     written = [(statement, rows) for statement, rows in ((_CHECKPOINT, signed), (_WITNESSED, witnessed)) if rows]
     columns = [list(column) for _, rows in written for column in zip(*rows, strict=True)]
-    return [Wave(tuple(statement for statement, _ in written), columns)]
+    return [Wave(tuple(statement for statement, _ in written), columns)] if written else []
 
 
-project = InWaves(_checkpoints)
+def _webhook(fact: Fact) -> Wave | None:
+    """One event writes one row; the next may write it again."""
+    event, version, at = fact.event, fact.record.version, datetime.fromisoformat(fact.record.recorded_at)
+    match event:
+        case WebhookRegistered():
+            types = canonical(event.types).decode()
+            return Wave((_REGISTERED,), [event.webhook, event.partner, event.url, types, event.begins, version, at])
+        case WebhookSecretRotated():
+            return Wave((_ROTATED,), [event.webhook, version, at, event.secret, event.before_until])
+        case WebhookStopped():
+            return Wave((_STOPPED,), [event.webhook, version, at, event.cause.value])
+        case WebhookResumed():
+            return Wave((_RESUMED,), [event.webhook, version, at])
+        case WebhookReplayed():
+            return Wave((_REPLAYED,), [event.webhook, version, at, event.begins])
+        case WebhookRemoved():
+            return Wave(("DELETE FROM webhooks WHERE webhook = $1",), [event.webhook])
+        case _:
+            return None
+
+
+def _own(facts: Sequence[Fact]) -> list[Wave]:
+    return [*_checkpoints(facts), *(wave for fact in facts if (wave := _webhook(fact)) is not None)]
+
+
+project = InWaves(_own)
 
 
 async def take(connection: Connection, facts: Sequence[Fact]) -> None:

@@ -9,7 +9,8 @@ from sqlmodel import Field, SQLModel
 from shared.journal.columns import json, whole
 
 APPEND_ONLY = ("entries", "postings", "checkpoints", "witnessed", "logs")
-KEPT = ("logs",)  # written by a restore of everything; the log's own leaves say it
+# Written by a restore of everything, which the log's own leaves say; and how far webhooks are, which no event says.
+KEPT = ("logs", "webhook_cursors", "webhook_deliveries")
 FIRST_ROWS = ("INSERT INTO log_head VALUES (0, 0)",)
 
 
@@ -128,3 +129,46 @@ class WitnessedRow(Table, table=True):
     root: bytes
     note: str  # with both signatures of the log, and the cosignatures
     recorded_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
+
+
+class WebhookRow(Table, table=True):
+    """A partner's webhook that was not removed. `begins`, `begun`, `forgiven`: it is sent what is from this leaf on, since the version of
+    its stream `begun`; what failed before version `forgiven` does not count."""
+
+    __tablename__ = "webhooks"
+    webhook: str = Field(primary_key=True)
+    partner: str = Field(index=True)
+    url: str
+    types: list[str] = json()
+    begins: int = whole()  # the ledger's number
+    begun: int = whole()
+    forgiven: int = whole()
+    secret: int = whole()  # the number of the one that signs
+    before_until: datetime | None = Field(sa_type=sa.DateTime(timezone=True))  # the one before it signs too
+    stopped: str | None  # why
+    changed_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
+    version: int = whole()  # of the partner's stream, when this webhook was changed last
+
+
+class WebhookCursorRow(Table, table=True):
+    """How far a webhook is: the sender's own. It counts as long as the webhook's `begun`, or `forgiven`, is this."""
+
+    __tablename__ = "webhook_cursors"
+    webhook: str = Field(primary_key=True)
+    begun: int = whole()
+    forgiven: int = whole()
+    next: int = whole()  # the ledger's number of the next leaf
+    failures: int = whole()  # of what is sent now, one after the other
+    failing_since: datetime | None = Field(sa_type=sa.DateTime(timezone=True))
+
+
+class WebhookDeliveryRow(Table, table=True):
+    """An attempt."""
+
+    __tablename__ = "webhook_deliveries"
+    webhook: str = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_type=sa.BigInteger)  # when it began, in microseconds since 1970
+    event: str  # its id: a leaf's, or a test's
+    outcome: str
+    status: int | None = Field(sa_type=sa.SmallInteger)
+    took_ms: int = Field(sa_type=sa.Integer)

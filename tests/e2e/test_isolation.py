@@ -149,11 +149,12 @@ async def estate(world: World) -> Estate:
         "tender": tender,
         "text": (await world.rows(world.auditor, "/inventory/v1/texts"))[0]["sha256"],
         "version": "1",
+        "webhook": await world.webhook("EU"),
     }
     private = {
         ids[name] for name in ("agreement", "award", "decision", "disruption", "draw", "item", "release", "request", "round", "tender")
     }
-    private.add(assigned["draw"])
+    private |= {assigned["draw"], ids["webhook"]}
     shared_private = {requests[1], shared["EU"]["award"], shared["EU"]["release"], agreed["EU"]}
     private |= {ids["loan"], material, "borrower/hillgrove-mines"}
     return Estate(world, ids, material, product, shared_round, frozenset({*private, *shared_private, row["request"], SECRET, "partner/EU"}))
@@ -243,6 +244,8 @@ PARTNERS_OWN = {
     "/inventory/v1/draws/{draw}",
     "/inventory/v1/releases/{release}",
     RECEIPT,
+    "/ledger/v1/webhooks/{webhook}",
+    "/ledger/v1/webhooks/{webhook}/deliveries",
     "/loans/v1/material-loans/{loan}",
     "/loans/v1/material-loans/{loan}/deferrals",
     "/loans/v1/material-loans/{loan}/deferrals/{deferral}/document",
@@ -270,6 +273,7 @@ PARTNERS_LISTS = {
     "/ledger/v1/accounts",
     "/ledger/v1/balances",
     "/ledger/v1/entries",
+    "/ledger/v1/webhooks",
     "/loans/v1/material-loans",
 }
 NOT_FOR_BORROWERS = "/v1/loans/{loan}/acts/{act}/document"  # what approvers sign
@@ -314,6 +318,12 @@ PARTNERS_MOVE_AND_ASK = {
     "/allocation/v1/reviews",
     "/allocation/v1/tenders/{tender}/commitments",
     "/allocation/v1/tenders/{tender}/reveals",
+    "/ledger/v1/webhooks/{webhook}/remove",
+    "/ledger/v1/webhooks/{webhook}/replay",
+    "/ledger/v1/webhooks/{webhook}/resume",
+    "/ledger/v1/webhooks/{webhook}/secrets",
+    "/ledger/v1/webhooks/{webhook}/stop",
+    "/ledger/v1/webhooks/{webhook}/test",
     "/loans/v1/material-loans/{loan}/deferrals",
 }
 
@@ -348,6 +358,8 @@ async def test_nothing_of_anothers_is_seen_or_moved(estate: Estate, http: httpx.
         assert SECRET not in answer.text
     elif address == "/allocation/v1/requests":
         assert (answer.status_code, answer.json()["code"]) == (409, "agreement_missing")  # the EU's agreement is no help to Japan
+    elif address == "/ledger/v1/webhooks":
+        assert (answer.status_code, answer.json()["code"]) == (422, "webhook_target_refused")  # nor is anybody's own network called
     elif address in (PARTNERS_OWN | ENDED if method == "GET" else PARTNERS_MOVE_AND_ASK):
         assert answer.status_code == 404, answer.text
         assert answer.json()["code"].endswith("receipt_not_ready" if address == RECEIPT else "_not_found")  # as one that nobody has
@@ -377,6 +389,7 @@ BODIES: dict[str, Any] = {
     "/v1/awards/{award}/renounce": lambda estate: {"reason": "not ours"},
     "/v1/tenders/{tender}/commitments": lambda estate: {"commitment": "0" * 64},
     "/v1/tenders/{tender}/reveals": lambda estate: {"salt": SALT, "steps": [{"price": "2600", "units": 1}]},
+    "/v1/webhooks": lambda estate: {"url": "https://10.0.0.1/"},
     "/v1/material-loans/{loan}/deferrals": lambda estate: {
         "condition": "supply_disruption",
         "evidence": "not ours",

@@ -73,6 +73,7 @@ async def settings(world: World, tmp_path_factory: pytest.TempPathFactory) -> Pa
         "round": row["round"],
         "shard": int(shard),
         "source": source,
+        "webhook": await world.webhook("JP"),
     }
     material, _ = await lent_material(world, "JP", 1)
     sections = {

@@ -387,6 +387,12 @@ class World:
         identifier: str = release["release"]
         return identifier
 
+    async def webhook(self, partner: str) -> str:
+        """One that nobody answers at."""
+        registered = await self.post(self.partner(partner), "/ledger/v1/webhooks", {"url": "http://127.0.0.1:9/"})
+        identifier: str = registered["webhook"]
+        return identifier
+
     async def stocked_release(self, partner: str, units: int, **round_changed: Any) -> tuple[str, str, str]:
         """(product, lot, release): a new product of which all there is is released to one partner."""
         product = await self.registered_product()

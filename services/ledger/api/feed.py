@@ -3,12 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
-from datetime import date
 from time import monotonic
-from typing import Annotated, Any
+from typing import Annotated
 
-import asyncpg
-import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
@@ -16,14 +13,14 @@ from pydantic import BaseModel, Field
 from starlette.types import Receive, Scope, Send
 
 from services.ledger.api.callers import PARTNER, only_of
-from services.ledger.domain.feed import ID_PATTERN, FeedId, parse_feed_id
+from services.ledger.domain.feed import ID_PATTERN, parse_feed_id
+from services.ledger.feed import FeedItem, find, id_of
 from services.ledger.histories import Logs
 from services.ledger.log import Log
 from services.ledger.news import News
 from shared.http.auth import Caller, allow, token_left
 from shared.http.problems import Problem
 from shared.journal.connection import reachable
-from shared.journal.record import record_of
 from shared.process.kernel_api import Running
 from shared.process.service import Kernel
 
@@ -34,48 +31,12 @@ FEW, MOST = 200, 1000
 KEEPALIVE_S = 15.0  # proxies end a connection on which nothing comes
 STREAM_ENDS_AFTER_S = 300.0  # so that no connection stays for ever
 
-_ENTRIES = """
-    SELECT leaf_index, source, salt, event_hash, chain_hash, hashed FROM entries
-    WHERE leaf_index >= $1 AND leaf_index < $2 AND ($3::text IS NULL OR partner = $3) ORDER BY leaf_index LIMIT $4"""
-
-
-class FeedItem(BaseModel):
-    """A CloudEvent. `data` is the event, as the AsyncAPI document describes it; `hashed` what its hash covers, verbatim. It proves itself:
-    SHA-256(0x01 || salt || hashed) is `eventhash`, and SHA-256(0x03 || salt || place || eventhash) is leaf `leafindex` of the log."""
-
-    specversion: str = "1.0"
-    id: str
-    source: str = Field(description="a service and its shard: /inventory/0")
-    type: str
-    subject: str = Field(description="the stream")
-    time: str
-    datacontenttype: str = "application/json"
-    data: dict[str, Any]
-    partner: str | None
-    partnerseq: int | None = Field(description="of this partner and source: gapless, from 1")
-    effectiveon: date
-    correlationid: str
-    place: str
-    leafindex: int
-    salt: str = Field(description="hex")
-    eventhash: str = Field(description="hex")
-    hashed: str
-
 
 class FeedPage(BaseModel):
     data: list[FeedItem]
     cursor: str | None = Field(description="ask for what comes after it. There always is one, but where the log has no leaf yet")
     more: bool = Field(description="whether there is more already")
     checkpoint: str | None = Field(description="the log's signed note, which covers the page; of a history before: /v1/histories")
-
-
-class _Found(msgspec.Struct, frozen=True):
-    """`next`: the ledger's number to go on from."""
-
-    items: list[FeedItem]
-    next: int
-    more: bool
-    checkpoint: str | None
 
 
 async def _since(
@@ -90,10 +51,14 @@ async def _since(
     """The ledger's number of the leaf that is asked for next. Raises Problem `feed_id_unknown`."""
     if (text := last_event_id or after) is None:
         return 0
+    return await number_after(kernel, text, "query:after" if last_event_id is None else "header:last-event-id")
+
+
+async def number_after(kernel: Kernel, text: str, field: str) -> int:
+    """The ledger's number of the leaf that comes after an id that the feed has given. Raises Problem `feed_id_unknown`."""
     tree: Log = kernel.part(Log)
     logs, asked = await tree.logs(), parse_feed_id(text)
     if asked.leaf >= await _leaves(tree, logs, asked.history):
-        field = "query:after" if last_event_id is None else "header:last-event-id"
         raise Problem("feed_id_unknown", f"the log has no leaf {asked}", field=field, accepted="an id that the feed has given")
     return logs.number_of(asked.history, asked.leaf) + 1
 
@@ -132,15 +97,15 @@ async def read_feed(
         counted = ExitStack()
         news = counted.enter_context(kernel.part(News).of(partner, caller.for_whom))
         return _Stream(_events(request, kernel, partner, since, news), counted)
-    found = await _find(kernel, partner, since, limit)
+    found = await find(kernel, partner, since, limit)
     if not found.items and wait:
         with kernel.part(News).of(partner, caller.for_whom) as news:
             ends = monotonic() + wait
             while not found.items and (left := min(ends - monotonic(), await token_left(request))) > 0 and not kernel.ending:
                 news.clear()
-                if not (found := await _find(kernel, partner, since, limit)).items:
+                if not (found := await find(kernel, partner, since, limit)).items:
                     await _come(kernel, news, left)
-    last = _id_of(await kernel.part(Log).logs(), found.next - 1) if found.next else None
+    last = id_of(await kernel.part(Log).logs(), found.next - 1) if found.next else None
     return FeedPage(data=found.items, cursor=last, more=found.more, checkpoint=found.checkpoint)
 
 
@@ -163,7 +128,7 @@ async def _events(request: Request, kernel: Kernel, partner: str | None, since: 
         if silent:
             yield KEEPALIVE_COMMENT
         news.clear()
-        found = await _find(kernel, partner, since, FEW)
+        found = await find(kernel, partner, since, FEW)
         for item in found.items:
             yield format_sse_event(id=item.id, event=item.type, data_str=item.model_dump_json())
         since = found.next
@@ -184,39 +149,3 @@ async def _come(kernel: Kernel, news: asyncio.Event, within_s: float) -> bool:
         async with kernel.patience(within_s):
             return await news.wait()
     return False
-
-
-async def _find(kernel: Kernel, partner: str | None, since: int, limit: int) -> _Found:
-    tree: Log = kernel.part(Log)
-    logs, signed = await tree.logs(), tree.signed
-    end = logs.shift + signed.head.size
-    with reachable():
-        rows = await kernel.pool.fetch(_ENTRIES, since, end, partner, limit + 1)
-    more = len(rows) > limit
-    items = [_item(kernel, logs, row) for row in rows[:limit]]
-    return _Found(items, rows[limit - 1]["leaf_index"] + 1 if more else max(since, end), more, signed.note or None)
-
-
-def _item(kernel: Kernel, logs: Logs, row: asyncpg.Record) -> FeedItem:
-    record = record_of(row["hashed"], salt=row["salt"], event_hash=row["event_hash"], chain_hash=row["chain_hash"])
-    return FeedItem(
-        id=_id_of(logs, row["leaf_index"]),
-        source=f"/{row['source']}/{record.shard}",
-        type=record.type,
-        subject=record.stream,
-        time=record.recorded_at,
-        data=msgspec.json.decode(record.data),
-        partner=record.partner,
-        partnerseq=record.partner_seq,
-        effectiveon=date.fromisoformat(record.effective_on),
-        correlationid=record.correlation_id,
-        place=str(record.place(row["source"])),
-        leafindex=logs.leaf_of(row["leaf_index"])[1],
-        salt=row["salt"].hex(),
-        eventhash=row["event_hash"].hex(),
-        hashed=row["hashed"].decode(),
-    )
-
-
-def _id_of(logs: Logs, number: int) -> str:
-    return str(FeedId(*logs.leaf_of(number)))

@@ -1,11 +1,11 @@
-"""Log: the one stream of the ledger, another one in each history. A checkpoint only ever follows a smaller one, and what is witnessed was
+"""Log: the ledger's own stream, another one in each history. A checkpoint only ever follows a smaller one, and what is witnessed was
 signed before."""
 
 from collections.abc import Sequence
 
 import msgspec
 
-from services.ledger.events import CheckpointSigned, CheckpointWitnessed, Event
+from services.ledger.events import CheckpointSigned, CheckpointWitnessed
 from shared.journal.decider import Decider
 from shared.journal.places import in_history
 
@@ -36,6 +36,7 @@ class RecordWitnessed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 type Command = RecordCheckpoint | RecordWitnessed
+type Event = CheckpointSigned | CheckpointWitnessed
 
 
 class SignedLog(msgspec.Struct, frozen=True):

@@ -1,0 +1,96 @@
+"""The feed's items: a partner's events, or all, that a checkpoint covers, as CloudEvents. Pages, streams and webhooks give the same."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import asyncpg
+import msgspec
+from pydantic import BaseModel, Field
+
+from services.ledger.domain.feed import FeedId
+from services.ledger.histories import Logs
+from services.ledger.log import Log
+from shared.journal.connection import reachable
+from shared.journal.record import record_of
+from shared.process.service import Kernel
+
+_ENTRIES = """
+    SELECT leaf_index, source, salt, event_hash, chain_hash, hashed FROM entries
+    WHERE leaf_index >= $1 AND leaf_index < $2 AND ($3::text IS NULL OR partner = $3)
+    AND ($4::text[] IS NULL OR split_part(type, '.', 1) || '.' || split_part(type, '.', 2) = ANY($4)) ORDER BY leaf_index LIMIT $5"""
+
+
+class FeedItem(BaseModel):
+    """A CloudEvent. `data` is the event, as the AsyncAPI document describes it; `hashed` what its hash covers, verbatim. It proves itself:
+    SHA-256(0x01 || salt || hashed) is `eventhash`, and SHA-256(0x03 || salt || place || eventhash) is leaf `leafindex` of the log."""
+
+    specversion: str = "1.0"
+    id: str
+    source: str = Field(description="a service and its shard: /inventory/0")
+    type: str
+    subject: str = Field(description="the stream")
+    time: str
+    datacontenttype: str = "application/json"
+    data: dict[str, Any]
+    partner: str | None
+    partnerseq: int | None = Field(description="of this partner and source: gapless, from 1")
+    effectiveon: date
+    correlationid: str
+    place: str
+    leafindex: int
+    salt: str = Field(description="hex")
+    eventhash: str = Field(description="hex")
+    hashed: str
+
+
+class Found(msgspec.Struct, frozen=True):
+    """`next`: the ledger's number to go on from."""
+
+    items: list[FeedItem]
+    next: int
+    more: bool
+    checkpoint: str | None
+
+
+async def end_of(kernel: Kernel) -> int:
+    """The ledger's number of the next leaf that a checkpoint will cover."""
+    tree = kernel.part(Log)
+    return (await tree.logs()).shift + tree.signed.head.size
+
+
+async def find(kernel: Kernel, partner: str | None, since: int, limit: int, types: Sequence[str] = ()) -> Found:
+    """What there is from a number on, at most so many. `types`: of events, without versions; none: all."""
+    tree: Log = kernel.part(Log)
+    logs, signed = await tree.logs(), tree.signed
+    end = logs.shift + signed.head.size
+    with reachable():
+        rows = await kernel.pool.fetch(_ENTRIES, since, end, partner, list(types) or None, limit + 1)
+    more = len(rows) > limit
+    items = [_item(kernel, logs, row) for row in rows[:limit]]
+    return Found(items, rows[limit - 1]["leaf_index"] + 1 if more else max(since, end), more, signed.note or None)
+
+
+def _item(kernel: Kernel, logs: Logs, row: asyncpg.Record) -> FeedItem:
+    record = record_of(row["hashed"], salt=row["salt"], event_hash=row["event_hash"], chain_hash=row["chain_hash"])
+    return FeedItem(
+        id=id_of(logs, row["leaf_index"]),
+        source=f"/{row['source']}/{record.shard}",
+        type=record.type,
+        subject=record.stream,
+        time=record.recorded_at,
+        data=msgspec.json.decode(record.data),
+        partner=record.partner,
+        partnerseq=record.partner_seq,
+        effectiveon=date.fromisoformat(record.effective_on),
+        correlationid=record.correlation_id,
+        place=str(record.place(row["source"])),
+        leafindex=logs.leaf_of(row["leaf_index"])[1],
+        salt=row["salt"].hex(),
+        eventhash=row["event_hash"].hex(),
+        hashed=row["hashed"].decode(),
+    )
+
+
+def id_of(logs: Logs, number: int) -> str:
+    return str(FeedId(*logs.leaf_of(number)))
