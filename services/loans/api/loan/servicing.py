@@ -90,14 +90,6 @@ class DefaultConfirmedView(BaseModel):
     confirmed_by: str
 
 
-class GradeView(BaseModel):
-    loan: str
-    grade: Grade
-    stage: int
-    provision_minor: int
-    reason: str
-
-
 @router.post("/{loan}/rates", status_code=202)
 async def reset_rate(loan: LoanPath, body: RateResetBody, caller: Operates, post: Posting) -> ProposalView:
     command = ResetRate(
@@ -152,12 +144,11 @@ async def list_ratios(loan: LoanPath, caller: SeesLoans, reads: Reading) -> list
         return [RatioView.model_validate(row, from_attributes=True) for row in (await session.exec(query)).all()]
 
 
-@router.post("/{loan}/grade", responses=OR_PROPOSED)
-async def regrade(loan: LoanPath, body: GradeBody, caller: Operates, post: Posting) -> GradeView | ProposalView:
-    """What lowers the provision is proposed, and another person signs it."""
+@router.post("/{loan}/grade", status_code=202)
+async def regrade(loan: LoanPath, body: GradeBody, caller: Operates, post: Posting) -> ProposalView:
+    """It is proposed, and another person signs it, be the provision larger or smaller: it is in the books."""
     command = Regrade(grade=body.grade, stage=body.stage, provision_minor=body.provision_minor, reason=post.text(body.reason))
-    done = await done_or_proposed(post, CONTROLS, f"loan/{loan}", command)
-    return done if isinstance(done, ProposalView) else GradeView.model_validate(done.facts[0].event, from_attributes=True)
+    return await propose(post, CONTROLS, f"loan/{loan}", command)
 
 
 @router.post("/{loan}/default")
