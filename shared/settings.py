@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-ZONE = ZoneInfo("Australia/Sydney")
+from shared.zone import ZONE
 
 
 class Rates(BaseSettings):

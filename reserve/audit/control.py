@@ -1,7 +1,8 @@
 """Control: that nothing which moves value was done by one person.
 
 Each such event stands in a command that one person proposed and another signed. In each service the rule is in force from the first event
-on that shows it: what one person did before, in an older build, is listed and fails nothing.
+on that shows it: what one person did before, in an older build, is listed and fails nothing. That narrower limits, a larger provision and
+more protected stock take two is a rule of each of these, which the first that two have signed shows.
 """
 
 from datetime import date, datetime
@@ -20,6 +21,8 @@ from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
 from services.inventory import events as inventory
 from services.loans.events import material
+from services.loans.events.facility import LimitsSet
+from services.loans.events.loan import Regraded
 from shared.journal.record import name_of
 from shared.journal.texts import TextErased
 from shared.terms.countersigning import CommandApproved, CommandPaper, CommandProposed
@@ -132,6 +135,11 @@ class Control:
                 self._approved.get(event.round, set()).difference_update(event.keys)
             case allocation.RoundProposed() | allocation.ApprovalsLapsed() | allocation.RoundReopened():
                 self._approved.pop(event.round, None)
+            case LimitsSet() | Regraded() | inventory.ProtectedStockSet() if not moved:
+                rule = type(event).__name__
+                if record.command_id in self._signed:
+                    self._is_in_force(rule, record)
+                self._moved.append(_Moved(place, rule, record.command_id, instant(record)))
             case _ if moved and not record.actor.startswith("service:"):
                 self._moved.append(_Moved(place, service, record.command_id, instant(record)))
 

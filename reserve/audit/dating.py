@@ -15,7 +15,7 @@ from msgspec import UNSET
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.inventory.events import AssignmentDelivered
-from services.loans.events.equity import SharesDivested, SharesSubscribed
+from services.loans.events.equity import SharesDivested, SharesSubscribed, WriteDownProposed
 from services.loans.events.loan import AdvancePaid, FeeCharged, PaymentRecorded, RateReset, RecoveryRecorded
 from services.loans.events.material import ReturnReceived
 from shared.terms.countersigning import CommandApproved, CommandProposed
@@ -31,6 +31,7 @@ OWN_DAY: dict[type, str] = {
     ReturnReceived: "received_on",
     SharesSubscribed: "paid_on",
     SharesDivested: "received_on",
+    WriteDownProposed: "on",
     FeeCharged: "due_on",
     RateReset: "from_on",
 }

@@ -2,9 +2,11 @@
 Nothing that cannot be taken back follows from a default before it is confirmed.
 
 Neither by the same stop, nor by another that stops any of the same goods: a hold of another scope, or the suspension of an agreement in
-place of a hold. Of what says who did it, and until when: what an earlier build stopped stood by itself.
+place of a hold; nor by one of another kind on the same loan, request or consignee: a default, a covenant, a payee of its borrower, another
+hit. Of what says who did it, and until when: what an earlier build stopped stood by itself.
 """
 
+from collections.abc import Set
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +23,11 @@ from services.allocation.events import (
     AgreementSuspensionConfirmed,
     ConsigneeHitDecided,
     ConsigneeHitLapsed,
+    ConsigneeScreened,
+    PartiesScreened,
+    RequestDeclined,
+    RequestExpired,
+    RequestWithdrawn,
     ScreeningHitDecided,
     ScreeningHitLapsed,
 )
@@ -34,7 +41,7 @@ from services.loans.events.defaults import (
     LoanDefaulted,
 )
 from services.loans.events.laboratory import LaboratoryEndConfirmed, LaboratoryEnded, LaboratoryEndLapsed, LaboratoryRegistered
-from services.loans.events.loan import ActApproved, LoanClosed, RatioReported, RecoveryRecorded
+from services.loans.events.loan import ActApproved, LoanClosed, LoanImported, LoanProposed, RatioReported, RecoveryRecorded
 from services.loans.events.material import (
     MaterialDefaultConfirmed,
     MaterialDefaultCured,
@@ -61,6 +68,7 @@ class _Stop(msgspec.Struct):
     agreement: str | None = None  # that is suspended; None: it is a hold
     goes_on: bool = False  # as the hold on a depot that a lot was moved out of
     before: list[tuple["_Stop", bool]] = []  # what had stopped any of the same; whether the rule about other scopes was in force
+    thing: str = ""  # a loan, a borrower's payees, a request: which it stops, as others may
     confirms: Apart = Apart.CONFIRMS
     renews: Apart = Apart.RENEWS
 
@@ -76,6 +84,8 @@ class Protecting:
         self._recent: dict[str, list[_Stop]] = {}  # product, or an agreement -> what has not ended long ago
         self._stops = Stops()
         self._scopes_count_once = False  # the rule is in force, as an event has shown
+        self._kinds_count_once: set[str] = set()  # the same of loans, and of hits
+        self._borrowers: dict[str, str] = {}  # loan's stream -> whose payees it is advanced on
         self._last = ""  # when the last event was recorded
         self._bars = Bars(findings, approvers)
 
@@ -106,13 +116,18 @@ class Protecting:
                 self._see_hit(place, record, event)
             case ScreeningHitLapsed() | ConsigneeHitLapsed():
                 self._lapse(place, record, event.hit)
+            case PartiesScreened() | ConsigneeScreened():
+                self._close(record, _screened(event), {each.hit for each in event.hits})
+            case RequestDeclined() | RequestExpired() | RequestWithdrawn():
+                self._close(record, f"request {event.request}", set())
             case _:
                 self._see_loans(place, record, event)
 
     def _see_hit(self, place: str, record: Recorded, event: ScreeningHitDecided | ConsigneeHitDecided) -> None:
         """Who confirms it, once somebody has, makes it stand; who clears it, by two people, ends that."""
         if event.lapses_at is not None:
-            self._alone(place, record, event.hit, f"hit {event.hit}", event.decided_by, event.lapses_at)
+            word = self._word(place, record, f"hit {event.hit}", event.decided_by, event.lapses_at, _screened(event))
+            self._alone(record, event.hit, word, "hits", event.alone_since)
         elif event.outcome == "cleared":
             self._off(record, event.hit)
         elif (stop := self._standing.pop((record.stream, event.hit), None)) is not None:
@@ -121,16 +136,22 @@ class Protecting:
 
     def _see_loans(self, place: str, record: Recorded, event: Any) -> None:
         match event:
+            case LoanProposed() | LoanImported():
+                self._borrowers[record.stream] = f"payees/{event.terms.borrower}"
             case LoanDefaulted(declared_by=str() as by, lapses_at=datetime() as lapses_at):
-                self._alone(place, record, "default", f"loan {event.loan}", by, lapses_at)
-            case MaterialDefaulted(declared_by=str() as by, lapses_at=datetime() as lapses_at):
-                self._alone(place, record, "default", f"material loan {event.loan}", by, lapses_at)
+                word = self._word(place, record, f"loan {event.loan}", by, lapses_at)
+                self._alone(record, "default", word, "loans", event.alone_since, self._borrowers.get(record.stream, ""))
             case RatioReported(reported_by=str() as by, lapses_at=datetime() as lapses_at):
-                self._alone(place, record, event.kind, f"covenant {event.kind} of {event.loan}", by, lapses_at)
+                word = self._word(place, record, f"covenant {event.kind} of {event.loan}", by, lapses_at)
+                self._alone(record, event.kind, word, "loans", event.alone_since, self._borrowers.get(record.stream, ""))
             case PayeeEnded(ended_by=str() as by, lapses_at=datetime() as lapses_at):
-                self._alone(place, record, event.payee, f"payee {event.payee}", by, lapses_at)
+                word = self._word(place, record, f"payee {event.payee}", by, lapses_at)
+                loans = (loan for loan, payees in self._borrowers.items() if payees == record.stream)
+                self._alone(record, event.payee, word, "loans", event.alone_since, *loans)
+            case MaterialDefaulted(declared_by=str() as by, lapses_at=datetime() as lapses_at):
+                self._alone(record, "default", self._word(place, record, f"material loan {event.loan}", by, lapses_at))
             case LaboratoryEnded(by=by, lapses_at=datetime() as lapses_at):
-                self._alone(place, record, "", f"laboratory {event.laboratory}", by, lapses_at)
+                self._alone(record, "", self._word(place, record, f"laboratory {event.laboratory}", by, lapses_at))
             case DefaultConfirmed() | MaterialDefaultConfirmed() | BreachConfirmed() | PayeeEndConfirmed() | LaboratoryEndConfirmed():
                 self._confirm(place, record, _name(event), event.confirmed_by)
             case BreachLapsed() | PayeeEndLapsed() | LaboratoryEndLapsed() | DefaultCured(how="lapsed") | MaterialDefaultCured(lapsed=True):
@@ -150,15 +171,30 @@ class Protecting:
             case _:
                 pass
 
-    def _alone(self, place: str, record: Recorded, name: str, what: str, by: str, lapses_at: datetime) -> None:
+    def _word(self, place: str, record: Recorded, what: str, by: str, lapses_at: datetime, thing: str = "") -> _Stop:
+        confirms, renews = Apart.CONFIRMS_DEFAULT, Apart.RENEWS_DEFAULT
+        return _Stop(place, what, by, instant(record), lapses_at, thing=thing or record.stream, confirms=confirms, renews=renews)
+
+    def _alone(self, record: Recorded, name: str, stop: _Stop, kinds: str = "", since: datetime | None = None, *also: str) -> None:
+        """`kinds`: of which several stop the same thing. `since`: as the event says, under the rule that they count once. `also`: other
+        things by which the same is stopped."""
         other = self._standing.get((record.stream, name))
-        if other is not None and not self._approvers.same(by, (other.by,), instant(record)):
-            other.second = by  # who said the same; a build before kept it one person's word
-        stop = _Stop(place, what, by, instant(record), lapses_at, confirms=Apart.CONFIRMS_DEFAULT, renews=Apart.RENEWS_DEFAULT)
-        recent = self._recent.setdefault(f"{record.stream} {name}", [])
-        stop.before = [(each, True) for each in recent if each.ended_at is None or stop.at < each.ended_at + _RENEWED_AFTER]
-        recent.append(stop)
+        if other is not None and not self._approvers.same(stop.by, (other.by,), stop.at):
+            other.second = stop.by  # who said the same; a build before kept it one person's word
+        if since is not None:
+            self._kinds_count_once.add(kinds)
+        for thing in (stop.thing, *also):
+            recent = [each for each in self._recent.get(thing, ()) if each.ended_at is None or stop.at < each.ended_at + _RENEWED_AFTER]
+            self._recent[thing] = recent
+            stop.before += [(each, each.what == stop.what or kinds in self._kinds_count_once) for each in recent]
+        self._recent[stop.thing].append(stop)
         self._stop(record, name, stop)
+
+    def _close(self, record: Recorded, thing: str, left: Set[str]) -> None:
+        """What is stopped of it by other names than these is stopped no longer: it is on no list, or the request is closed."""
+        for (stream, name), stop in [*self._standing.items()]:
+            if stream == record.stream and stop.thing == thing and name not in left:
+                self._off(record, name)
 
     def _off(self, record: Recorded, name: str) -> None:
         if (stop := self._standing.pop((record.stream, name), None)) is not None:
@@ -217,13 +253,23 @@ class Protecting:
 
     def _renewed(self, before: _Stop, after: _Stop, in_force: bool) -> None:
         same = self._approvers.same(after.by, (before.by,), after.at)
-        alone = same and before.second is None and not after.goes_on and after.lapses_at > before.lapses_at
+        by_turns = after.renews is Apart.RENEWS_DEFAULT and before.what != after.what
+        longer = after.lapses_at > before.lapses_at + (AT_ONCE if by_turns else timedelta())  # begun in one moment, of two streams
+        alone = same and before.second is None and not after.goes_on and longer
         if alone:
             self._findings.under_rule(
                 Check.CONTROL, in_force, after.place, f"{after.by} renewed {before.what} as {after.what}: {after.renews}"
             )
         else:
             self._findings.looked(Check.CONTROL, 1)
+
+
+def _screened(event: PartiesScreened | ConsigneeScreened | ScreeningHitDecided | ConsigneeHitDecided) -> str:
+    match event:
+        case PartiesScreened() | ScreeningHitDecided():
+            return f"request {event.request}"
+        case _:
+            return f"consignee {event.consignee}"
 
 
 def _name(event: Any) -> str:

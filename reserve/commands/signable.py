@@ -251,7 +251,7 @@ def _of_write_down(document: WriteDownPaper) -> list[tuple[str, str]]:
     )
     return [
         ("holding", document.holding),
-        ("write-down", f"{amount}, on {document.on}"),
+        ("write-down", f"{amount}, on {document.on}{'' if document.dated_because is UNSET else f', as {document.dated_because}'}"),
         ("authority", document.authority),
         ("reason", document.reason),
         ("proposed", f"by {document.proposed_by}"),

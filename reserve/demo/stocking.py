@@ -50,17 +50,14 @@ async def _enrol(stage: Stage, person: Client, name: str) -> None:
 
 
 async def take_in_stock(stage: Stage) -> None:
-    operator = stage.parties.depot_operator
     for product in PRODUCTS:
         await in_stock(stage, "products", _product(product))
         for lot in product.lots:
             await in_stock(stage, "lots", _lot(product, lot))
         for right in product.rights_on(stage.clock.now.date()):
             await in_stock(stage, "rights", _right(product, right))
-        await operator.post(
-            f"/inventory/v1/products/{product.product}/protected-stock",
-            {"mass_g": product.protected_g, "authority": DIRECTION, "reason": "for Australia's own last need"},
-        )
+        protected = {"mass_g": product.protected_g, "authority": DIRECTION, "reason": "for Australia's own last need"}
+        await in_stock(stage, f"products/{product.product}/protected-stock", protected)
     await _show_stock(stage)
 
 

@@ -1,6 +1,6 @@
 """Acting under authority, as callers see it: the fields and bodies of requests, and what is looked up for a command."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Self
 
@@ -19,7 +19,7 @@ from shared.terms.acting import ApprovalReason, Proposal, Signing
 from shared.terms.approval import SignedApproval, verify_approval
 from shared.terms.authority import Chain, Fault
 from shared.terms.authority_tables import Register, UnderAuthority, accounts_of, capacity_of, chains_of, fallen_among, interests_of
-from shared.terms.protecting import ByOne
+from shared.terms.protecting import ByOne, Word
 
 DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
@@ -70,9 +70,9 @@ async def accounts_of_caller(reads: Reads, caller: Caller) -> frozenset[str]:
         return frozenset(await accounts_of(session, caller.subject))
 
 
-async def by_one_caller(reads: Reads, caller: Caller, at: datetime) -> ByOne:
-    """Who stops something now, by themselves."""
-    return ByOne(by=caller.subject, accounts=await accounts_of_caller(reads, caller), at=at)
+async def by_one_caller(reads: Reads, caller: Caller, at: datetime, beside: Iterable[Word] = ()) -> ByOne:
+    """Who stops something now, by themselves. `beside`: words that stop the same thing by another stream."""
+    return ByOne(by=caller.subject, accounts=await accounts_of_caller(reads, caller), at=at, beside=(*beside,))
 
 
 async def signing_of(reads: Reads, body: ApprovalBody, caller: Caller, on: date) -> Signing:

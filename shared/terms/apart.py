@@ -60,7 +60,7 @@ class Apart(Enum):
         "hit_confirmed_by_same_person",
     )
     RENEWS_DEFAULT = (
-        "who declares, reports, ends or confirms so again what nobody confirmed",
+        "who declares, reports, ends or confirms so again what nobody confirmed, or stops the same loan, request or consignee otherwise",
         "who did it, for seven days",
         "default_renewed_by_same_person",
         "breach_renewed_by_same_person",

@@ -298,6 +298,15 @@ async def test_a_conflict_that_is_found_after_certification_asks_for_a_review_an
     report = await reserve.get("operator-1", f"/v1/rounds/{round}/report")
     [conflict] = report["conflicts"]
     assert (conflict["official"], conflict["about"], conflict["name"]) == (reserve.subject("approver-1"), "round", round)
+    assert conflict["lapses_at"] is not None, "an administrator's word"
+    confirmed = {"about": "round", "name": round}
+    await reserve.post("approver-1", f"/v1/officials/{reserve.subject('approver-1')}/conflicts/confirm", confirmed)
+
+    async def stands() -> bool:
+        [conflict] = (await reserve.get("operator-1", f"/v1/rounds/{round}/report"))["conflicts"]
+        return "lapses_at" not in conflict
+
+    await until(stands)
     await with_interest(reserve, "approver-1", "round", round, withdrawn=True)
 
 

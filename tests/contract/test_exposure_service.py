@@ -223,7 +223,7 @@ async def test_groups_are_set_by_two_and_what_is_committed_is_counted_again_at_o
     await at_rest(lender)
     grown = [*LIMITS, {"key": "group/hillgrove-group", "parent": "total", "limit_minor": 600_000}]
     body = {"limits": grown, "authority": "Act", "reason": "large exposures"}
-    await lender.post("admin-1", "/v1/facilities/cmf/limits", body)
+    await lender.by_two("admin-1", "/v1/facilities/cmf/limits", body)
     members = ["borrower/hillgrove-mines", "borrower/nolans-mines"]
     group = {"group": "hillgrove-group", "members": members, "facilities": ["cmf"], "reason": "one holds the other"}
     assert await lender.refused("operator-1", "/v1/groups", group) == (403, "forbidden")

@@ -240,6 +240,6 @@ async def something_of_each(world: World) -> None:
     loan, _ = await advanced_loan(world)
     await paid(world, loan, 20_000)
     grade = {"grade": "CCC", "stage": 2, "provision_minor": 15_000, "reason": "the mine stands still"}
-    await world.post(world.operator, f"{LOANS}/{loan}/grade", grade)
+    await world.by_two(world.operator, f"{LOANS}/{loan}/grade", grade)
     await subscribed_holding(world)
     await lent_material(world, "JP", 2)

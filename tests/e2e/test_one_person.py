@@ -17,7 +17,8 @@ async def test_a_sound_loan_is_in_default_by_one_person_s_word_for_72_hours(worl
     breach = {"kind": "dscr", "ratio": "1.0", "for_on": world.in_days(0), "source": "none"}
     assert (await world.post(thief, f"{path}/ratios", breach)).body["standing"] == "breached"
     payee = await payee_of(world, "hillgrove-mines")
-    await world.post(thief, f"/loans/v1/payees/{payee}/end", {"reason": "I say so"})
+    ended = await world.post(thief, f"/loans/v1/payees/{payee}/end", {"reason": "I say so"})
+    assert ended.body["lapses_at"] == (await world.operator.get(path))["in_default"]["lapses_at"], "all of it is over with the first"
     laboratory = f"/loans/v1/laboratories/{laboratory_body(world)['laboratory']}"
     await world.post(thief, f"{laboratory}/end", {"reason": "I say so"})
 
@@ -45,6 +46,10 @@ async def test_a_sound_loan_is_in_default_by_one_person_s_word_for_72_hours(worl
     await until(over)
     with pytest.raises(ProblemAnswer, match="default_renewed_by_same_person"):
         await world.post(thief, f"{path}/default", {"reason": "I say so again"})
+    with pytest.raises(ProblemAnswer, match="breach_renewed_by_same_person"):
+        await world.post(thief, f"{path}/ratios", breach)
+    with pytest.raises(ProblemAnswer, match="ending_renewed_by_same_person"):
+        await world.post(thief, f"/loans/v1/payees/{await payee_of(world, 'hillgrove-mines')}/end", {"reason": "and so on"})
     await world.post(world.payer, f"{path}/default", {"reason": "another sees it, too"})
     await world.post(thief, f"{path}/default/confirm")
     assert (await owner.get(path))["in_default"]["lapses_at"] is None

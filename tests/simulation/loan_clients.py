@@ -470,6 +470,7 @@ def _flow(client: Client, holding: str, state: Any) -> Any:
                     document=lost.name,
                     by="operator",
                     on=date.min,
+                    dated_because=Dated.REPORTED_LATE,
                 ),
             ),
             WithdrawWriteDown(flow=min(state.write_downs, default=flow), reason="found again"),

@@ -92,7 +92,9 @@ def value(value_minor: int, on: date = TODAY) -> ValueHolding:
     return ValueHolding(value_minor=value_minor, valued_on=on, source="independent valuer", on=TODAY)
 
 
-def write_down(amount_minor: int | None, on: date = TODAY, flow: str = "eqf_w") -> ProposeWriteDown:
+def write_down(
+    amount_minor: int | None, on: date = TODAY, flow: str = "eqf_w", because: Dated | None = Dated.PAPER_LATE
+) -> ProposeWriteDown:
     return ProposeWriteDown(
         flow=EquityFlowId(flow),
         amount_minor=amount_minor,
@@ -102,6 +104,7 @@ def write_down(amount_minor: int | None, on: date = TODAY, flow: str = "eqf_w") 
         document=DOCUMENT,
         by="operator-1",
         on=TODAY,
+        dated_because=None if on == TODAY else because,
     )
 
 

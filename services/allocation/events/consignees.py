@@ -47,6 +47,7 @@ class ConsigneeHitDecided(
     reason: TypedText
     decided_by: SubjectId
     lapses_at: datetime | None = None
+    alone_since: datetime | None = None  # when they first confirmed a hit of the consignee; None: by an earlier build
 
 
 class ConsigneeHitLapsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_hit_lapsed.v1"):

@@ -71,6 +71,7 @@ class ScreeningHitDecided(
     reason: TypedText
     decided_by: SubjectId
     lapses_at: datetime | None = None
+    alone_since: datetime | None = None  # when they first confirmed a hit of the request; None: by an earlier build
 
 
 class ScreeningHitLapsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.screening_hit_lapsed.v1"):

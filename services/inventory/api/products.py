@@ -18,7 +18,7 @@ from services.inventory.tables import HoldRow, ProductRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, Text, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads
-from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed, propose
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 
@@ -72,11 +72,6 @@ class ProductView(BaseModel):
     specification: str
     receipt_grade: Grade
     balances: Balances
-
-
-class ProtectedStockView(BaseModel):
-    product: str
-    protected_g: int
 
 
 def _view(row: ProductRow) -> ProductView:
@@ -137,14 +132,14 @@ async def show_product(product: ProductPath, caller: Annotated[Caller, allow(*RE
     return _view(row)
 
 
-@router.post("/{product}/protected-stock", responses=OR_PROPOSED)
+@router.post("/{product}/protected-stock", status_code=202)
 async def set_protected_stock(
     product: ProductPath, body: ProtectedStockBody, caller: Annotated[Caller, allow("operator")], post: Posting
-) -> ProtectedStockView | ProposalView:
-    """The grams of lots that no round may release. Less of it opens stock: that is proposed, and another person signs it."""
+) -> ProposalView:
+    """The grams of lots that no round may release. It is proposed, and another person signs it: less opens stock, and more keeps it from
+    rounds for good. What cannot wait is put on hold."""
     command = SetProtectedStock(mass_g=body.mass_g, authority=post.text(body.authority), reason=post.text(body.reason))
-    done = await done_or_proposed(post, CONTROLS, stream_of(product), command)
-    return done if isinstance(done, ProposalView) else ProtectedStockView(product=product, protected_g=body.mass_g)
+    return await propose(post, CONTROLS, stream_of(product), command)
 
 
 @router.post("/{product}/receipt-grade", status_code=202)

@@ -1,4 +1,4 @@
-"""Authority: lowering the protected stock, lifting a hold and taking back a release are done under one, which is cited with the event.
+"""Authority: setting the protected stock, lifting a hold and taking back a release are done under one, which is cited with the event.
 
 The acts are those that allocation registers instruments for.
 """

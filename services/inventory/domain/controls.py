@@ -54,10 +54,6 @@ def _weighs_otherwise(command: WeighDraw, state: Stockpile) -> bool:
     return draw is not None and goes_to_one_side(state.drift, draw.mass_g, draw.weighed_g, command.weighed_g) is not None
 
 
-def _lowers(command: SetProtectedStock, state: Stockpile) -> bool:
-    return command.mass_g < state.protected_g
-
-
 def _weigh(command: WeighDraw, state: Stockpile) -> Action:
     draw = state.draws.get(command.draw)
     concerns = () if draw is None else (interest_in("partner", draw.partner),)
@@ -127,7 +123,7 @@ CONTROLS: Controls = {
     AdjustStock: Countersigned("adjust_stock", _adjust),
     AddRight: Countersigned("add_right", lambda command, state: _of("add_right", state.product, command.mass_g)),
     MatureRight: Countersigned("take_in_stock", _matured),
-    SetProtectedStock: Countersigned("open_protected_stock", only=_lowers),  # more of it protects
+    SetProtectedStock: Countersigned("open_protected_stock"),  # more of it as well: it stays for good
     SetReceiptGrade: Countersigned("set_receipt_grade", lambda _command, state: _of("set_receipt_grade", state.product, None)),
     LiftHold: Countersigned("lift_hold"),
     CancelRelease: Countersigned("cancel_release"),

@@ -53,7 +53,8 @@ class RegisterProduct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class SetProtectedStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`authority`: by whose word it is kept or raised. To lower it opens stock to rounds: that is done in a `capacity`."""
+    """`authority`: by whose word it is kept. Two people set it, in the `capacity` of who signs: lower, it opens stock to rounds; higher, it
+    keeps stock from them for good."""
 
     mass_g: int
     authority: TypedText
@@ -108,8 +109,8 @@ def _protect(command: SetProtectedStock, state: Stockpile) -> Sequence[Event] | 
     if not 0 <= command.mass_g <= MAX_INTEGER:
         return Refused(Reason.QUANTITY_INVALID, "protected stock is zero or more grams", "/mass_g")
     event = ProtectedStockSet(product=product, mass_g=command.mass_g, authority=command.authority, reason=command.reason)
-    opened_g = state.protected_g - command.mass_g
-    return [event] if opened_g <= 0 else opened(event, opened_g, command.capacity)
+    opened_g = max(0, state.protected_g - command.mass_g)
+    return opened(event, opened_g, command.capacity) if opened_g or command.capacity is not None else [event]
 
 
 def _grade(command: SetReceiptGrade, state: Stockpile) -> Sequence[Event] | Refusal:

@@ -190,15 +190,6 @@ def _revalued(command: RecordRate, facility: Facility) -> Action:
     return Action(act="record_rate", amount_minor=abs(changed), currency=facility.currency)
 
 
-def _widens(command: SetLimits, facility: Facility) -> bool:
-    """Whether more could be committed under any key, or one counts for less of what is above it."""
-    limits = {each.key: each for each in command.limits}
-    return any(
-        (now := limits.get(key)) is None or now.limit_minor > before.limit_minor or now.parent != before.parent
-        for key, before in facility.limits.items()
-    )
-
-
 def _principal(_command: Any, loan: Loan) -> int:
     return 0 if loan.figures is None else loan.figures.principal_minor
 
@@ -264,9 +255,7 @@ def _returned_g(command: AssayReturn, loan: MaterialLoan) -> int:
 
 CONTROLS: Controls = {
     OpenFacility: Countersigned("set_limits", lambda command, _: _of_facility("set_limits", command.limits, command.currency)),
-    SetLimits: Countersigned(
-        "set_limits", lambda command, facility: _of_facility("set_limits", command.limits, facility.currency), only=_widens
-    ),
+    SetLimits: Countersigned("set_limits", lambda command, facility: _of_facility("set_limits", command.limits, facility.currency)),
     RecordRate: Countersigned("record_rate", _revalued),
     SetGroup: Countersigned("set_limits", _of_group),
     ReserveHeadroom: Class.FOLLOWS,
@@ -316,11 +305,7 @@ CONTROLS: Controls = {
     ReportRatio: _of_loan("cure_covenant", _principal, only=_cures),  # one that is kept, or breached, lets nobody do more than before
     ConfirmBreach: Class.PROTECTS,  # by another than has reported it
     LapseBreach: Class.FOLLOWS,
-    Regrade: _of_loan(
-        "regrade",
-        lambda command, loan: loan.provision_minor - command.provision_minor,
-        only=lambda command, loan: command.provision_minor < loan.provision_minor,  # to expect a larger loss is prudent
-    ),
+    Regrade: _of_loan("regrade", lambda command, loan: abs(loan.provision_minor - command.provision_minor)),
     DeclareDefault: Class.PROTECTS,  # nothing is advanced any more; that all of it falls due is an act, which another signs
     ConfirmDefault: Class.PROTECTS,  # by another than has declared it
     LapseDefault: Class.FOLLOWS,

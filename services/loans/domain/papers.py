@@ -3,10 +3,13 @@
 from datetime import date
 from typing import ClassVar
 
+import msgspec
+
 from services.loans.events.equity import HoldingTerms
 from services.loans.events.material import MaterialTerms
 from services.loans.events.terms import Amendment, LoanTerms
 from shared.journal.texts import TypedText
+from shared.terms.dating import Dated
 from shared.terms.papers import Paper
 
 
@@ -49,6 +52,7 @@ class WriteDownPaper(Paper, frozen=True, kw_only=True, tag="reserve.equity_write
     authority: str
     reason: TypedText
     proposed_by: str
+    dated_because: Dated | msgspec.UnsetType = msgspec.UNSET  # why it counts for another day than it was proposed on; unset: for that one
 
 
 class MaterialTermsPaper(Paper, frozen=True, kw_only=True, tag="reserve.material_terms.v1"):

@@ -3,7 +3,7 @@
 Its end lapses, and it is in force again, unless another person confirms that. Who may enter what is for each register to say.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -11,7 +11,8 @@ import msgspec
 
 from shared.journal.decider import Reasons, Refused
 from shared.journal.texts import TypedText
-from shared.terms.protecting import ByOne, Word, alone, renewed
+from shared.terms import protecting
+from shared.terms.protecting import ByOne, Word, alone, begins
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -45,10 +46,11 @@ class EndingReason(Reasons):
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """Of an entry. `last`: whose word its end is, or was, as long as nobody has confirmed it."""
+    """Of an entry. `last`: whose word its end is, or was, as long as nobody has confirmed it; `words`: all such, of late."""
 
     ended: bool = False
     last: Word | None = None
+    words: tuple[Word, ...] = ()
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,19 +59,21 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     not_found: Reasons
     ended_already: Reasons
     field: str  # "path:payee"
-    ended: Callable[..., Any]  # (command, **named): the event
+    ended: Callable[..., Any]  # (command, when it lapses, **named): the event
     confirmed: Callable[..., Any]
     lapsed: Callable[..., Any]
 
-    def decide(self, command: End | ConfirmEnd | LapseEnd, ending: Ending | None, id: str, **named: Any) -> Sequence[Any] | Refused[Any]:
-        """`ending` None: there is no such entry."""
+    def decide(
+        self, command: End | ConfirmEnd | LapseEnd, ending: Ending | None, id: str, *, words: Iterable[Word], **named: Any
+    ) -> Sequence[Any] | Refused[Any]:
+        """`ending` None: there is no such entry. `words`: of this one, and of others whose end stops the same."""
         if isinstance(command, LapseEnd):
             due = ending is not None and ending.ended and ending.last is not None and ending.last.lapses_at == command.lapses_at
             return [self.lapsed(**named)] if due else []
         if ending is None:
             return Refused(self.not_found, f"there is no {id}", self.field)
         if isinstance(command, End):
-            return self._end(command, ending, id, named)
+            return self._end(command, ending, words, id, named)
         if not ending.ended:
             return Refused(EndingReason.NOT_FOUND, f"{id} has not ended", self.field, "one that has ended")
         if ending.last is None:
@@ -78,21 +82,21 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
             return Refused(EndingReason.OWN, f"{id} was ended by the same person", accepted="a second person")
         return [self.confirmed(confirmed_by=command.by, **named)]
 
-    def _end(self, command: End, ending: Ending, id: str, named: dict[str, Any]) -> Sequence[Any] | Refused[Any]:
+    def _end(self, command: End, ending: Ending, words: Iterable[Word], id: str, named: dict[str, Any]) -> Sequence[Any] | Refused[Any]:
         if ending.ended:
             return Refused(self.ended_already, f"{id} has ended already", self.field, "one that is in force")
-        if (again := renewed(ending.last, command.by.accounts, command.by.at)) is not None:
-            return Refused(EndingReason.RENEWED, again[0], accepted=again[1])
-        return [self.ended(command, **named)]
+        lapses = begins(words, command.by, EndingReason.RENEWED, id)
+        return lapses if isinstance(lapses, Refused) else [self.ended(command, lapses, **named)]
 
 
-def ended(by: str | None, lapses_at: datetime | None) -> Ending:
+def ended(ending: Ending, by: str | None, lapses_at: datetime | None, id: str) -> Ending:
     """As an event says it; one of an earlier build stands by itself."""
-    return Ending(ended=True, last=alone(by, lapses_at))
+    word = alone(by, lapses_at, id)
+    return Ending(ended=True, last=word, words=protecting.said(ending.words, word))
 
 
 def confirmed(ending: Ending) -> Ending:
-    return msgspec.structs.replace(ending, last=None)
+    return msgspec.structs.replace(ending, last=None, words=protecting.confirmed(ending.words, ending.last))
 
 
 def lapsed(ending: Ending) -> Ending:

@@ -22,6 +22,7 @@ class LoanDefaulted(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag
     facility: FacilityId | None = None
     declared_by: str | None = None
     lapses_at: datetime | None = None
+    alone_since: datetime | None = None  # when they first stopped anything of the loan; None: by an earlier build
 
 
 class DefaultConfirmed(LoanFact, frozen=True, kw_only=True, tag="loans.default_confirmed.v1"):

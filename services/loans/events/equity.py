@@ -185,6 +185,7 @@ class WriteDownProposed(_Event, frozen=True, kw_only=True, tag="loans.write_down
     reason: TypedText
     document: str  # SHA-256, which the approver signs
     proposed_by: str
+    dated_because: DatedBecause = msgspec.UNSET
 
 
 class WriteDownWithdrawn(_Event, frozen=True, kw_only=True, tag="loans.write_down_withdrawn.v2"):

@@ -308,6 +308,7 @@ class RatioReported(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag
     standing: Literal["kept", "breached", "cured", "waived"]
     reported_by: str | None = None
     lapses_at: datetime | None = None
+    alone_since: datetime | None = None  # when they first stopped anything of the loan; None: by an earlier build
 
 
 class Regraded(LoanFact, frozen=True, kw_only=True, tag="loans.regraded.v2"):

@@ -36,6 +36,7 @@ class PayeeEnded(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loa
     reason: TypedText
     ended_by: str | None = None
     lapses_at: datetime | None = None
+    alone_since: datetime | None = None  # when they first stopped what is lent to the borrower; None: by an earlier build
 
 
 class PayeeEndConfirmed(_Event, frozen=True, kw_only=True, tag="loans.payee_end_confirmed.v1"):

@@ -149,13 +149,16 @@ def test_a_weighing_within_tolerance_needs_nobody_and_one_gram_or_fifty_tonnes_f
     assert isinstance(weighed.when(near).events[0], DrawWeighed)
 
 
-def test_protected_stock_is_raised_by_one_and_lowered_by_two():
+def test_protected_stock_is_raised_and_lowered_by_two():
     def level(mass_g: int) -> SetProtectedStock:
         return SetProtectedStock(mass_g=mass_g, authority="Minister", reason="a floor")
 
-    raised = a_store().when(level(UNIT_G)).then(ProtectedStockSet)
-    raised.when(level(0)).refused(ControlReason.NEEDED)
-    raised.given(propose(level(0), TODAY)).when(approve(TODAY)).then(CommandApproved, ProtectedStockSet, AuthorityCited)
+    raised = a_store(*by_two(CONTROLS, level(UNIT_G), TODAY))
+    for before, mass_g in ((a_store(), UNIT_G), (raised, 2 * UNIT_G), (raised, UNIT_G), (raised, 0)):
+        before.when(level(mass_g)).refused(ControlReason.NEEDED)
+        waits = before.given(propose(level(mass_g), TODAY))
+        waits.when(approve(TODAY)).then(CommandApproved, ProtectedStockSet, AuthorityCited)
+        waits.when(approve(TODAY, capacity=may(SIGNER, TODAY, conflicts=frozenset({"product/antimony-metal"})))).refused(Fault.CONFLICT)
 
 
 def test_a_delivery_is_postponed_by_two_and_by_nobody_with_an_interest_in_whom_it_is_owed_to():

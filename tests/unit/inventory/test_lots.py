@@ -12,6 +12,7 @@ from services.inventory.domain.state import held_g, in_stock_g, reserved_g, shor
 from services.inventory.domain.stockpile import DECIDER, timers
 from services.inventory.events import (
     AssayRecorded,
+    AuthorityCited,
     HoldId,
     HoldPutOn,
     LotId,
@@ -157,8 +158,9 @@ def test_an_assay_of_an_unknown_lot_is_refused():
 
 
 def test_protected_stock_is_set():
-    [event] = a_stockpile().when(protect()).events
-    assert isinstance(event, ProtectedStockSet)
+    event, cited = a_stockpile().when(protect()).events
+    assert isinstance(event, ProtectedStockSet) and isinstance(cited, AuthorityCited)
+    assert cited.cited.mass_g == 0, "nothing is opened by more of it"
     a_stockpile().when(protect(-1)).refused(Reason.QUANTITY_INVALID)
 
 

@@ -1,9 +1,10 @@
 """By what authority a release was decided, and how that decision stands since: ratified, objected to, under review."""
 
 from datetime import date, datetime
+from typing import Any
 
 import msgspec
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -52,6 +53,15 @@ class ReportConflictView(BaseModel):
     about: str
     name: str
     declared_on: date
+    lapses_at: datetime | None = Field(default=None, description="where it is one person's word about another; else left out")
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """One that stands is, to the byte, what an earlier build sent."""
+        said: dict[str, Any] = handler(self)
+        if said["lapses_at"] is None:
+            del said["lapses_at"]
+        return said
 
 
 class EmergencyView(BaseModel):

@@ -26,7 +26,7 @@ from shared.http.fields import Body, Day, ReasonBody, Text, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.http.problems import Problem
 from shared.journal.postgres import read_version
-from shared.terms.acting_api import accounts_of_caller
+from shared.terms.acting_api import accounts_of_caller, by_one_caller
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/agreements", tags=["agreements"])
@@ -161,9 +161,7 @@ async def suspend_agreement(
     command = SuspendAgreement(
         hold=post.new_id("hld"),
         reason=post.text(body.reason),
-        by=SubjectId(caller.subject),
-        accounts=await accounts_of_caller(reads, caller),
-        at=post.now,
+        by=await by_one_caller(reads, caller, post.now),
     )
     accepted = await post.submit(f"agreement/{agreement}", command)
     post.kernel.part(RecentTerms).forget()

@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 import msgspec
 
 from services.allocation.domain.book.state import Book, Reason, Request, changeable
-from services.allocation.domain.screening.confirming import ConfirmingReason, fault_of_confirming, is_alone
+from services.allocation.domain.screening.confirming import ConfirmingReason
 from services.allocation.events import (
     BookEvent,
     Hit,
@@ -25,7 +25,7 @@ from services.allocation.events import (
 )
 from shared.journal.decider import CancelTimer, Refused, Timer
 from shared.journal.texts import TypedText
-from shared.terms.protecting import ByOne
+from shared.terms.protecting import ByOne, alone_since
 
 MAX_HITS = 200  # that one event names
 
@@ -126,8 +126,9 @@ def _decide_hit(command: DecideHit, product: ProductId, book: Book) -> list[Book
     if command.hit not in request.screening.hits:
         return Refused(Reason.HIT_NOT_FOUND, f"{command.request} has no hit {command.hit}", field="path:hit")
     status, by = request.screening.hits[command.hit], command.alone if command.outcome == "confirmed" else None
-    if by is not None and (fault := fault_of_confirming(by, status, request.screening.words.get(command.hit))) is not None:
-        return fault
+    lapses = request.screening.alone.begins(by, command.hit, status)
+    if isinstance(lapses, Refused):
+        return lapses
     return [
         ScreeningHitDecided(
             request=command.request,
@@ -136,14 +137,15 @@ def _decide_hit(command: DecideHit, product: ProductId, book: Book) -> list[Book
             outcome=command.outcome,
             reason=command.reason,
             decided_by=command.by,
-            lapses_at=by.lapses_at if by is not None and is_alone(by, status) else None,
+            lapses_at=lapses,
+            alone_since=alone_since(lapses),
         )
     ]
 
 
 def _lapse(command: LapseHit, product: ProductId, book: Book) -> list[BookEvent]:
     request = book.requests.get(command.request)
-    word = None if request is None else request.screening.words.get(command.hit)
+    word = None if request is None else request.screening.alone.of.get(command.hit)
     if request is None or word is None or word.last.lapses_at != command.lapses_at:
         return []
     if request.screening.hits.get(command.hit) != "confirmed" or word.before == "confirmed":

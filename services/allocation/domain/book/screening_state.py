@@ -4,7 +4,7 @@ from datetime import date
 
 import msgspec
 
-from services.allocation.domain.screening.confirming import HitState, OneWord, with_word
+from services.allocation.domain.screening.confirming import Confirmations, HitState
 from services.allocation.events import (
     HitId,
     ListName,
@@ -21,7 +21,7 @@ from shared.terms.protecting import alone
 class Screening(msgspec.Struct, frozen=True, kw_only=True):
     lists: dict[ListName, int] = {}  # the versions in which its parties were looked up last; none: never, or no list was in force
     hits: dict[HitId, HitState] = {}
-    words: dict[str, OneWord] = {}  # who confirmed a hit alone
+    alone: Confirmations = Confirmations()
     beyond: int = 0  # hits that are not among those, since they are too many
 
     @property
@@ -63,13 +63,12 @@ def bars_now(before: Screening, event: PartiesScreened | ScreeningHitDecided) ->
 def screened(before: Screening, event: PartiesScreened) -> Screening:
     """A hit that was decided stays so for as long as it is one."""
     hits: dict[HitId, HitState] = {each.hit: before.hits.get(each.hit, "open") for each in event.hits}
-    words = {hit: word for hit, word in before.words.items() if hit in hits}
-    return Screening(lists=event.lists, hits=hits, words=words, beyond=event.beyond)
+    return Screening(lists=event.lists, hits=hits, alone=before.alone.among(hits), beyond=event.beyond)
 
 
 def decided(before: Screening, event: ScreeningHitDecided | ScreeningHitLapsed) -> Screening:
     if isinstance(event, ScreeningHitLapsed):
         return msgspec.structs.replace(before, hits=before.hits | {event.hit: event.status})
-    word = alone(event.decided_by, event.lapses_at)
-    words = with_word(before.words, event.hit, before.hits.get(event.hit, "open"), event.outcome, word)
-    return msgspec.structs.replace(before, hits=before.hits | {event.hit: event.outcome}, words=words)
+    word = alone(event.decided_by, event.lapses_at, event.hit)
+    of_one = before.alone.decided(event.hit, before.hits.get(event.hit, "open"), event.outcome, word)
+    return msgspec.structs.replace(before, hits=before.hits | {event.hit: event.outcome}, alone=of_one)

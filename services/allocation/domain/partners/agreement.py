@@ -29,7 +29,7 @@ from services.allocation.events import (
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.texts import TypedText
 from shared.terms.countersigning import ProposedCommand
-from shared.terms.protecting import RENEWED_AFTER_DAYS, Word, again_from, alone, lapses_at, unconfirmed
+from shared.terms.protecting import ByOne, Word, alone, begins, confirmed, said
 
 
 class SignAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -57,13 +57,11 @@ class EndAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class SuspendAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """By one person at once, for a while. `accounts`: of theirs, as looked up; one that is nobody's does not lapse."""
+    """At once, for a while."""
 
     hold: str  # a new one's id
     reason: TypedText
-    at: datetime | None = None
-    by: SubjectId | None = None
-    accounts: frozenset[str] = frozenset()
+    by: ByOne | None = None  # None: it does not lapse
 
 
 class ConfirmSuspension(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -111,6 +109,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     valid_from: date = date.min
     hold: str | None = None  # while it is suspended
     suspension: Word | None = None  # the last, as long as nobody has confirmed it
+    words: tuple[Word, ...] = ()  # all of late that nobody else has confirmed
     ended: bool = False
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # that wait for another person's signature
 
@@ -191,9 +190,10 @@ def evolve(agreement: Agreement, event: AgreementEvent | AuthorityCited) -> Agre
         case AgreementEnded():
             return replace(agreement, ended=True)
         case AgreementSuspended():
-            return replace(agreement, hold=event.hold, suspension=alone(event.suspended_by, event.lapses_at))
+            word = alone(event.suspended_by, event.lapses_at)
+            return replace(agreement, hold=event.hold, suspension=word, words=said(agreement.words, word))
         case AgreementSuspensionConfirmed():
-            return replace(agreement, suspension=None)
+            return replace(agreement, suspension=None, words=confirmed(agreement.words, agreement.suspension))
         case AgreementResumed():
             return replace(agreement, hold=None)
         case AuthorityCited():
@@ -231,8 +231,9 @@ def _suspend(command: SuspendAgreement, agreement: Agreement) -> list[AgreementE
     id, partner = signed
     if agreement.hold is not None:
         return Refused(Reason.SUSPENDED, f"{id} is suspended already")
-    if renewed := _renewed(agreement.suspension, command):
-        return renewed
+    lapses = begins(agreement.words, command.by, Reason.RENEWED)
+    if isinstance(lapses, Refused):
+        return lapses
     return [
         AgreementSuspended(
             agreement=id,
@@ -240,8 +241,8 @@ def _suspend(command: SuspendAgreement, agreement: Agreement) -> list[AgreementE
             products=agreement.products,
             hold=command.hold,
             reason=command.reason,
-            suspended_by=command.by,
-            lapses_at=None if command.by is None or command.at is None else lapses_at(command.at),
+            suspended_by=None if command.by is None else SubjectId(command.by.by),
+            lapses_at=lapses,
         )
     ]
 
@@ -250,16 +251,6 @@ def _lapse(command: LapseSuspension, agreement: Agreement) -> list[AgreementEven
     if agreement.id is None or agreement.partner is None or agreement.hold != command.hold or agreement.suspension is None:
         return []
     return [_resumed(agreement, agreement.id, agreement.partner, command.hold, TypedText("lapsed: nobody has confirmed it"))]
-
-
-def _renewed(last: Word | None, command: SuspendAgreement) -> Refused[Reason] | None:
-    """Theirs was the last, and it ended without another person's word."""
-    if last is None or last.by not in command.accounts or command.at is None:
-        return None
-    if command.at >= again_from(last.lapses_at):
-        return None
-    wanted = f"another person's suspension, or the same {RENEWED_AFTER_DAYS} days after that"
-    return Refused(Reason.RENEWED, unconfirmed(last.lapses_at), accepted=wanted)
 
 
 def _confirm(command: ConfirmSuspension, agreement: Agreement) -> list[AgreementEvent] | Refused[Reason]:

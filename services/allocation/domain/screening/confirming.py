@@ -1,11 +1,16 @@
-"""Confirming a hit: by one person at once, for 72 hours. A second one makes it stand, or the hit is as it was before."""
+"""Confirming a hit: by one person at once, for 72 hours. A second one makes it stand, or the hit is as it was before.
 
-from typing import Literal
+Nobody goes on by turns: whoever's word on one hit of a request, or of a consignee, has lapsed confirms none of its others for a while.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Literal, Self
 
 import msgspec
 
 from shared.journal.decider import Reasons, Refused
-from shared.terms.protecting import ByOne, Word, renewed
+from shared.terms.protecting import ByOne, Word, begins, confirmed, said
 
 type HitState = Literal["open", "cleared", "confirmed"]
 
@@ -24,26 +29,29 @@ class OneWord(msgspec.Struct, frozen=True):
     before: HitState
 
 
-def fault_of_confirming(by: ByOne, status: HitState, word: OneWord | None) -> Refused[ConfirmingReason] | None:
-    """`word`: of the hit, if one person has confirmed it."""
-    if word is None:
-        return None
-    if status == "confirmed":
-        if word.last.by in by.accounts:
+class Confirmations(msgspec.Struct, frozen=True):
+    """Of a request's hits, or a consignee's, by one person each: by hit, and all of late, also of hits that are none any more."""
+
+    of: dict[str, OneWord] = {}
+    words: tuple[Word, ...] = ()
+
+    def begins(self, by: ByOne | None, hit: str, status: HitState) -> datetime | Refused[ConfirmingReason] | None:
+        """When what somebody confirms lapses, or why they do not. None: it stands, since somebody has confirmed it already."""
+        if by is None or status != "confirmed":
+            return begins(self.words, by, ConfirmingReason.RENEWED, hit)
+        if (word := self.of.get(hit)) is not None and word.last.by in by.accounts:
             return Refused(ConfirmingReason.OWN, "the same person has confirmed it", accepted="a second person")
         return None
-    if (again := renewed(word.last, by.accounts, by.at)) is not None:
-        return Refused(ConfirmingReason.RENEWED, again[0], accepted=again[1])
-    return None
 
+    def decided(self, hit: str, status: HitState, outcome: str, word: Word | None) -> Self:
+        """`word`: whose it is. Cleared by two people, a hit still is not confirmed again by who had confirmed it alone."""
+        if word is not None:
+            return msgspec.structs.replace(self, of=self.of | {hit: OneWord(word, status)}, words=said(self.words, word))
+        if outcome == "cleared" or (before := self.of.get(hit)) is None:
+            return self
+        left = {name: each for name, each in self.of.items() if name != hit}
+        return msgspec.structs.replace(self, of=left, words=confirmed(self.words, before.last))
 
-def is_alone(by: ByOne | None, status: HitState) -> bool:
-    """Whether it is confirmed by one person's word: not where somebody has confirmed it already."""
-    return by is not None and status != "confirmed"
-
-
-def with_word(words: dict[str, OneWord], hit: str, status: HitState, outcome: str, word: Word | None) -> dict[str, OneWord]:
-    """The words on hits once one is decided. Cleared by two people, it still is not confirmed again by who had confirmed it alone."""
-    if word is not None:
-        return words | {hit: OneWord(word, status)}
-    return words if outcome == "cleared" else {name: each for name, each in words.items() if name != hit}
+    def among(self, hits: Collection[str]) -> Self:
+        """Once these are the hits."""
+        return msgspec.structs.replace(self, of={hit: word for hit, word in self.of.items() if hit in hits})

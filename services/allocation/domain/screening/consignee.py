@@ -7,14 +7,7 @@ from typing import Literal, assert_never
 import immutables
 import msgspec
 
-from services.allocation.domain.screening.confirming import (
-    ConfirmingReason,
-    HitState,
-    OneWord,
-    fault_of_confirming,
-    is_alone,
-    with_word,
-)
+from services.allocation.domain.screening.confirming import Confirmations, ConfirmingReason, HitState
 from services.allocation.events import (
     AuthorityCited,
     AwardId,
@@ -37,7 +30,7 @@ from services.allocation.events import (
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.texts import TypedText
 from shared.terms.countersigning import ProposedCommand
-from shared.terms.protecting import ByOne, alone
+from shared.terms.protecting import ByOne, alone, alone_since
 
 
 class ScreenConsignee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -110,7 +103,7 @@ class Consignee(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     lists: dict[ListName, int] | None = None  # in which it was looked up last; None: it never was
     hits: dict[HitId, HitState] = {}
-    words: dict[str, OneWord] = {}  # who confirmed a hit alone
+    alone: Confirmations = Confirmations()
     beyond: int = 0
     asked: immutables.Map[ChangeId, ConsigneeChangeAsked] = immutables.Map()  # without an answer
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # that wait for another person's signature
@@ -167,8 +160,9 @@ def _clear(hits: dict[HitId, HitState], beyond: int) -> bool:
 
 def _decide_hit(command: DecideConsigneeHit, consignee: Consignee) -> list[ConsigneeEvent] | Refused[ConfirmingReason]:
     status, by = consignee.hits[command.hit], command.alone if command.outcome == "confirmed" else None
-    if by is not None and (fault := fault_of_confirming(by, status, consignee.words.get(command.hit))) is not None:
-        return fault
+    lapses = consignee.alone.begins(by, command.hit, status)
+    if isinstance(lapses, Refused):
+        return lapses
     return [
         ConsigneeHitDecided(
             consignee=consignee.id,
@@ -178,13 +172,14 @@ def _decide_hit(command: DecideConsigneeHit, consignee: Consignee) -> list[Consi
             clear=_clear(consignee.hits | {command.hit: command.outcome}, consignee.beyond),
             reason=command.reason,
             decided_by=command.by,
-            lapses_at=by.lapses_at if by is not None and is_alone(by, status) else None,
+            lapses_at=lapses,
+            alone_since=alone_since(lapses),
         )
     ]
 
 
 def _lapse(command: LapseConsigneeHit, consignee: Consignee) -> list[ConsigneeEvent]:
-    word = consignee.words.get(command.hit)
+    word = consignee.alone.of.get(command.hit)
     if word is None or word.last.lapses_at != command.lapses_at:
         return []
     if consignee.hits.get(command.hit) != "confirmed" or word.before == "confirmed":
@@ -258,12 +253,12 @@ def evolve(consignee: Consignee, event: ConsigneeEvent | AuthorityCited) -> Cons
     match event:
         case ConsigneeScreened():
             hits = _after(consignee.hits, event.hits)
-            words: dict[str, OneWord] = {hit: each for hit, each in consignee.words.items() if hit in hits}
-            return replace(consignee, id=event.consignee, name=event.name, lists=event.lists, hits=hits, words=words, beyond=event.beyond)
+            left = consignee.alone.among(hits)
+            return replace(consignee, id=event.consignee, name=event.name, lists=event.lists, hits=hits, alone=left, beyond=event.beyond)
         case ConsigneeHitDecided():
-            word = alone(event.decided_by, event.lapses_at)
-            words = with_word(consignee.words, event.hit, consignee.hits.get(event.hit, "open"), event.outcome, word)
-            return replace(consignee, hits=consignee.hits | {event.hit: event.outcome}, words=words)
+            word = alone(event.decided_by, event.lapses_at, event.hit)
+            of_one = consignee.alone.decided(event.hit, consignee.hits.get(event.hit, "open"), event.outcome, word)
+            return replace(consignee, hits=consignee.hits | {event.hit: event.outcome}, alone=of_one)
         case ConsigneeHitLapsed():
             return replace(consignee, hits=consignee.hits | {event.hit: event.status})
         case ConsigneeChangeAsked():

@@ -21,6 +21,7 @@ from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.dating import Dated
 
 router = APIRouter(prefix="/v1/holdings/{holding}/write-downs", tags=["equity"])
 
@@ -36,6 +37,7 @@ class WriteDownBody(Body):
     on: Day
     authority: Text
     reason: Text
+    dated_because: Dated | None = Field(default=None, description="needed where `on` is not today: why it is recorded later")
 
 
 class WriteDownView(BaseModel):
@@ -61,7 +63,8 @@ class WriteDownWithdrawnView(BaseModel):
 async def propose_write_down(holding: HoldingPath, body: WriteDownBody, caller: Operates, post: Posting) -> WriteDownView:
     flow = EquityFlowId(post.new_id("eqf"))
     reason = post.text(body.reason)
-    paper = WriteDownPaper(holding=holding, write_down=flow, **(body.model_dump() | {"reason": reason}), proposed_by=caller.subject)
+    said = body.model_dump(exclude_none=True) | {"amount_minor": body.amount_minor, "reason": reason}
+    paper = WriteDownPaper(holding=holding, write_down=flow, **said, proposed_by=caller.subject)
     document = Document(canonical(paper))
     command = ProposeWriteDown(
         flow=flow,
@@ -72,6 +75,7 @@ async def propose_write_down(holding: HoldingPath, body: WriteDownBody, caller: 
         document=document.name,
         by=caller.subject,
         on=post.today,
+        dated_because=body.dated_because,
     )
     event = (await post.submit(f"equity/{holding}", command, documents=[document])).facts[0].event
     return WriteDownView(

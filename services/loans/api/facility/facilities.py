@@ -20,7 +20,7 @@ from shared.http.fields import Body, Day, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
 from shared.journal.decider import Refused
-from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed, propose
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/facilities", tags=["facilities"])
 
@@ -95,14 +95,13 @@ async def open_facility(body: FacilityBody, caller: Annotated[Caller, allow("adm
     return await propose(post, CONTROLS, f"facility/{body.facility}", command)
 
 
-@router.post("/{facility}/limits", responses=OR_PROPOSED)
+@router.post("/{facility}/limits", status_code=202)
 async def set_limits(
-    facility: FacilityPath, body: LimitsBody, caller: Annotated[Caller, allow("administrator")], post: Posting, reads: Reading
-) -> FacilityView | ProposalView:
-    """Narrower ones hold at once; wider ones once another person has signed them."""
+    facility: FacilityPath, body: LimitsBody, caller: Annotated[Caller, allow("administrator")], post: Posting
+) -> ProposalView:
+    """Once another person has signed them, be they wider or narrower."""
     command = SetLimits(limits=_limits(body.limits), authority=body.authority, reason=post.text(body.reason))
-    done = await done_or_proposed(post, CONTROLS, f"facility/{facility}", command)
-    return done if isinstance(done, ProposalView) else _view(*await _facility(reads, facility))
+    return await propose(post, CONTROLS, f"facility/{facility}", command)
 
 
 @router.post("/{facility}/rates", status_code=202)

@@ -10,6 +10,7 @@ from sqlmodel import col, select
 
 from services.loans.api.fields import LoanPath, Number, PositiveMinor, PositiveNumber, WholeMinor
 from services.loans.api.loan.loans import LoanChange, Operates, SeesLoans, find_loan
+from services.loans.api.lookups import words_of_payees
 from services.loans.domain.controls import CONTROLS
 from services.loans.domain.loan.covenants import ConfirmBreach, ReportRatio
 from services.loans.domain.loan.defaults import ConfirmDefault, DeclareDefault
@@ -89,14 +90,6 @@ class DefaultConfirmedView(BaseModel):
     confirmed_by: str
 
 
-class GradeView(BaseModel):
-    loan: str
-    grade: Grade
-    stage: int
-    provision_minor: int
-    reason: str
-
-
 @router.post("/{loan}/rates", status_code=202)
 async def reset_rate(loan: LoanPath, body: RateResetBody, caller: Operates, post: Posting) -> ProposalView:
     command = ResetRate(
@@ -129,7 +122,8 @@ async def report_ratio(loan: LoanPath, body: RatioBody, caller: Operates, post: 
     """A covenant's figure, as the borrower reports it. One below the minimum is a breach for 72 hours: longer, if a second person confirms
     it, until it is waived, or another figure cures it, which another person signs."""
     command = ReportRatio(kind=body.kind, ratio=body.ratio, for_on=body.for_on, source=post.text(body.source), on=post.today)
-    by_one = msgspec.structs.replace(command, by=await by_one_caller(reads, caller, post.now))
+    by = await by_one_caller(reads, caller, post.now, await words_of_payees(reads, loan))
+    by_one = msgspec.structs.replace(command, by=by)
     done = await done_or_proposed(post, CONTROLS, f"loan/{loan}", by_one, proposed=command)
     return done if isinstance(done, ProposalView) else RatioView.model_validate(done.facts[0].event, from_attributes=True)
 
@@ -150,19 +144,18 @@ async def list_ratios(loan: LoanPath, caller: SeesLoans, reads: Reading) -> list
         return [RatioView.model_validate(row, from_attributes=True) for row in (await session.exec(query)).all()]
 
 
-@router.post("/{loan}/grade", responses=OR_PROPOSED)
-async def regrade(loan: LoanPath, body: GradeBody, caller: Operates, post: Posting) -> GradeView | ProposalView:
-    """What lowers the provision is proposed, and another person signs it."""
+@router.post("/{loan}/grade", status_code=202)
+async def regrade(loan: LoanPath, body: GradeBody, caller: Operates, post: Posting) -> ProposalView:
+    """It is proposed, and another person signs it, be the provision larger or smaller: it is in the books."""
     command = Regrade(grade=body.grade, stage=body.stage, provision_minor=body.provision_minor, reason=post.text(body.reason))
-    done = await done_or_proposed(post, CONTROLS, f"loan/{loan}", command)
-    return done if isinstance(done, ProposalView) else GradeView.model_validate(done.facts[0].event, from_attributes=True)
+    return await propose(post, CONTROLS, f"loan/{loan}", command)
 
 
 @router.post("/{loan}/default")
 async def declare_default(loan: LoanPath, body: DeclarationBody, caller: Operates, post: Posting, reads: Reading) -> LoanChange:
     """Nothing is advanced any more, for 72 hours: longer, if a second person confirms it. That all of it falls due is the act `accelerate`,
     which another person signs, once the default is confirmed."""
-    by = await by_one_caller(reads, caller, post.now)
+    by = await by_one_caller(reads, caller, post.now, await words_of_payees(reads, loan))
     await post.submit(f"loan/{loan}", DeclareDefault(reason=post.text(body.reason), on=post.today, cause=body.cause, by=by))
     return LoanChange(loan=loan, status=LoanStatus.DEFAULTED, reason=body.reason)
 

@@ -9,6 +9,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.fields import READERS, Code, Currency, PayeePath, limited_to
+from services.loans.api.lookups import words_of_loans
 from services.loans.domain.controls import CONTROLS
 from services.loans.domain.payees.payees import ConfirmPayeeEnd, EndPayee, Payee, RegisterPayee
 from services.loans.events.payees import PayeeId
@@ -98,7 +99,7 @@ async def end_payee(
     """By one person, at once: nothing is paid on it from today on, for 72 hours; longer, if a second person confirms it."""
     async with reads.session() as session:
         row = await _find(session, payee, caller)
-    by = await by_one_caller(reads, caller, post.now)
+    by = await by_one_caller(reads, caller, post.now, await words_of_loans(reads, row.borrower))
     command = EndPayee(payee=PayeeId(payee), reason=post.text(body.reason), on=post.today, by=by)
     event = (await post.submit(f"payees/{row.borrower}", command)).facts[0].event
     return PayeeEndedView(payee=event.payee, ended_on=event.ended_on, reason=event.reason, lapses_at=event.lapses_at)

@@ -22,6 +22,7 @@ from services.loans.events.equity import (
 from shared.journal.decider import Refused
 from shared.journal.texts import TypedText
 from shared.terms.acting import Signing, sign
+from shared.terms.dating import Dated, undated
 
 
 class ProposeWriteDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -35,6 +36,7 @@ class ProposeWriteDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     document: str
     by: str
     on: date
+    dated_because: Dated | None = None  # needed where `written_on` is not today
 
 
 class ApproveWriteDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -56,6 +58,8 @@ def decide_write_down(command: WriteDownCommand, holding: Holding, id: HoldingId
         case ProposeWriteDown():
             if (fault := _fault(command.amount_minor, command.written_on, holding, command.on)) is not None:
                 return fault
+            if (undated_fault := undated(command.written_on, command.on, command.dated_because)) is not None:
+                return undated_fault
             return [
                 WriteDownProposed(
                     holding=id,
@@ -66,6 +70,7 @@ def decide_write_down(command: WriteDownCommand, holding: Holding, id: HoldingId
                     reason=command.reason,
                     document=command.document,
                     proposed_by=command.by,
+                    dated_because=command.dated_because,
                 )
             ]
         case ApproveWriteDown():

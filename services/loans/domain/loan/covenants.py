@@ -15,7 +15,7 @@ from services.loans.events.loan import LoanEvent, RatioReported
 from services.loans.events.terms import CovenantKind
 from shared.journal.decider import Refused
 from shared.journal.texts import TypedText
-from shared.terms.protecting import ByOne, renewed
+from shared.terms.protecting import ByOne, alone_since, begins, day_of_lapse
 
 
 class ReportRatio(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -42,7 +42,6 @@ class LapseBreach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     kind: CovenantKind
     lapses_at: datetime
-    on: date
 
 
 type CovenantCommand = ReportRatio | ConfirmBreach | LapseBreach
@@ -74,12 +73,13 @@ def _report(command: ReportRatio, loan: Loan, covenant: CovenantStanding) -> Dec
     kept = Fraction(command.ratio) >= Fraction(covenant.minimum)
     waived = covenant.waived_until is not None and command.for_on <= covenant.waived_until
     by = None if kept or not _changes(command, covenant) else command.by
-    if by is not None and (again := renewed(covenant.alone, by.accounts, by.at)) is not None:
-        return Refused(Reason.BREACH_RENEWED, again[0], accepted=again[1])
     second: list[LoanEvent] = []
-    if by is not None and covenant.breached:  # by another person
+    if by is not None and covenant.breached and covenant.alone is not None and covenant.alone.by not in by.accounts:
         second = [BreachConfirmed(loan=loan.id, kind=command.kind, for_on=covenant.reported_for, confirmed_by=by.by)]
         by = None
+    lapses = begins(loan.words, by, Reason.BREACH_RENEWED, command.kind)
+    if isinstance(lapses, Refused):
+        return lapses
     reported = RatioReported(
         loan=loan.id,
         kind=command.kind,
@@ -91,7 +91,8 @@ def _report(command: ReportRatio, loan: Loan, covenant: CovenantStanding) -> Dec
         if kept
         else ("waived" if waived else "breached"),
         reported_by=None if by is None else by.by,
-        lapses_at=None if by is None else by.lapses_at,
+        lapses_at=lapses,
+        alone_since=alone_since(lapses),
     )
     others = [kind for kind in broken_covenants(loan, command.on) if kind != command.kind]
     return [reported, *second, *([] if others or not kept else cured(loan, "covenant", "covenant_kept", command.on))]
@@ -124,6 +125,7 @@ def _lapse(command: LapseBreach, loan: Loan) -> list[LoanEvent]:
     ):
         return []
     assert loan.id is not None
-    others = [kind for kind in broken_covenants(loan, command.on) if kind != command.kind]
+    on = day_of_lapse(command.lapses_at)
+    others = [kind for kind in broken_covenants(loan, on) if kind != command.kind]
     lapsed = BreachLapsed(loan=loan.id, kind=command.kind, for_on=covenant.reported_for)
-    return [lapsed, *([] if others else cured(loan, "covenant", "covenant_lapsed", command.on))]
+    return [lapsed, *([] if others else cured(loan, "covenant", "covenant_lapsed", on))]

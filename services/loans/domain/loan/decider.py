@@ -80,7 +80,7 @@ from services.loans.events.loan import (
 from services.loans.events.terms import CovenantKind
 from shared.journal.decider import CancelTimer, Decider, Timer
 from shared.terms.acting import Proposal
-from shared.terms.protecting import LAPSES_AFTER, alone
+from shared.terms.protecting import Word, alone, confirmed, day_of_lapse, said
 
 BUCKET_DAYS = (1, 31, 61, 91)  # past due, on which the bucket of arrears changes
 
@@ -186,7 +186,8 @@ def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
         case ArrearsChanged():
             return _replace(loan, bucket=event.bucket)
         case RatioReported() | BreachConfirmed() | BreachLapsed():
-            return _replace(loan, covenants=loan.covenants.set(event.kind, _covenant(loan.covenants[event.kind], event)))
+            before = loan.covenants[event.kind]
+            return _replace(loan, covenants=loan.covenants.set(event.kind, _covenant(before, event)), words=_words(loan, before, event))
         case Regraded():
             return _replace(loan, provision_minor=event.provision_minor)
         case SubsequentMissed() | AuthorityCited():
@@ -213,13 +214,25 @@ def _covenant(covenant: CovenantStanding, event: RatioReported | BreachConfirmed
                 covenant,
                 breached=event.standing in ("breached", "waived"),
                 reported_for=event.for_on,
-                alone=alone(event.reported_by, event.lapses_at) or covenant.alone,
+                alone=alone(event.reported_by, event.lapses_at, event.kind) or covenant.alone,
                 lapsed_to=covenant.lapsed_to if waits else covenant.reported_for,
             )
         case BreachConfirmed():
             return _replace(covenant, alone=None)
         case BreachLapsed():
             return _replace(covenant, breached=False, reported_for=covenant.lapsed_to)
+        case _:
+            assert_never(event)
+
+
+def _words(loan: Loan, covenant: CovenantStanding, event: RatioReported | BreachConfirmed | BreachLapsed) -> tuple[Word, ...]:
+    match event:
+        case RatioReported():
+            return said(loan.words, alone(event.reported_by, event.lapses_at, event.kind))
+        case BreachConfirmed():
+            return confirmed(loan.words, covenant.alone)
+        case BreachLapsed():
+            return loan.words
         case _:
             assert_never(event)
 
@@ -232,10 +245,11 @@ type _InDefault = (
 def _in_default(loan: Loan, event: _InDefault) -> Loan:
     match event:
         case LoanDefaulted():
-            declared = alone(event.declared_by, event.lapses_at)
-            return _replace(loan, status=LoanStatus.DEFAULTED, default_cause=event.cause, declared=declared)
+            declared = alone(event.declared_by, event.lapses_at, "default")
+            words = said(loan.words, declared)
+            return _replace(loan, status=LoanStatus.DEFAULTED, default_cause=event.cause, declared=declared, words=words)
         case DefaultConfirmed():
-            return _replace(loan, declared=None)
+            return _replace(loan, declared=None, words=confirmed(loan.words, loan.declared))
         case AccelerationNotified():
             return _replace(loan, falls_due_on=event.falls_due_on)
         case LoanAccelerated():
@@ -267,14 +281,13 @@ def timers(event: LoanEvent | AuthorityCited) -> Sequence[Timer | CancelTimer]:
         case AccelerationNotified():
             return [Timer("acceleration", event.falls_due_on, FallDue(on=event.falls_due_on))]
         case LoanDefaulted(lapses_at=datetime() as at):
-            return [Timer.at_instant("default", at, LapseDefault(lapses_at=at, on=event.on + LAPSES_AFTER))]
+            return [Timer.at_instant("default", at, LapseDefault(lapses_at=at, on=day_of_lapse(at)))]
         case DefaultConfirmed():
             return [CancelTimer("default")]
         case DefaultCured():
-            late = event.how == "covenant_lapsed"  # whose day is UTC's, since its figure says none: a day behind at most
-            return [CancelTimer("acceleration"), CancelTimer("default"), *_back(event.on + timedelta(days=late))]
+            return [CancelTimer("acceleration"), CancelTimer("default"), *_back(event.on)]
         case RatioReported(lapses_at=datetime() as at):
-            return [Timer.at_instant(f"breach/{event.kind}", at, LapseBreach(kind=event.kind, lapses_at=at, on=at.date()))]
+            return [Timer.at_instant(f"breach/{event.kind}", at, LapseBreach(kind=event.kind, lapses_at=at))]
         case BreachConfirmed() | RatioReported(standing="cured"):
             return [CancelTimer(f"breach/{event.kind}")]
     after: Figures | None = getattr(event, "after", None)

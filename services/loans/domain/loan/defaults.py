@@ -48,7 +48,7 @@ from services.loans.events.loan import AdvanceWithdrawn, CommitmentCancelled, Fi
 from services.loans.events.terms import Accelerate, Amendment, EndEnforcement, Refund, Reinstate, WaiveCovenant
 from shared.journal.decider import Refused
 from shared.journal.texts import TypedText
-from shared.terms.protecting import ByOne, renewed
+from shared.terms.protecting import ByOne, alone_since, begins
 
 _replace = msgspec.structs.replace
 
@@ -116,9 +116,9 @@ def _declare(command: DeclareDefault, loan: Loan) -> Decided:
         return wrong_status(loan, "committed")
     if (groundless := _groundless(command, loan)) is not None:
         return groundless
-    by = command.by
-    if by is not None and (again := renewed(loan.declared, by.accounts, by.at)) is not None:
-        return Refused(Reason.DEFAULT_RENEWED, again[0], accepted=again[1])
+    lapses = begins(loan.words, command.by, Reason.DEFAULT_RENEWED, "default")
+    if isinstance(lapses, Refused):
+        return lapses
     return [
         LoanDefaulted(
             loan=loan.id,
@@ -126,8 +126,9 @@ def _declare(command: DeclareDefault, loan: Loan) -> Decided:
             reason=command.reason,
             cause=command.cause,
             facility=loan.terms.facility,
-            declared_by=None if by is None else by.by,
-            lapses_at=None if by is None else by.lapses_at,
+            declared_by=None if command.by is None else command.by.by,
+            lapses_at=lapses,
+            alone_since=alone_since(lapses),
         )
     ]
 

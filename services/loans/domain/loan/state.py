@@ -170,6 +170,7 @@ class Loan(msgspec.Struct, frozen=True):
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
     default_cause: DefaultCause | None = None
     declared: Word | None = None  # whose word the last default is, or was
+    words: tuple[Word, ...] = ()  # all of late that nobody else has confirmed: of a default, of breaches
     falls_due_on: date | None = None  # all of it, by notice of a default
     accelerated: str | None = None  # the dated fact by which it did
     cross_defaults: frozenset[LoanId] = frozenset()  # the borrower's other loans that are in default

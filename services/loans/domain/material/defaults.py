@@ -26,7 +26,7 @@ from services.loans.events.material import (
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
 from shared.journal.texts import TypedText
-from shared.terms.protecting import ByOne, renewed
+from shared.terms.protecting import ByOne, begins
 
 
 class DeclareMaterialDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -65,9 +65,9 @@ def declare_default(command: DeclareMaterialDefault, loan: MaterialLoan) -> Sequ
         return Refused(Reason.NOT_OVERDUE, f"it is due on {loan.due_on}", accepted="a default after that day")
     if loan.defaulted:
         return Refused(Reason.NOT_OVERDUE, "it is in default already")
-    by = command.by
-    if by is not None and (again := renewed(loan.declared, by.accounts, by.at)) is not None:
-        return Refused(Reason.DEFAULT_RENEWED, again[0], accepted=again[1])
+    lapses = begins(loan.words, command.by, Reason.DEFAULT_RENEWED)
+    if isinstance(lapses, Refused):
+        return lapses
     return [
         MaterialDefaulted(
             loan=loan.id,
@@ -76,8 +76,8 @@ def declare_default(command: DeclareMaterialDefault, loan: MaterialLoan) -> Sequ
             owed_g=owed_on(loan, command.on).total_g,
             on=command.on,
             reason=command.reason,
-            declared_by=None if by is None else by.by,
-            lapses_at=None if by is None else by.lapses_at,
+            declared_by=None if command.by is None else command.by.by,
+            lapses_at=lapses,
         )
     ]
 

@@ -89,7 +89,8 @@ def decide(command: Command, laboratory: Laboratory) -> Sequence[LaboratoryEvent
             return _register(command, laboratory)
         case EndLaboratory() | ConfirmLaboratoryEnd() | LapseLaboratoryEnd():
             ending = None if laboratory.id is None else laboratory.ending
-            return _REGISTER.decide(command, ending, f"laboratory {laboratory.id or ''}".strip(), laboratory=laboratory.id)
+            words = laboratory.ending.words
+            return _REGISTER.decide(command, ending, _named(laboratory.id), words=words, laboratory=laboratory.id)
         case _:
             assert_never(command)
 
@@ -120,7 +121,8 @@ def evolve(laboratory: Laboratory, event: LaboratoryEvent | AuthorityCited) -> L
                 ending=register.lapsed(laboratory.ending),
             )
         case LaboratoryEnded():
-            return msgspec.structs.replace(laboratory, ending=register.ended(event.by, event.lapses_at))
+            ending = register.ended(laboratory.ending, event.by, event.lapses_at, _named(event.laboratory))
+            return msgspec.structs.replace(laboratory, ending=ending)
         case LaboratoryEndConfirmed():
             return msgspec.structs.replace(laboratory, ending=register.confirmed(laboratory.ending))
         case LaboratoryEndLapsed():
@@ -141,8 +143,12 @@ def timers(event: LaboratoryEvent | AuthorityCited) -> Sequence[Timer | CancelTi
             return ()
 
 
-def _ended(command: EndLaboratory, *, laboratory: LaboratoryCode) -> LaboratoryEnded:
-    return LaboratoryEnded(laboratory=laboratory, by=command.by.by, reason=command.reason, lapses_at=command.by.lapses_at)
+def _named(laboratory: LaboratoryCode | None) -> str:
+    return f"laboratory {laboratory or ''}".strip()
+
+
+def _ended(command: EndLaboratory, lapses_at: datetime, *, laboratory: LaboratoryCode) -> LaboratoryEnded:
+    return LaboratoryEnded(laboratory=laboratory, by=command.by.by, reason=command.reason, lapses_at=lapses_at)
 
 
 _REGISTER = Register(

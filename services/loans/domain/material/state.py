@@ -50,7 +50,7 @@ from services.loans.events.material import (
 from shared.journal.decider import Reasons
 from shared.terms.acting import Proposal
 from shared.terms.countersigning import ProposedCommand
-from shared.terms.protecting import Word, alone
+from shared.terms.protecting import Word, alone, confirmed, said
 
 type MaterialStatus = Literal["offered", "proposed", "approved", "committed", "lent", "closed", "withdrawn"]
 
@@ -150,6 +150,7 @@ class MaterialLoan(msgspec.Struct, frozen=True, kw_only=True):
     defaulted: bool = False
     default_cause: MaterialDefaultCause | None = None
     declared: Word | None = None  # whose word the last default is, or was
+    words: tuple[Word, ...] = ()  # all of late that nobody else has confirmed
     security_minor: int = 0
     topped_up: frozenset[str] = frozenset()  # references of what was added to it
     call_minor: int = 0  # open, of the last mark
@@ -282,9 +283,10 @@ def _secured(loan: MaterialLoan, event: _Securing) -> MaterialLoan:
                 call_due_on=loan.call_due_on if event.call_minor else None,
             )
         case MaterialDefaulted():
-            return replace(loan, defaulted=True, default_cause=event.cause, declared=alone(event.declared_by, event.lapses_at))
+            declared = alone(event.declared_by, event.lapses_at)
+            return replace(loan, defaulted=True, default_cause=event.cause, declared=declared, words=said(loan.words, declared))
         case MaterialDefaultConfirmed():
-            return replace(loan, declared=None)
+            return replace(loan, declared=None, words=confirmed(loan.words, loan.declared))
         case MaterialDefaultCured():
             return replace(loan, defaulted=False, default_cause=None)
         case _:

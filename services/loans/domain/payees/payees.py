@@ -20,6 +20,7 @@ from shared.journal.texts import TypedText
 from shared.terms.authority import Capacity
 from shared.terms.business_days import business_days_later
 from shared.terms.countersigning import ProposedCommand
+from shared.terms.protecting import Word, alone_since
 
 CHANGE_WAITS_DAYS = 3
 """Business days, Monday to Friday. "Our bank details have changed" is how most payments are misled: in these days the borrower
@@ -80,6 +81,11 @@ class Payees(msgspec.Struct, frozen=True):
     payees: immutables.Map[PayeeId, Payee] = immutables.Map()  # those that have ended, too
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
 
+    @property
+    def words(self) -> list[Word]:
+        """Whoever ends one, and then another, goes on with the same: the borrower is paid on none of them."""
+        return [word for _, each in sorted(self.payees.items()) for word in each.ending.words]
+
 
 def decide(command: Command, state: Payees) -> Sequence[PayeeEvent] | Refused[Reason] | Refused[EndingReason]:
     match command:
@@ -90,7 +96,8 @@ def decide(command: Command, state: Payees) -> Sequence[PayeeEvent] | Refused[Re
         case EndPayee() | ConfirmPayeeEnd() | LapsePayeeEnd():
             payee = state.payees.get(command.payee)
             named = {} if payee is None else {"borrower": payee.borrower, "payee": payee.id}
-            return _REGISTER.decide(command, None if payee is None else payee.ending, f"payee {command.payee}", **named)
+            ending = None if payee is None else payee.ending
+            return _REGISTER.decide(command, ending, _named(command.payee), words=state.words, **named)
         case _:
             assert_never(command)
 
@@ -124,7 +131,8 @@ def evolve(state: Payees, event: PayeeEvent | AuthorityCited) -> Payees:
             )
             return msgspec.structs.replace(state, payees=state.payees.set(event.payee, payee))
         case PayeeEnded():
-            return _with(state, event.payee, event.ended_on, register.ended(event.ended_by, event.lapses_at))
+            before = state.payees[event.payee].ending
+            return _with(state, event.payee, event.ended_on, register.ended(before, event.ended_by, event.lapses_at, _named(event.payee)))
         case PayeeEndConfirmed():
             payee = state.payees[event.payee]
             return _with(state, event.payee, payee.ended_on, register.confirmed(payee.ending))
@@ -151,9 +159,20 @@ def timers(event: PayeeEvent | AuthorityCited) -> Sequence[Timer | CancelTimer]:
             return ()
 
 
-def _ended(command: EndPayee, *, borrower: BorrowerCode, payee: PayeeId) -> PayeeEnded:
-    by = command.by
-    return PayeeEnded(borrower=borrower, payee=payee, ended_on=command.on, reason=command.reason, ended_by=by.by, lapses_at=by.lapses_at)
+def _named(payee: PayeeId) -> str:
+    return f"payee {payee}"
+
+
+def _ended(command: EndPayee, lapses_at: datetime, *, borrower: BorrowerCode, payee: PayeeId) -> PayeeEnded:
+    return PayeeEnded(
+        borrower=borrower,
+        payee=payee,
+        ended_on=command.on,
+        reason=command.reason,
+        ended_by=command.by.by,
+        lapses_at=lapses_at,
+        alone_since=alone_since(lapses_at),
+    )
 
 
 _REGISTER = Register(

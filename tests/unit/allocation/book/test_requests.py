@@ -146,6 +146,12 @@ def test_a_declined_request_is_closed():
     story.when(accept()).refused(Reason.REQUEST_CLOSED)
 
 
+def test_a_declined_request_is_asked_again():
+    """By its partner, at once, as another: who declines stops nobody from asking, nor another operator from accepting."""
+    again = a_book(submit(), decline()).when(submit("again")).then(RequestSubmitted)
+    again.when(accept("again")).then(RequestAccepted)
+
+
 def test_declining_without_reasons_is_refused():
     a_book(submit()).when(decline(reasons=())).refused(Reason.REASONS_MISSING)
 

@@ -1,6 +1,6 @@
 """A suspended agreement: by one person at once, for 72 hours; a second one makes it stand, and nobody renews their own."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from services.allocation.domain.partners.agreement import (
@@ -24,10 +24,10 @@ from services.allocation.events import (
     SubjectId,
 )
 from shared.journal.decider import CancelTimer, Timer
+from tests.stories.alone import AT, by_one
 from tests.stories.given import Given
 
 ANN, BOB = SubjectId("sub_ann"), SubjectId("sub_bob")
-AT = datetime(2026, 1, 6, 3, tzinfo=UTC)
 SIGNED = SignAgreement(
     agreement=AgreementId("agr_1"),
     partner=PartnerCode("JP"),
@@ -41,8 +41,7 @@ LAPSE = LapseSuspension(hold="hld_1")
 
 
 def suspend(by: SubjectId = ANN, hold: str = "hld_1", days_later: int = 0, *others: str) -> SuspendAgreement:
-    at = AT + timedelta(days=days_later)
-    return SuspendAgreement(hold=hold, reason="a tip at night", by=by, accounts=frozenset({by, *others}), at=at)
+    return SuspendAgreement(hold=hold, reason="a tip at night", by=by_one(by, days_later, *others))
 
 
 def confirm(by: SubjectId = BOB, *others: str) -> ConfirmSuspension:

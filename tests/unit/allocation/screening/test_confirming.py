@@ -1,5 +1,6 @@
 """A hit that one person confirms: for 72 hours, unless a second one confirms it, too; then it is as it was before."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -27,23 +28,27 @@ from tests.stories.given import Given
 from tests.stories.screening import decide_hit, hit, screen
 
 HIT = HitId("hit_1")
-OF_CONSIGNEE = Given(
-    consignee.DECIDER,
-    ScreenConsignee(
+
+
+def screened_consignee(*names: str) -> ScreenConsignee:
+    return ScreenConsignee(
         consignee=ConsigneeId("cns_1"),
         name="Kyushu Warehouse",
-        lists={ListName("entities"): 1},
-        hits=(ConsigneeHit(hit=HIT, list=ListName("entities"), entry="E-1", match="exact"),),
-    ),
-)
+        lists={ListName("entities"): len(names)},
+        hits=tuple(ConsigneeHit(hit=HitId(f"hit_{name}"), list=ListName("entities"), entry="E-1", match="exact") for name in names),
+    )
 
 
-def of_request(outcome: Any, by: str = ONE, days: int = 0, *others: str) -> Any:
-    return replace(decide_hit(outcome), by=SubjectId(by), alone=by_one(by, days, *others))
+OF_CONSIGNEE = Given(consignee.DECIDER, screened_consignee("1"))
 
 
-def of_consignee(outcome: Any, by: str = ONE, days: int = 0, *others: str) -> Any:
-    return DecideConsigneeHit(hit=HIT, outcome=outcome, reason="looked at", by=SubjectId(by), alone=by_one(by, days, *others))
+def of_request(outcome: Any, by: str = ONE, days: int = 0, *others: str, name: str = "1") -> Any:
+    return replace(decide_hit(outcome, name), by=SubjectId(by), alone=by_one(by, days, *others))
+
+
+def of_consignee(outcome: Any, by: str = ONE, days: int = 0, *others: str, name: str = "1") -> Any:
+    hit = HitId(f"hit_{name}")
+    return DecideConsigneeHit(hit=hit, outcome=outcome, reason="looked at", by=SubjectId(by), alone=by_one(by, days, *others))
 
 
 CASES = {
@@ -100,3 +105,29 @@ def test_nobody_renews_their_own(story: Given, decide: Any, lapse: Any, types: A
     lapsed.given(decide("cleared")).when(decide("confirmed", days=4)).refused("hit_renewed_by_same_person")
     assert lapsed.when(decide("confirmed", TWO, 4)).events[0].lapses_at is not None
     assert lapsed.when(decide("confirmed", days=10)).events
+
+
+SEVERAL = pytest.mark.parametrize(
+    ("decide", "lapse", "screened"),
+    [
+        (of_request, CASES["a request's"][2], lambda *names: screen(*(hit(name) for name in names))),
+        (of_consignee, CASES["a consignee's"][2], screened_consignee),
+    ],
+    ids=CASES,
+)
+
+
+@SEVERAL
+def test_nobody_goes_on_by_turns_of_hits(decide: Any, lapse: Any, screened: Any):
+    story = (a_book(submit()) if decide is of_request else Given(consignee.DECIDER)).given(screened("1", "2"))
+    first = story.given(decide("confirmed"))
+    [second] = first.when(decide("confirmed", days=2, name="2")).events
+    assert (second.lapses_at, second.alone_since) == (LATER, LATER - timedelta(hours=72)), "with the first"
+    lapsed = first.given(lapse)
+    gone = lapsed.given(screened("2"), screened("1", "2"))
+    for before in (lapsed, gone):
+        before.when(decide("confirmed", days=4, name="2")).refused("hit_renewed_by_same_person")
+        assert before.when(decide("confirmed", TWO, 4, name="2")).events
+        assert before.when(decide("confirmed", days=10, name="2")).events
+    stands = first.given(decide("confirmed", TWO, 1))
+    assert stands.when(decide("confirmed", days=4, name="2")).events, "theirs was right"

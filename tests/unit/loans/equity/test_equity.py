@@ -24,7 +24,7 @@ from services.loans.events.equity import (
 )
 from shared.journal.decider import Refused
 from shared.terms.acting import ApprovalReason
-from shared.terms.dating import DatingReason
+from shared.terms.dating import Dated, DatingReason
 from tests.stories.equity import (
     COMMITTED_ON,
     DOCUMENT,
@@ -242,6 +242,15 @@ def test_what_is_written_off_is_held_no_more_and_closes():
     assert (cited.cited.act, cited.cited.amount_minor, cited.cited.currency) == ("write_off", 100, "AUD")
     later = committed(subscribe(10, 100, date(2026, 3, 1)), subscribe(10, 100, date(2026, 6, 1), "s2"))
     later.when(write_down(None, date(2026, 4, 1))).refused(Reason.DATE_INVALID, "/on")
+
+
+def test_a_write_down_for_an_earlier_day_says_why():
+    early, holding = date(2026, 4, 1), committed(subscribe(10, 100, date(2026, 3, 1)))
+    holding.when(write_down(1, early, because=None)).refused("dated_without_reason", "/dated_because")
+    [late] = holding.when(write_down(1, early)).events
+    [today] = holding.when(write_down(1)).events
+    assert (late.dated_because, today.dated_because) == (Dated.PAPER_LATE, None)
+    assert holding.given(write_down(1, early), approve_write_down()).events
 
 
 def test_a_commitment_that_is_never_called_is_cancelled_and_closes_what_holds_nothing():

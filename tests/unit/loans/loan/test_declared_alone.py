@@ -1,6 +1,6 @@
 """What one person says of a loan: a default, or a breach, counts at once, and lapses after 72 hours unless another confirms it."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,13 +16,15 @@ from services.loans.domain.loan.state import broken_covenants
 from services.loans.domain.standing.standing import figures_on
 from services.loans.events.defaults import BreachConfirmed, BreachLapsed, DefaultConfirmed, DefaultCured, LoanDefaulted
 from services.loans.events.loan import CommitmentCancelled, LoanId, PaymentId, RatioReported
-from services.loans.events.terms import Accelerate, WriteOff
+from services.loans.events.terms import Accelerate, Covenant, CovenantKind, WriteOff
 from shared.journal.decider import CancelTimer, Timer
+from shared.terms.protecting import Word
 from tests.stories.alone import LATER, ONE, TWO, by_one
 from tests.stories.given import Given
 from tests.stories.loan import SHOWN, START, act, committed, day_after, learn, lent, months, names, payment, reconcile, request, sign_act
 
 LAPSE = LapseDefault(lapses_at=LATER, on=LATER.date())
+COVENANTS: tuple[CovenantKind, ...] = ("dscr", "llcr")
 MARGIN = {"default_margin_pct": "3", "acceleration_notice_days": 0}
 
 
@@ -34,8 +36,8 @@ def confirm(by: str = TWO, *others: str, **looked_up: Any) -> ConfirmDefault:
     return ConfirmDefault(by=by, accounts=frozenset({by, *others}), on=START, **looked_up)
 
 
-def report(ratio: str, for_on: date = START, by: str = ONE, days: int = 0) -> ReportRatio:
-    return ReportRatio(kind="dscr", ratio=ratio, for_on=for_on, source="accounts", on=months(6), by=by_one(by, days))
+def report(ratio: str, for_on: date = START, by: str = ONE, days: int = 0, *others: str, kind: CovenantKind = "dscr") -> ReportRatio:
+    return ReportRatio(kind=kind, ratio=ratio, for_on=for_on, source="accounts", on=months(6), by=by_one(by, days, *others))
 
 
 def confirm_breach(by: str = TWO, *others: str) -> ConfirmBreach:
@@ -43,8 +45,7 @@ def confirm_breach(by: str = TWO, *others: str) -> ConfirmBreach:
 
 
 def breach_lapses(days: int = 0) -> LapseBreach:
-    at = by_one(ONE, days).lapses_at
-    return LapseBreach(kind="dscr", lapses_at=at, on=at.date())
+    return LapseBreach(kind="dscr", lapses_at=by_one(ONE, days).lapses_at)
 
 
 def test_a_sound_loan_that_one_person_declares_in_default_is_sound_again_after_72_hours():
@@ -52,8 +53,9 @@ def test_a_sound_loan_that_one_person_declares_in_default_is_sound_again_after_7
     declared = sound.given(declare())
     assert (declared.state.status, declared.events[0].lapses_at) == ("defaulted", LATER)
     assert timers(declared.events[0]) == [Timer.at_instant("default", LATER, LAPSE)]
-    [lapse] = [each.command for each in timers(msgspec.structs.replace(declared.events[0], on=day_after(START))) if isinstance(each, Timer)]
-    assert lapse.on == day_after(START) + timedelta(days=3), "by the Reserve's calendar, where it is the next day already"
+    evening = msgspec.structs.replace(declared.events[0], lapses_at=LATER.replace(hour=20))
+    [lapse] = [each.command for each in timers(evening) if isinstance(each, Timer)]
+    assert lapse.on == day_after(LATER.date()), "by the Reserve's calendar, where it is the next day already"
     back = declared.when(LAPSE).then(DefaultCured)
     assert (back.events[0].how, back.state.status) == ("lapsed", "committed")
     assert figures_on(back.state.account, months(4)) == figures_on(sound.state.account, months(4))
@@ -79,6 +81,39 @@ def test_nobody_declares_again_what_they_declared_and_nobody_confirmed():
     lapsed.when(declare(days=10)).then(LoanDefaulted)
 
 
+def test_nobody_goes_on_by_turns_of_kind():
+    """A default, a covenant, another covenant, a default again: for some days each."""
+    covenants = tuple(Covenant(kind=kind, minimum="1.3") for kind in COVENANTS)
+    lapsed = lent(declare(), LAPSE, **MARGIN, covenants=covenants)
+    for turn in (report("1.0", days=4), report("1.0", days=4, kind="llcr"), report("1.0", months(1), TWO, 4, ONE)):
+        lapsed.when(turn).refused("breach_renewed_by_same_person")
+    lapsed.when(report("1.0", days=4, by=TWO)).then(RatioReported)
+    lapsed.when(report("1.0", days=10)).then(RatioReported)
+    broken = committed(report("1.0"), breach_lapses(), **MARGIN)
+    broken.when(declare(days=4)).refused("default_renewed_by_same_person")
+    between = broken.given(declare(TWO, 4), LapseDefault(lapses_at=by_one(TWO, 4).lapses_at, on=START))
+    between.when(declare(days=8)).refused("default_renewed_by_same_person")
+    between.when(declare(days=10)).then(LoanDefaulted)
+
+
+def test_what_one_person_stops_of_a_loan_is_over_with_the_first_of_it():
+    first = lent(report("1.0"), **MARGIN)
+    [second] = first.when(declare(days=2)).events
+    assert (second.lapses_at, second.alone_since) == (LATER, LATER - timedelta(hours=72))
+    assert first.when(declare(TWO, 2)).events[0].lapses_at == by_one(TWO, 2).lapses_at
+    assert first.given(confirm_breach()).when(declare(days=2)).events[0].lapses_at == by_one(ONE, 2).lapses_at, "it is two persons' word"
+
+
+def test_who_ends_a_payee_of_the_borrower_goes_on_with_no_loan_of_its():
+    elsewhere = Word(ONE, LATER, "payee pye_1")
+    by = by_one(ONE, 4)
+    lent(**MARGIN).when(msgspec.structs.replace(declare(), by=msgspec.structs.replace(by, beside=(elsewhere,)))).refused(
+        "default_renewed_by_same_person"
+    )
+    in_time = msgspec.structs.replace(by_one(ONE, 2), beside=(elsewhere,))
+    assert lent(**MARGIN).when(msgspec.structs.replace(declare(), by=in_time)).events[0].lapses_at == LATER
+
+
 @pytest.mark.parametrize("content", [Accelerate(on=START), WriteOff(amount_minor=1, on=START)], ids=["accelerate", "write off"])
 def test_what_cannot_be_taken_back_waits_for_the_confirmation(content: Any):
     declared = lent(declare(), **MARGIN)
@@ -99,9 +134,8 @@ def test_nothing_is_recovered_under_a_default_that_is_one_person_s_word():
 def is_over(loan: Given) -> Given:
     """What comes due as its default ends, one after the other."""
     (ended,) = (event for event in loan.events if isinstance(event, DefaultCured))
-    due = day_after(ended.on) if ended.how == "covenant_lapsed" else ended.on
     set = [each for each in timers(ended) if isinstance(each, Timer)]
-    assert [(each.name, each.due) for each in set] == [(f"back/{name}", due) for name in ("sunset", "availability", "evidence")]
+    assert [(each.name, each.due) for each in set] == [(f"back/{name}", ended.on) for name in ("sunset", "availability", "evidence")]
     return loan.given(*(each.command for each in set))
 
 
@@ -121,11 +155,17 @@ def test_no_commitment_outlives_its_last_day_by_what_one_person_declares(cause: 
 
 
 def test_nor_by_a_breach_that_lapses_on_that_day():
-    last = date(2026, 6, 30)
-    lapse = LapseBreach(kind="dscr", lapses_at=breach_lapses().lapses_at, on=last)
-    back = committed(report("1.0")).given(declare(TWO, cause="covenant")).given(lapse)
-    assert names(back.events) == ["BreachLapsed", "DefaultCured"]
-    assert is_over(back).state.undrawn_minor == 0
+    """Its last day is 30 June, and the Reserve's calendar is ahead of UTC's."""
+
+    def undrawn_minor(hour: int) -> int:
+        began = msgspec.structs.replace(by_one(), at=datetime(2026, 6, 27, hour, tzinfo=UTC))
+        breached = committed(msgspec.structs.replace(report("1.0"), by=began)).given(declare(TWO, cause="covenant"))
+        back = breached.given(LapseBreach(kind="dscr", lapses_at=began.lapses_at))
+        assert names(back.events) == ["BreachLapsed", "DefaultCured"]
+        return is_over(back).state.undrawn_minor
+
+    assert undrawn_minor(20) == 0, "1 July has begun"
+    assert undrawn_minor(3) > 0
 
 
 def test_what_is_learnt_of_the_project_during_a_default_is_kept():

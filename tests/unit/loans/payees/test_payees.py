@@ -1,6 +1,6 @@
 """Payees: two people register one, neither of whom pays on it, and one that takes the place of another waits."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason
 from shared.terms.authority import Fault, interest_in
 from shared.terms.countersigning import ControlReason, countersigned
+from shared.terms.protecting import Word
 from tests.stories.alone import LATER, ONE, TWO, by_one
 from tests.stories.countersigned import PROPOSER, SIGNER, approve, propose
 from tests.stories.given import Given
@@ -96,6 +97,20 @@ def test_its_end_lapses_unless_a_second_person_confirms_it_and_nobody_ends_it_ag
     back.when(replace(end(), by=by_one(days=4))).refused("ending_renewed_by_same_person")
     back.when(replace(end(), by=by_one(TWO, days=4))).then(PayeeEnded)
     back.when(replace(end(), by=by_one(days=10))).then(PayeeEnded)
+
+
+def test_nobody_goes_on_by_turns_of_payees_nor_after_what_they_stopped_of_a_loan():
+    both = registered(register(), register("2"))
+    first = both.given(end())
+    [second] = first.when(replace(end("2"), by=by_one(days=2))).events
+    assert (second.lapses_at, second.alone_since) == (LATER, LATER - timedelta(hours=72)), "with the first"
+    lapsed = first.given(LapsePayeeEnd(payee=PayeeId("pye_1"), lapses_at=LATER))
+    lapsed.when(replace(end("2"), by=by_one(days=4))).refused("ending_renewed_by_same_person")
+    lapsed.when(replace(end("2"), by=by_one(TWO, days=4))).then(PayeeEnded)
+    lapsed.when(replace(end("2"), by=by_one(days=10))).then(PayeeEnded)
+    declared = replace(by_one(days=4), beside=(Word(ONE, LATER, "default"),))
+    both.when(replace(end(), by=declared)).refused("ending_renewed_by_same_person")
+    both.when(replace(end(), by=replace(declared, beside=(Word(TWO, LATER, "default"),)))).then(PayeeEnded)
 
 
 def test_one_that_an_earlier_build_ended_stays_so():

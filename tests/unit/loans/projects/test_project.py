@@ -235,3 +235,13 @@ def test_every_name_has_an_id_that_fits_into_a_path(name: str):
     id = project_of(name)
     assert 0 < len(id) <= 63
     assert id.replace("-", "").isalnum() and id.isascii() and id == id.lower() and not id.startswith("-")
+
+
+def test_evidence_that_one_person_withdraws_is_recorded_again_by_another():
+    """One person's word, which needs no time to be over: nobody has to wait, or to sign."""
+    known = Given(DECIDER, watch(), record())
+    withdrawn = known.given(withdraw())
+    again = withdrawn.when(record("fct_2", by="usr_3")).then(ProjectFactRecorded)
+    assert again.events[0].loans == (LOAN,)
+    permit = Shown(kind="permit")
+    assert [status(permit, each) for each in (known, withdrawn, again)] == ["met", "open", "met"]

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from services.allocation import events as allocation
 from services.inventory import events as inventory
+from services.loans.events.facility import FacilityId, FacilityOpened, Limit, LimitsSet
+from services.loans.events.loan import LoanId, Regraded
 from shared.journal.record import canonical
 from shared.terms.acting import Approval
 from shared.terms.apart import Apart
@@ -334,3 +336,38 @@ async def test_what_one_person_corrected_is_listed_with_the_reason(tmp_path: Pat
     [control] = [result for result in report.checks if result.check == "control"]
     assert report.ok
     assert "sub_operator corrected drw_1: misspelt" in {each.what for each in control.listed}
+
+
+def limits_of(minor: int, command: str, kind: Any = LimitsSet, **more: Any) -> Step:
+    limit = Limit(key="total", parent=None, limit_minor=minor)
+    said = {"facility": FacilityId("cmf"), "limits": (limit,), "authority": "an Act", **more}
+    return Step(event=kind(**said), stream="facility/cmf", on=DAY_AFTER, command=command)
+
+
+def provided(minor: int, change_minor: int, command: str) -> Step:
+    graded = Regraded(
+        loan=LoanId("lon_1"), grade="B", stage=2, currency="AUD", provision_minor=minor, change_minor=change_minor, reason="a look"
+    )
+    return Step(event=graded, stream="loan/lon_1", on=DAY_AFTER, command=command)
+
+
+def protected(mass_g: int, command: str) -> Step:
+    return replace(
+        stock(inventory.ProtectedStockSet(product=ANTIMONY, mass_g=mass_g, authority="x", reason="x"), DAY_AFTER), command=command
+    )
+
+
+STAYS: dict[str, tuple[Step, Step, Step]] = {  # what one person did in an older build, two did, and one did then
+    "narrower limits": (limits_of(90, ALONE, reason="x"), limits_of(80, SIGNED, reason="x"), limits_of(70, ALONE, reason="x")),
+    "a larger provision": (provided(10, 10, ALONE), provided(20, 10, SIGNED), provided(30, 10, ALONE)),
+    "more protected stock": (protected(10, ALONE), protected(20, SIGNED), protected(30, ALONE)),
+}
+
+
+@pytest.mark.parametrize("what", STAYS)
+async def test_what_stays_until_two_take_it_back_is_done_by_two_from_the_first_that_was(tmp_path: Path, what: str):
+    old, two, one = STAYS[what]
+    began = {"opened": limits_of(100, ALONE, FacilityOpened, currency="AUD")}
+    assert await control_of(tmp_path / "old", **began, first=old, then=one) == ([], (await control_of(tmp_path / "none", **began))[1] + 2)
+    assert (await control_of(tmp_path / "two", **began, first=old, second=two))[0] == []
+    assert (await control_of(tmp_path / "one", **began, first=old, second=two, third=one))[0] == ["one person did this"]

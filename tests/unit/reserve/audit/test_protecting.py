@@ -1,9 +1,11 @@
 """The audit of what one person stops: a second one confirmed it, or it was off in time, and nobody renewed their own."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reserve.audit.approvers import Approvers
 from reserve.audit.evidence import Recorded
@@ -22,7 +24,7 @@ from services.loans.events.defaults import (
 )
 from services.loans.events.facility import FacilityId
 from services.loans.events.laboratory import LaboratoryCode, LaboratoryEndConfirmed, LaboratoryEnded, LaboratoryEndLapsed
-from services.loans.events.loan import LoanClosed, LoanId, RatioReported
+from services.loans.events.loan import LoanClosed, LoanId, LoanProposed, RatioReported
 from services.loans.events.material import (
     ContainedChange,
     MaterialDefaultConfirmed,
@@ -122,9 +124,9 @@ class History:
         told: dict[str, Any] = {"agreement": "agr_1", "partner": "JP", "products": (), "hold": "hld_1", "reason": ""}
         return self._see("resumed", hours, allocation.AgreementResumed(**told))
 
-    def _see(self, place: str, hours: int, event: Any) -> "History":
+    def _see(self, place: str, hours: int, event: Any, stream: str = "one") -> "History":
         at = NOON + timedelta(hours=hours)
-        record: dict[str, Any] = {"effective_on": str(at.date()), "recorded_at": at.isoformat(), "stream": "one"}
+        record: dict[str, Any] = {"effective_on": str(at.date()), "recorded_at": at.isoformat(), "stream": stream}
         told = {name: record.get(name, 0 if name in ("shard", "position", "version") else "") for name in Recorded.__struct_fields__}
         self._protecting.see(place, Recorded(**told), event)
         return self
@@ -333,3 +335,106 @@ def test_what_cannot_be_taken_back_follows_from_no_default_that_is_one_person_s_
     said = History()._see("said", 0, says("ann", lapses_at(NOON)))
     assert said._see("follows", 1, follows).found(2) == ["follows"]
     assert History()._see("said", 0, says("ann", lapses_at(NOON)))._see("", 1, confirms("bob"))._see("follows", 1, follows).found(2) == []
+
+
+TURNS: dict[str, tuple[Any, Any, Any]] = {  # one person stops a thing in one way, it lapses, and they stop it in another
+    "a default, then a covenant": (
+        lambda by, at, since: LoanDefaulted(loan=LOAN, on=NOON.date(), reason="", declared_by=by, lapses_at=at, alone_since=since),
+        DefaultCured(loan=LOAN, on=NOON.date(), how="lapsed", facility=FACILITY),
+        lambda by, at, since: RatioReported(
+            loan=LOAN, **RATIO, source="", standing="breached", reported_by=by, lapses_at=at, alone_since=since
+        ),
+    ),
+    "a covenant, then another": (
+        lambda by, at, since: RatioReported(
+            loan=LOAN, **RATIO, source="", standing="breached", reported_by=by, lapses_at=at, alone_since=since
+        ),
+        BreachLapsed(loan=LOAN, kind="dscr", for_on=NOON.date()),
+        lambda by, at, since: RatioReported(
+            loan=LOAN, **RATIO | {"kind": "llcr"}, source="", standing="breached", reported_by=by, lapses_at=at, alone_since=since
+        ),
+    ),
+    "two hits": (
+        lambda by, at, since: allocation.ScreeningHitDecided(
+            **HIT, outcome="confirmed", reason="", decided_by=by, lapses_at=at, alone_since=since
+        ),
+        allocation.ScreeningHitLapsed(**HIT, status="open"),
+        lambda by, at, since: allocation.ScreeningHitDecided(
+            **HIT | {"hit": "hit_2"}, outcome="confirmed", reason="", decided_by=by, lapses_at=at, alone_since=since
+        ),
+    ),
+    "two hits of a consignee": (
+        lambda by, at, since: allocation.ConsigneeHitDecided(
+            **NAMED, clear=False, outcome="confirmed", reason="", decided_by=by, lapses_at=at, alone_since=since
+        ),
+        allocation.ConsigneeHitLapsed(**NAMED, clear=False, status="open"),
+        lambda by, at, since: allocation.ConsigneeHitDecided(
+            **NAMED | {"hit": "hit_2"}, clear=False, outcome="confirmed", reason="", decided_by=by, lapses_at=at, alone_since=since
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("kinds", TURNS)
+def test_who_goes_on_by_turns_of_kind_is_found(kinds: str):
+    begins, lapses, goes_on = TURNS[kinds]
+
+    def both(after: int, by: str = "ann", to: int | None = None, known: bool = True, off: bool = True) -> History:
+        at, since = NOON + timedelta(hours=after), NOON if known else None
+        history = History()._see("first", 0, begins("ann", lapses_at(NOON), since))
+        if off:
+            history._see("off", 72, lapses)
+        return history._see("second", after, goes_on(by, lapses_at(at) if to is None else NOON + timedelta(hours=to), since))
+
+    assert both(80).found(81) == ["second"]
+    assert both(80, by="bob").found(81) == []
+    assert both(72 + 7 * 24).found(72 + 7 * 24) == []
+    told = both(80, known=False)
+    assert (told.found(81), told.listed()) == ([], ["second"]), "an earlier build let it pass"
+    assert "second" in both(10, off=False).found(11), "before the first is over"
+    assert both(10, to=72, off=False).found(11) == [], "over with the first"
+
+
+def payees_and_a_loan() -> History:
+    terms: Any = SimpleNamespace(borrower="hillgrove-mines")
+    proposed = LoanProposed(loan=LOAN, terms=terms, document="", proposed_by="eve")
+    return History()._see("", 0, proposed, "loan/lon_1")
+
+
+def test_who_goes_on_from_a_loan_to_its_borrower_s_payee_is_found_and_the_other_way_round():
+    declared = LoanDefaulted(loan=LOAN, on=NOON.date(), reason="", declared_by="ann", lapses_at=lapses_at(NOON), alone_since=NOON)
+    cured = DefaultCured(loan=LOAN, on=NOON.date(), how="lapsed", facility=FACILITY)
+
+    def ends(hours: int) -> PayeeEnded:
+        at = NOON + timedelta(hours=hours)
+        return PayeeEnded(**PAYEE, ended_on=at.date(), reason="", ended_by="ann", lapses_at=lapses_at(at), alone_since=at)
+
+    def stopped(borrower: str) -> History:
+        first = payees_and_a_loan()._see("declared", 0, declared, "loan/lon_1")._see("", 72, cured, "loan/lon_1")
+        return first._see("ended", 80, ends(80), f"payees/{borrower}")
+
+    assert stopped("hillgrove-mines").found(81) == ["ended"]
+    assert stopped("another").found(81) == []
+    ended = payees_and_a_loan()._see("ended", 0, ends(0), "payees/hillgrove-mines")
+    ended._see("", 72, PayeeEndLapsed(**PAYEE), "payees/hillgrove-mines")
+    later = replace(declared, lapses_at=lapses_at(NOON + timedelta(hours=80)))
+    assert ended._see("declared", 80, later, "loan/lon_1").found(81) == ["declared"]
+    at_once = payees_and_a_loan()._see("declared", 0, declared, "loan/lon_1")
+    moment = replace(ends(0), lapses_at=lapses_at(NOON + timedelta(seconds=3)))
+    assert at_once._see("ended", 0, moment, "payees/hillgrove-mines").found(1) == [], "two streams, in one moment"
+
+
+def test_a_hit_that_is_none_any_more_or_of_a_request_that_is_closed_stops_nothing():
+    says, _, _ = STOPS["hit"]
+
+    def after(event: Any) -> list[str]:
+        return History()._see("said", 0, says("ann", lapses_at(NOON)))._see("", 1, event).found(74)
+
+    found: dict[str, Any] = {"request": "req_1", "product": PRODUCT, "lists": {}, "beyond": 0}
+    gone = allocation.PartiesScreened(**found, hits=())
+    left = allocation.Hit(hit="hit_1", role="nominee", list="l", entry="e", match="near")  # type: ignore[arg-type]
+    assert after(gone) == []
+    assert after(replace(gone, request="req_2")) == ["said"]
+    assert after(replace(gone, hits=(left,))) == ["said"]
+    withdrawn: Any = allocation.RequestWithdrawn(**{"request": "req_1", "product": PRODUCT, "partner": "JP", "reason": ""})
+    assert after(withdrawn) == []

@@ -29,6 +29,7 @@ from shared.journal.record import canonical
 from shared.terms.approval import read_approval, read_private_key, verify_approval
 from shared.terms.conditions import Shown
 from shared.terms.countersigning import CommandPaper
+from shared.terms.dating import Dated
 from tests.stories import equity as equity_story
 from tests.stories import material as material_story
 from tests.stories.loan import LOAN, START, terms
@@ -77,6 +78,19 @@ def test_a_loans_proposal_is_shown_and_signed_for_what_it_is(tmp_path: Path):
                 authority="Board",
                 reason="impaired",
                 proposed_by="sub_operator",
+            ),
+            "reserve.equity_write_down.v1",
+        ),
+        (
+            WriteDownPaper(
+                holding="eqh_1",
+                write_down="eqf_1",
+                amount_minor=None,
+                on=START,
+                authority="Board",
+                reason="impaired",
+                proposed_by="sub_operator",
+                dated_because=Dated.PAPER_LATE,
             ),
             "reserve.equity_write_down.v1",
         ),
