@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from markupsafe import Markup
 
-from shared.settings import ZONE
+from shared.zone import ZONE
 
 MOST_G = 10**15  # a thousand million tonnes
 TONNE_G, KG_BELOW_G = 1_000_000, 10_000_000  # whole tonnes are in t, and from 10 t on all is
