@@ -138,7 +138,7 @@ async def register_webhook(body: WebhookBody, caller: Partner, post: Posting) ->
     partner, kernel = _partner(caller), post.kernel
     command: Command | Problem
     try:
-        await kernel.part(Webhooks).targets.look(body.url)
+        await kernel.part(Webhooks).targets.look(body.url, partner)
         _look_at_types(kernel, body.types)
         command = RegisterWebhook(
             webhook=WebhookId(post.new_id("whk")),

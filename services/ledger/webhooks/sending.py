@@ -139,7 +139,7 @@ class Webhooks(Part):
         """Sends it an event once. The time in the headers is the machine's, as receivers have it, also where the clock is shifted."""
         began = time.time()
         headers = signed(self.secrets(webhook, self.kernel.clock.now()), event, int(began), body)
-        answer = await self.targets.post(webhook.url, headers, body)
+        answer = await self.targets.post(webhook.url, headers, body, webhook.partner)
         attempts.labels(answer.outcome.value).inc()
         return Delivery(round(began * 1_000_000), event, answer, round((time.time() - began) * 1000))
 

@@ -9,8 +9,12 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import ContextVar
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpcore
@@ -24,6 +28,7 @@ URL_LIMIT = 500
 CONNECT_S, ANSWER_S = 5.0, 15.0
 ANSWER_BYTES = 4096  # of an answer that are read: its status is all that counts
 IDLE_S = 5.0  # for which a connection is kept
+RESOLVERS, RESOLVING_OF_ONE = 16, 2  # names that are looked up at once: of all, and of a partner
 # Addresses of the public internet that lead into another network (NAT64, 6to4, Teredo), or are a cloud's own in each of its networks.
 _INTO_OTHERS: tuple[IPv4Network | IPv6Network, ...] = (
     *(IPv6Network(each) for each in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")),
@@ -50,10 +55,36 @@ class Answer(msgspec.Struct, frozen=True):
     status: int | None = None
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """As the machine does. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+_for_partner: ContextVar[str] = ContextVar("_for_partner", default="")  # httpcore hands nothing on to where names are looked up
+
+
+class Resolver:
+    """Looks names up as the machine does, in threads of its own: what writes tiles must not wait for anybody's name servers.
+
+    A look-up that hangs cannot be ended, and keeps its thread until it ends by itself: so a partner has few at once, counted to their
+    real end. `look_up`: a test's.
+    """
+
+    def __init__(self, look_up: Callable[..., Sequence[Any]] = socket.getaddrinfo) -> None:
+        self._look_up = look_up
+        self._threads = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="webhook-names")
+        self._free: dict[str, asyncio.Semaphore] = {}
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        """Raises OSError, UnicodeError."""
+        loop, free = asyncio.get_running_loop(), self._free.setdefault(_for_partner.get(), asyncio.Semaphore(RESOLVING_OF_ONE))
+
+        def ended(_: object) -> None:
+            with suppress(RuntimeError):  # the process has ended meanwhile
+                loop.call_soon_threadsafe(free.release)
+
+        await free.acquire()
+        looking = self._threads.submit(self._look_up, host, port, type=socket.SOCK_STREAM)
+        looking.add_done_callback(ended)
+        return [str(address[0]) for *_, address in await asyncio.wrap_future(looking)]
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -100,14 +131,20 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        return await self._network.connect_tcp(await self.address_of(host, port), port, timeout, local_address, socket_options)
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                address = await self.address_of(host, port)
+        except TimeoutError as error:
+            raise httpcore.ConnectError(f"the name servers of {host} do not answer") from error
+        return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
 
 
 class Targets:
     """Calls them. `local`: a machine for trying, where http and https to the loopback are allowed as well. `resolve`, `trust`: a test's."""
 
-    def __init__(self, *, local: bool, resolve: Resolve = resolve, trust: ssl.SSLContext | None = None) -> None:
-        self.resolve = resolve
+    def __init__(self, *, local: bool, resolve: Resolve | None = None, trust: ssl.SSLContext | None = None) -> None:
+        self._resolver = Resolver()
+        self.resolve = resolve or self._resolver
         guards = {"https": _Guarded(self, lambda address: is_public(address) or (local and _is_loopback(address)))}
         if local:
             guards["http"] = _Guarded(self, _is_loopback)
@@ -119,8 +156,9 @@ class Targets:
             for scheme, guard in guards.items()
         }
 
-    async def look(self, url: str) -> None:
-        """Raises TargetRefused, with what would be accepted."""
+    async def look(self, url: str, partner: str = "") -> None:
+        """`partner`: for whom. Raises TargetRefused, with what would be accepted."""
+        _for_partner.set(partner)
         if len(url) > URL_LIMIT or not url.isascii() or not url.isprintable() or " " in url:
             raise TargetRefused(f"a URL has at most {URL_LIMIT} visible ASCII characters")
         try:
@@ -139,8 +177,9 @@ class Targets:
         except OSError as error:  # a time-out is one, too
             raise TargetRefused(f"{host} has no address") from error
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """One attempt, to its end: at most ANSWER_S."""
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, partner: str = "") -> Answer:
+        """One attempt, to its end: at most ANSWER_S. `partner`: for whom."""
+        _for_partner.set(partner)
         sent = [("content-type", "application/cloudevents+json"), ("user-agent", "reserve-webhooks/1"), *headers.items()]
         timeout = {"connect": CONNECT_S, "read": ANSWER_S, "write": ANSWER_S, "pool": ANSWER_S}
         try:
@@ -163,3 +202,4 @@ class Targets:
     async def close(self) -> None:
         for pool in self._pools.values():
             await pool.aclose()
+        self._resolver.close()

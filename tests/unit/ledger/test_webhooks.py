@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import threading
 from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -40,8 +41,19 @@ from services.ledger.events import (
 )
 from services.ledger.keys import open_webhook_key, seed_key
 from services.ledger.signers import KeyUnsafe
+from services.ledger.webhooks import targets as calling
 from services.ledger.webhooks.signing import secret_of, signed
-from services.ledger.webhooks.targets import ANSWER_BYTES, Answer, Outcome, TargetRefused, Targets, is_public
+from services.ledger.webhooks.targets import (
+    ANSWER_BYTES,
+    RESOLVERS,
+    RESOLVING_OF_ONE,
+    Answer,
+    Outcome,
+    Resolver,
+    TargetRefused,
+    Targets,
+    is_public,
+)
 from tests.stories.given import Given
 
 NOON = datetime(2026, 1, 6, 12, tzinfo=UTC)
@@ -197,6 +209,32 @@ async def test_a_name_that_is_none_or_unknown_is_refused_and_nothing_breaks(erro
         await targets.look("https://hooks.example/")
     outcome = Outcome.UNREACHABLE if isinstance(error, OSError) else Outcome.REFUSED
     assert await targets.post("https://hooks.example/", {}, BODY) == Answer(outcome)
+
+
+async def test_name_servers_that_do_not_answer_keep_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch):
+    """Neither another partner nor what writes tiles in the loop's own threads; and however often it is tried, few threads hang."""
+    monkeypatch.setattr(calling, "CONNECT_S", 0.5)
+    dead, hanging = threading.Event(), []
+
+    def look_up(host: str, port: int, **_: object) -> Sequence[object]:
+        if host == "dead.example":
+            hanging.append(threading.current_thread().name)
+            dead.wait()
+        return [(None, None, None, "", ("127.0.0.1", port))]
+
+    targets = Targets(local=True, resolve=(resolver := Resolver(look_up)))
+    try:
+        attempts = (targets.post("http://dead.example/", {}, BODY, "JP") for _ in range(2 * RESOLVERS))
+        assert set(await asyncio.gather(*attempts)) == {Answer(Outcome.UNREACHABLE)}
+        assert len(hanging) == RESOLVING_OF_ONE and all(name.startswith("webhook-names") for name in hanging)
+        with pytest.raises(TargetRefused):
+            await targets.look("http://dead.example/", "JP")
+        async with a_server([OK]) as (url, _):
+            assert await targets.post(url.replace("127.0.0.1", "hooks.example"), {}, BODY, "EU") == Answer(Outcome.DELIVERED, 200)
+    finally:
+        dead.set()
+        resolver.close()
+        await targets.close()
 
 
 def answering(addresses: Sequence[str]):
