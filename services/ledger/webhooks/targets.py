@@ -26,7 +26,8 @@ type Resolve = Callable[[str, int], Awaitable[Sequence[str]]]  # (a host, a port
 
 URL_LIMIT = 500
 CONNECT_S, ANSWER_S = 5.0, 15.0
-ANSWER_BYTES = 4096  # of an answer that are read: its status is all that counts
+ANSWER_BYTES = 4096  # of an answer's body that are read: its status is all that counts
+ALL_BYTES = 16 * 1024  # of an answer with its headers, and all that says 1xx before it
 IDLE_S = 5.0  # for which a connection is kept
 RESOLVERS, RESOLVING_OF_ONE = 16, 2  # names that are looked up at once: of all, and of a partner
 # Addresses of the public internet that lead into another network (NAT64, 6to4, Teredo), or are a cloud's own in each of its networks.
@@ -103,6 +104,43 @@ def _is_loopback(address: IPv4Address | IPv6Address) -> bool:
     return address.is_loopback
 
 
+class _AnswerTooLong(httpcore.ReadError):
+    """More came than an answer may have."""
+
+
+class _Bounded(httpcore.AsyncNetworkStream):
+    """A connection on which no answer is longer than ALL_BYTES. Each request that is written begins a new one."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._left = ALL_BYTES
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  # httpcore's
+        if self._left <= 0:
+            raise _AnswerTooLong(f"an answer of more than {ALL_BYTES} bytes")
+        read = await self._stream.read(min(max_bytes, self._left), timeout)
+        self._left -= len(read)
+        return read
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109  # httpcore's
+        self._left = ALL_BYTES
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  # httpcore's
+    ) -> httpcore.AsyncNetworkStream:
+        return _Bounded(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
 class _Guarded(httpcore.AsyncNetworkBackend):
     """Connects to addresses that are `allowed`, and to no others."""
 
@@ -136,7 +174,7 @@ class _Guarded(httpcore.AsyncNetworkBackend):
                 address = await self.address_of(host, port)
         except TimeoutError as error:
             raise httpcore.ConnectError(f"the name servers of {host} do not answer") from error
-        return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+        return _Bounded(await self._network.connect_tcp(address, port, timeout, local_address, socket_options))
 
 
 class Targets:
@@ -187,10 +225,11 @@ class Targets:
                 pool = self._pools[url.partition(":")[0].lower()]
                 async with pool.stream("POST", url, headers=sent, content=body, extensions={"timeout": timeout}) as answer:
                     read = 0
-                    async for piece in answer.aiter_stream():
-                        read += len(piece)
-                        if read > ANSWER_BYTES:
-                            break  # the connection is closed with what is left
+                    with suppress(_AnswerTooLong):  # the status is there
+                        async for piece in answer.aiter_stream():
+                            read += len(piece)
+                            if read > ANSWER_BYTES:
+                                break  # the connection is closed with what is left
                     return Answer(Outcome.DELIVERED if 200 <= answer.status < 300 else Outcome.ANSWERED, answer.status)
         except TargetRefused:
             return Answer(Outcome.REFUSED)

@@ -44,6 +44,7 @@ from services.ledger.signers import KeyUnsafe
 from services.ledger.webhooks import targets as calling
 from services.ledger.webhooks.signing import secret_of, signed
 from services.ledger.webhooks.targets import (
+    ALL_BYTES,
     ANSWER_BYTES,
     RESOLVERS,
     RESOLVING_OF_ONE,
@@ -300,6 +301,10 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
         (b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n", Answer(Outcome.ANSWERED, 302)),
         (b"HTTP/1.1 307 Again\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n", Answer(Outcome.ANSWERED, 307)),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 999999999\r\n\r\n" + b"x" * 2 * ANSWER_BYTES, Answer(Outcome.DELIVERED, 200)),
+        (b"HTTP/1.1 200 OK\r\nx: " + b"y" * (ALL_BYTES - 2000) + b"\r\n\r\n" + b"z" * 4000, Answer(Outcome.DELIVERED, 200)),
+        (b"HTTP/1.1 103 Early\r\nlink: </x>\r\n\r\n" + OK, Answer(Outcome.DELIVERED, 200)),
+        (b"HTTP/1.1 103 Early\r\nlink: </x>\r\n\r\n" * 1000 + OK, Answer(Outcome.UNREACHABLE)),
+        (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * (ALL_BYTES // 6) + b"\r\n", Answer(Outcome.UNREACHABLE)),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\ncut", Answer(Outcome.UNREACHABLE)),
         (b"", Answer(Outcome.UNREACHABLE)),
         (b"SSH-2.0-OpenSSH_9.6\r\n", Answer(Outcome.UNREACHABLE)),
@@ -315,6 +320,40 @@ async def test_an_answer_is_its_status_and_no_answer_breaks_the_sender(answer: b
         assert await targets.post(url, {"webhook-id": "7"}, BODY) == expected
     assert len(heads) == 1, "sent once, and no redirect is followed"
     await targets.close()
+
+
+async def test_an_answer_that_never_ends_is_cut_though_none_of_it_is_a_body():
+    """Each piece is a whole answer that says 1xx: the status that counts never comes."""
+    sent = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        try:
+            while True:
+                writer.write(piece := b"HTTP/1.1 102 Wait\r\n\r\n" * 10)
+                await writer.drain()
+                sent += len(piece)
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    targets = Targets(local=True)
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+        assert await targets.post(url, {}, BODY) == Answer(Outcome.UNREACHABLE)
+    assert sent >= ALL_BYTES
+    await targets.close()
+
+
+async def test_each_answer_on_a_connection_has_its_own_limit():
+    long = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx: " + b"y" * (ALL_BYTES - 1000) + b"\r\n\r\nok"
+    targets = Targets(local=True)
+    async with a_server([long] * 3, then_close=False) as (url, heads):
+        for _ in range(3):
+            assert await targets.post(url, {}, BODY) == Answer(Outcome.DELIVERED, 200)
+        await targets.close()
+    assert len(heads) == 3
 
 
 async def test_a_name_that_leads_inwards_the_second_time_is_not_called_again():
