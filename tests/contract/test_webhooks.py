@@ -21,7 +21,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from reserve.operate.migrate import ROOT
 from services.inventory.events import ProductId
 from services.ledger.domain.webhooks import MOST_WEBHOOKS
-from services.ledger.webhooks.sending import FAILS_FOR, Webhooks
+from services.ledger.webhooks.sending import FAILS_FOR, Delivery, Webhooks
+from services.ledger.webhooks.sending import Webhook as Sent
 from shared.process.service import Kernel
 from tests.contract.ledger_stage import LedgerStage, receipts_of
 from tests.contract.webhook_receiver import Received, Receiver, a_receiver
@@ -190,6 +191,29 @@ async def test_one_that_never_answers_keeps_no_other_waiting(stage: LedgerStage,
         await until(lambda: slow.received)
         assert {each.id for each in slow.received} == {ids[0]}
         never.set()
+
+
+async def test_one_that_a_bug_breaks_begins_again_and_ends_no_other(
+    stage: LedgerStage, europe: Http, ledger: Kernel, monkeypatch: pytest.MonkeyPatch
+):
+    sender, broken = ledger.part(Webhooks), 2
+    attempt = sender.attempt
+
+    async def breaks(webhook: Sent, event: str, body: bytes) -> Delivery:
+        nonlocal broken
+        if webhook.url == one.url and broken:
+            broken -= 1
+            raise KeyError("a bug")
+        return await attempt(webhook, event, body)
+
+    monkeypatch.setattr(sender, "attempt", breaks)
+    async with a_receiver() as one, a_receiver() as other, AsyncExitStack() as stack:
+        for receiver in (one, other):
+            await stack.enter_async_context(a_webhook(europe, receiver.url))
+        ids = await drawn(stage, europe, 3)
+        await all_come(other, ids)
+        await all_come(one, ids)
+        assert broken == 0
 
 
 async def test_while_a_secret_is_rotated_a_receiver_needs_either(stage: LedgerStage, europe: Http):

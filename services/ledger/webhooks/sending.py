@@ -45,6 +45,7 @@ READ_AT_ONCE = 100  # events of a webhook
 IN_THE_DATABASE = 4  # webhooks that read, or write how far they are, at the same time: the API has the pool's other connections
 FAILS_FOR = timedelta(days=3)  # then it is stopped
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 3600.0
+LONGEST_BROKEN_S = 60.0  # until one that a bug has ended begins again
 GONE = 410
 KEPT_DELIVERIES = 10_000  # of a webhook
 _FORGET_EVERY = 1000
@@ -182,22 +183,25 @@ class Webhooks(Part):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._failing -= set(ended)
-        for _, task in sending.values():
-            if task.done():
-                task.result()  # raises what broke it
         for name, webhook in wanted.items():
             if name not in sending:
                 sending[name] = webhook, asyncio.create_task(self._send_all(webhook))
 
     async def _send_all(self, webhook: Webhook) -> None:
         """Until it is stopped."""
+        broke = 0
         while True:
+            began = time.monotonic()
             try:
                 await self._send(webhook)
                 return
             except (Unreachable, Unavailable, Overloaded, CommandFailed) as error:
                 log.warning("webhook_starts_again", webhook=webhook.webhook, error=repr(error))
-            await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(LOOK_S)
+            except Exception:  # a bug: it stops none of the others, and not the ledger
+                log.exception("webhook_broke", webhook=webhook.webhook)
+                broke = 1 if time.monotonic() - began > LONGEST_BROKEN_S else broke + 1
+                await asyncio.sleep(min(LONGEST_BROKEN_S, LOOK_S * 2.0 ** min(broke, 16)))
 
     async def _send(self, webhook: Webhook) -> None:
         place = await self._place_of(webhook)

@@ -19,8 +19,11 @@ from urllib.parse import urlsplit
 
 import httpcore
 import msgspec
+import structlog
 
 from shared.tls import trusted
+
+log = structlog.get_logger()
 
 type Resolve = Callable[[str, int], Awaitable[Sequence[str]]]  # (a host, a port) -> addresses; raises OSError
 
@@ -216,13 +219,14 @@ class Targets:
             raise TargetRefused(f"{host} has no address") from error
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, partner: str = "") -> Answer:
-        """One attempt, to its end: at most ANSWER_S. `partner`: for whom."""
+        """One attempt, to its end: at most ANSWER_S. `partner`: for whom. Raises nothing: whatever an address makes of it is its answer."""
         _for_partner.set(partner)
+        if (pool := self._pools.get(url.partition(":")[0].lower())) is None:
+            return Answer(Outcome.REFUSED)  # registered where more was allowed
         sent = [("content-type", "application/cloudevents+json"), ("user-agent", "reserve-webhooks/1"), *headers.items()]
         timeout = {"connect": CONNECT_S, "read": ANSWER_S, "write": ANSWER_S, "pool": ANSWER_S}
         try:
             async with asyncio.timeout(ANSWER_S):
-                pool = self._pools[url.partition(":")[0].lower()]
                 async with pool.stream("POST", url, headers=sent, content=body, extensions={"timeout": timeout}) as answer:
                     read = 0
                     with suppress(_AnswerTooLong):  # the status is there
@@ -235,7 +239,10 @@ class Targets:
             return Answer(Outcome.REFUSED)
         except (TimeoutError, httpcore.TimeoutException):
             return Answer(Outcome.TIMED_OUT)
-        except (httpcore.NetworkError, httpcore.ProtocolError, OSError, ValueError):
+        except (httpcore.NetworkError, httpcore.ProtocolError, OSError):
+            return Answer(Outcome.UNREACHABLE)
+        except Exception:  # what a stranger sends, and what libraries make of it, must not end the sender
+            log.exception("webhook_attempt_broke", url=url)
             return Answer(Outcome.UNREACHABLE)
 
     async def close(self) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
+import httpcore
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -247,6 +248,21 @@ def _as_async(give):
         return give(host, port)
 
     return found
+
+
+async def test_one_that_was_registered_on_a_machine_for_trying_is_refused_where_it_is_no_more():
+    async with a_server([OK]) as (url, heads):
+        for other in (url, url.replace("http", "HTTP"), "ftp://hooks.example/", "", ":", "hooks.example"):
+            assert await Targets(local=False).post(other, {}, BODY) == Answer(Outcome.REFUSED)
+    assert heads == []
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RuntimeError("x"), httpcore.UnsupportedProtocol("x")])
+async def test_whatever_breaks_an_attempt_is_an_attempt_that_failed(error: Exception):
+    def fail(host: str, port: int) -> Sequence[str]:
+        raise error
+
+    assert await Targets(local=False, resolve=_as_async(fail)).post("https://hooks.example/", {}, BODY) == Answer(Outcome.UNREACHABLE)
 
 
 async def test_http_is_for_the_loopback_of_a_machine_for_trying_alone():
