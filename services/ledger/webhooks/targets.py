@@ -160,8 +160,8 @@ class _Guarded(httpcore.AsyncNetworkBackend):
             raise TargetRefused(f"{host} is no name of a host") from error
         if not found:
             raise OSError(f"{host} has no address")
-        if refused := [each for each in found if not self._allowed(each)]:
-            raise TargetRefused(f"{host} is at {refused[0]}, which is no public address")
+        if not all(self._allowed(each) for each in found):
+            raise TargetRefused(_no_public_address(host))
         return str(found[0])
 
     async def connect_tcp(
@@ -178,6 +178,11 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         except TimeoutError as error:
             raise httpcore.ConnectError(f"the name servers of {host} do not answer") from error
         return _Bounded(await self._network.connect_tcp(address, port, timeout, local_address, socket_options))
+
+
+def _no_public_address(host: str) -> str:
+    """The same for one that has none and for one that has others: which names there are inside, and where, is nobody's business."""
+    return f"{host} has no public address"
 
 
 class Targets:
@@ -216,7 +221,7 @@ class Targets:
             async with asyncio.timeout(CONNECT_S):
                 await guard.address_of(host, port)
         except OSError as error:  # a time-out is one, too
-            raise TargetRefused(f"{host} has no address") from error
+            raise TargetRefused(_no_public_address(host)) from error
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, partner: str = "") -> Answer:
         """One attempt, to its end: at most ANSWER_S. `partner`: for whom. Raises nothing: whatever an address makes of it is its answer."""

@@ -167,6 +167,18 @@ async def test_no_address_that_leads_inwards_is_called(address: str):
     assert await targets.post("https://hooks.example/", {}, BODY) == Answer(Outcome.REFUSED)
 
 
+async def test_a_refusal_does_not_tell_a_name_that_leads_inwards_from_one_that_is_not_there():
+    def fail(host: str, port: int) -> Sequence[str]:
+        raise OSError("no such name")
+
+    said = set()
+    for resolve in (answering(["10.0.0.1"]), answering(["8.8.8.8", "fd00::1"]), answering([]), _as_async(fail)):
+        with pytest.raises(TargetRefused) as refused:
+            await Targets(local=False, resolve=resolve).look("https://db.internal/")
+        said.add(str(refused.value))
+    assert said == {"db.internal has no public address"}
+
+
 @pytest.mark.parametrize("address", ["8.8.8.8", "::ffff:8.8.8.8", "2606:4700::1111"])
 async def test_a_public_address_is_called(address: str):
     assert is_public(ip_address(address))
