@@ -21,6 +21,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from reserve.operate.migrate import ROOT
 from services.inventory.events import ProductId
 from services.ledger.domain.webhooks import MOST_WEBHOOKS
+from services.ledger.webhooks import sending
 from services.ledger.webhooks.sending import FAILS_FOR, Delivery, Webhooks
 from services.ledger.webhooks.sending import Webhook as Sent
 from shared.process.service import Kernel
@@ -34,6 +35,7 @@ type Http = httpx.AsyncClient
 
 PRODUCT = ProductId("germanium-hooks")
 UNITS = 200
+DELIVERIES = "SELECT number FROM webhook_deliveries WHERE webhook = $1 ORDER BY number"
 
 
 @pytest.fixture(scope="module")
@@ -355,6 +357,25 @@ async def test_a_test_event_is_sent_at_once_and_what_became_of_it_is_answered(eu
         page = (await europe.get(f"/v1/webhooks{path}/deliveries", params={"limit": 1})).json()
         rest = (await europe.get(f"/v1/webhooks{path}/deliveries", params={"limit": 1, "before": page["next"]})).json()
         assert (page["data"], rest["data"], rest["next"]) == ([last], [first], None)
+
+
+async def test_of_deliveries_the_last_are_kept_of_tests_too_and_none_of_one_that_is_removed(
+    europe: Http, ledger: Kernel, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sending, "KEPT_DELIVERIES", 3)
+
+    async def kept() -> list[int]:
+        return [row["number"] for row in await ledger.pool.fetch(DELIVERIES, registered["webhook"])]
+
+    async with a_receiver() as receiver, a_webhook(europe, receiver.url) as registered:
+        path = f"/{registered['webhook']}/test"
+        sent = [(await said(europe, path))["number"] for _ in range(5)]
+        assert await kept() == sent[-3:]
+
+    async def all_forgotten() -> bool:
+        return await kept() == []
+
+    await until(all_forgotten)
 
 
 async def test_anothers_webhook_is_one_that_is_not_there(stage: LedgerStage, europe: Http, america: Http):

@@ -1,6 +1,7 @@
 """Webhooks: a partner's events, sent to an address of its own. By whoever speaks for the partner."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
 
@@ -35,6 +36,7 @@ from shared.http.fields import TYPEID, Body
 from shared.http.handlers import Page, Paging, Post, Posting, Reading
 from shared.http.problems import Problem
 from shared.journal.codec import without_version
+from shared.journal.protocol import Unreachable
 from shared.process.service import Kernel
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
@@ -234,6 +236,8 @@ async def resume_webhook(webhook: WebhookPath, caller: Partner, post: Posting) -
 async def remove_webhook(webhook: WebhookPath, caller: Partner, post: Posting) -> WebhookChangedView:
     """Nothing is sent to it any more, and its secrets are worth nothing."""
     await _submit(post, _partner(caller), RemoveWebhook(webhook=WebhookId(webhook)))
+    with suppress(Unreachable):  # whoever leads next looks as well
+        await post.kernel.part(Webhooks).forget_removed(webhook)
     return WebhookChangedView(webhook=webhook)
 
 

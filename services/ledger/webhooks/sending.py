@@ -50,7 +50,7 @@ GONE = 410
 KEPT_DELIVERIES = 10_000  # of a webhook
 _FORGET_EVERY = 1000
 
-_SENT = "SELECT * FROM webhooks WHERE stopped IS NULL"
+_REGISTERED = "SELECT * FROM webhooks"
 _CURSOR = "SELECT begun, forgiven, next, failures, failing_since FROM webhook_cursors WHERE webhook = $1"
 _DELIVERIES = """
     INSERT INTO webhook_deliveries (webhook, number, event, outcome, status, took_ms)
@@ -69,9 +69,9 @@ _WRITE = f"""
 _FORGET = """
     DELETE FROM webhook_deliveries WHERE webhook = $1 AND number <= (
         SELECT number FROM webhook_deliveries WHERE webhook = $1 ORDER BY number DESC OFFSET $2 LIMIT 1)"""
-_FORGET_REMOVED = (
-    "DELETE FROM webhook_cursors WHERE webhook NOT IN (SELECT webhook FROM webhooks)",
-    "DELETE FROM webhook_deliveries WHERE webhook NOT IN (SELECT webhook FROM webhooks)",
+_FORGET_REMOVED = (  # one of them; null: all
+    "DELETE FROM webhook_cursors WHERE ($1::text IS NULL OR webhook = $1) AND webhook NOT IN (SELECT webhook FROM webhooks)",
+    "DELETE FROM webhook_deliveries WHERE ($1::text IS NULL OR webhook = $1) AND webhook NOT IN (SELECT webhook FROM webhooks)",
 )
 
 
@@ -110,7 +110,7 @@ class _Place(msgspec.Struct):
     failing_since: datetime | None = None
     made: list[Delivery] = []
     written_at: float = 0.0
-    counted: int = 0  # attempts since the oldest were forgotten
+    counted: int = _FORGET_EVERY  # attempts since the oldest were forgotten: who begins does not know how many there are
 
 
 class Webhooks(Part):
@@ -147,7 +147,16 @@ class Webhooks(Part):
     async def record(self, webhook: str, made: Sequence[Delivery]) -> None:
         """Raises Unreachable."""
         with reachable():
-            await self.kernel.pool.execute(_WRITE_DELIVERIES, webhook, *_columns(made))
+            async with self.kernel.pool.acquire() as connection:
+                await connection.execute(_WRITE_DELIVERIES, webhook, *_columns(made))
+                await connection.execute(_FORGET, webhook, KEPT_DELIVERIES)
+
+    async def forget_removed(self, webhook: str | None = None) -> None:
+        """What is left of it, or of all that were removed. Raises Unreachable."""
+        with reachable():
+            async with self.kernel.pool.acquire() as connection:
+                for forget in _FORGET_REMOVED:
+                    await connection.execute(forget, webhook)
 
     async def run(self) -> None:
         while True:
@@ -162,13 +171,16 @@ class Webhooks(Part):
     async def _lead(self, connection: Connection) -> None:
         sending: _Sending = {}
         try:
-            with reachable(connection):
-                for forget in _FORGET_REMOVED:
-                    await connection.execute(forget)
+            await self.forget_removed()
+            known: set[WebhookId] = set()
             while True:
                 with reachable(connection):
-                    rows = await connection.fetch(_SENT)
-                await self._keep_sending(sending, {row["webhook"]: webhook_of(row) for row in rows})
+                    rows = await connection.fetch(_REGISTERED)
+                await self._keep_sending(sending, {row["webhook"]: webhook_of(row) for row in rows if row["stopped"] is None})
+                registered = {row["webhook"] for row in rows}
+                for removed in known - registered:  # nothing of it is under way any more
+                    await self.forget_removed(removed)
+                known = registered
                 failing.set(len(self._failing))
                 await asyncio.sleep(LOOK_S)
         finally:
