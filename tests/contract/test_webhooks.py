@@ -29,7 +29,7 @@ from tests.contract.ledger_stage import LedgerStage, receipts_of
 from tests.contract.webhook_receiver import Received, Receiver, a_receiver
 from tests.kernel.stage import free_port
 from tests.stories.stockpile import a_round, award, draw, lot, register
-from tests.waiting import until
+from tests.waiting import HANGS_AFTER_S, until
 
 type Http = httpx.AsyncClient
 
@@ -357,6 +357,36 @@ async def test_a_test_event_is_sent_at_once_and_what_became_of_it_is_answered(eu
         page = (await europe.get(f"/v1/webhooks{path}/deliveries", params={"limit": 1})).json()
         rest = (await europe.get(f"/v1/webhooks{path}/deliveries", params={"limit": 1, "before": page["next"]})).json()
         assert (page["data"], rest["data"], rest["next"]) == ([last], [first], None)
+
+
+async def test_one_webhook_is_tested_once_at_a_time_and_a_partner_waits_for_few(europe: Http, america: Http):
+    answered = asyncio.Event()
+
+    async def hangs(_: Received) -> int:
+        await answered.wait()
+        return 200
+
+    async with a_receiver() as receiver, AsyncExitStack() as stack:
+        receiver.answers = hangs
+        hooks = [(await stack.enter_async_context(a_webhook(europe, receiver.url)))["webhook"] for _ in range(3)]
+        others = (await stack.enter_async_context(a_webhook(america, receiver.url)))["webhook"]
+        async with asyncio.timeout(HANGS_AFTER_S), asyncio.TaskGroup() as testing:
+            try:
+                first = testing.create_task(said(europe, f"/{hooks[0]}/test"))
+                await until(lambda: len(receiver.received) == 1)
+                again = await post(europe, f"/{hooks[0]}/test")
+                second = testing.create_task(said(europe, f"/{hooks[1]}/test"))
+                await until(lambda: len(receiver.received) == 2)
+                refused = [again, await post(europe, f"/{hooks[2]}/test"), await post(europe, "", {"url": receiver.url})]
+                for answer in refused:
+                    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_webhook_tests"), answer.text
+                    assert answer.headers["retry-after"] == "5"
+                third = testing.create_task(said(america, f"/{others}/test"))
+                await until(lambda: len(receiver.received) == 3)
+            finally:
+                answered.set()
+        assert {(await each)["outcome"] for each in (first, second, third)} == {"delivered"}
+        await said(europe, f"/{hooks[0]}/test")
 
 
 async def test_of_deliveries_the_last_are_kept_of_tests_too_and_none_of_one_that_is_removed(

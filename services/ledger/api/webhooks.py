@@ -138,21 +138,8 @@ class DeliveriesView(BaseModel):
 async def register_webhook(body: WebhookBody, caller: Partner, post: Posting) -> WebhookSecretView:
     """A partner has at most a hundred. The address is looked up now, and again for each connection."""
     partner, kernel = _partner(caller), post.kernel
-    command: Command | Problem
-    try:
-        await kernel.part(Webhooks).targets.look(body.url, partner)
-        _look_at_types(kernel, body.types)
-        command = RegisterWebhook(
-            webhook=WebhookId(post.new_id("whk")),
-            partner=partner,
-            url=body.url,
-            types=tuple(dict.fromkeys(body.types)),
-            begins=await end_of(kernel) if body.after is None else await number_after(kernel, body.after, "/after"),
-        )
-    except TargetRefused as error:
-        command = Problem("webhook_target_refused", str(error), field="/url", accepted="an https URL of a host with public addresses alone")
-    except Problem as problem:
-        command = problem
+    with kernel.part(Webhooks).trying.of(partner):
+        command = await _registering(post, partner, body)
     event = await _submit(post, partner, command)
     return _secret(kernel, event.webhook, 1, None)
 
@@ -200,7 +187,8 @@ async def send_test_event(webhook: WebhookPath, caller: Partner, post: Posting, 
         "datacontenttype": "application/json",
         "data": {},
     }
-    made = await sender.attempt(msgspec.convert(row, Webhook, from_attributes=True), name, msgspec.json.encode(event))
+    with sender.trying.of(row.partner, webhook):
+        made = await sender.attempt(msgspec.convert(row, Webhook, from_attributes=True), name, msgspec.json.encode(event))
     await sender.record(webhook, [made])
     return DeliveryView.of_test(made)
 
@@ -270,6 +258,24 @@ def _partner(caller: Caller) -> str:
 async def _submit(post: Post, partner: str, command: Command | Problem) -> WebhookEvent:
     event: WebhookEvent = (await post.submit(stream_of_webhooks(partner), command)).facts[0].event
     return event
+
+
+async def _registering(post: Post, partner: str, body: WebhookBody) -> Command | Problem:
+    kernel = post.kernel
+    try:
+        await kernel.part(Webhooks).targets.look(body.url, partner)
+        _look_at_types(kernel, body.types)
+        return RegisterWebhook(
+            webhook=WebhookId(post.new_id("whk")),
+            partner=partner,
+            url=body.url,
+            types=tuple(dict.fromkeys(body.types)),
+            begins=await end_of(kernel) if body.after is None else await number_after(kernel, body.after, "/after"),
+        )
+    except TargetRefused as error:
+        return Problem("webhook_target_refused", str(error), field="/url", accepted="an https URL of a host with public addresses alone")
+    except Problem as problem:
+        return problem
 
 
 def _look_at_types(kernel: Kernel, types: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ from services.ledger.log import ACTOR, Log
 from services.ledger.news import News
 from services.ledger.webhooks.signing import Secret, secret_of, signed
 from services.ledger.webhooks.targets import Answer, Outcome, Targets
+from services.ledger.webhooks.trying import Trying
 from shared.clock import day_of
 from shared.journal.connection import Connection, reachable
 from shared.journal.leads import leading
@@ -120,6 +121,7 @@ class Webhooks(Part):
         """Raises KeyUnsafe, FileNotFoundError when the key of their secrets is not there."""
         super().__init__(kernel)
         self.targets = Targets(local=kernel.settings.environment == "local")
+        self.trying = Trying()
         self.first_wait_s = FIRST_WAIT_S
         self._key = open_webhook_key(kernel.settings.data_dir)
         self._database = asyncio.Semaphore(IN_THE_DATABASE)
