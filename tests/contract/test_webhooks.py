@@ -35,6 +35,7 @@ type Http = httpx.AsyncClient
 
 PRODUCT = ProductId("germanium-hooks")
 UNITS = 200
+ACTED = "SELECT actor FROM events WHERE stream = 'webhooks/EU' AND data ->> 'webhook' = $1 ORDER BY version"
 DELIVERIES = "SELECT number FROM webhook_deliveries WHERE webhook = $1 ORDER BY number"
 
 
@@ -337,6 +338,30 @@ async def test_one_that_its_partner_stops_is_sent_what_it_missed_when_it_is_resu
         await all_come(receiver, first + missed)
         again = await post(europe, f"{path}/resume")
         assert (again.status_code, again.json()["code"]) == (409, "webhook_not_stopped")
+
+
+async def test_one_that_the_reserve_stops_is_sent_nothing_until_it_says_so_and_who_did_what_is_recorded(
+    stage: LedgerStage, europe: Http, ledger: Kernel
+):
+    async with a_receiver() as receiver, a_webhook(europe, receiver.url) as registered:
+        path = f"/{registered['webhook']}"
+        async with stage.client("auditor-1") as auditor, stage.client("operator-1") as operator:
+            answer = await post(auditor, f"{path}/stop")
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+            absent = await post(operator, f"/{path[1:-1]}{'0' if path[-1] != '0' else '1'}/stop")
+            assert (absent.status_code, absent.json()["code"]) == (404, "webhook_not_found")
+            await said(operator, f"{path}/stop")
+            missed = await drawn(stage, europe, 2)
+            for act in ("/resume", "/test"):
+                answer = await post(europe, path + act)
+                assert (answer.status_code, answer.json()["code"]) == (409, "webhook_stopped_by_reserve")
+            assert (await shown(europe, registered["webhook"]))["stopped"] == "reserve"
+            assert receiver.received == []
+            await said(operator, f"{path}/resume")
+        await all_come(receiver, missed)
+    rows = await ledger.pool.fetch(ACTED, registered["webhook"])
+    registers, stops, resumes, removes = [row["actor"] for row in rows]
+    assert registers == removes != stops == resumes
 
 
 async def test_a_test_event_is_sent_at_once_and_what_became_of_it_is_answered(europe: Http):

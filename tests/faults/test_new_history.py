@@ -1,7 +1,7 @@
 """A restore of everything begins a new history: what was lost is never taken for what comes, and who holds something of it sees that."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from shared.proofs.checkpoint import open_checkpoint
 from shared.proofs.policy import open_witnessed
 from shared.proofs.signed_note import parse_verifier_key
 from shared.proofs.submission import origin_hash
+from tests.contract.webhook_receiver import a_receiver
 from tests.e2e.running import start, up
 from tests.e2e.world import World, a_world, the_parties
 from tests.faults.drill import reserve
@@ -43,6 +44,7 @@ class Lost(msgspec.Struct):
     witnesses: Witnesses
     kept: list[str]  # places that the backup has
     lost: list[str]  # and places that nobody has any more
+    hook: str  # that the backup has, and that was sent what came
 
     @property
     def folder(self) -> Path:
@@ -66,6 +68,7 @@ async def lost(tmp_path_factory: pytest.TempPathFactory) -> Lost:
         product = await world.registered_product(unit_g=UNIT_G)
         await world.taken_in(product, UNITS, nominal_unit_g=UNIT_G)
         drawers = await drawers_of(world, ["JP"], product, UNITS // 8)
+        hook = await world.webhook("JP")
         async with Load(drawers) as load:
             await load.goes_on(MORE)
         early, late = root / "early.state", root / "late.state"
@@ -77,7 +80,7 @@ async def lost(tmp_path_factory: pytest.TempPathFactory) -> Lost:
         async with Load(drawers) as load:
             await load.goes_on(MORE)
         places = [answer["place"] for answer in drawers[0].answers.values()]
-        found = Lost(root, product, drawers, key, early, late, witnesses, before[:2], places[-2:])
+        found = Lost(root, product, drawers, key, early, late, witnesses, before[:2], places[-2:], hook)
         for place in (*found.kept, *found.lost):
             found.receipt(place).write_text(await world.receipt(world.auditor, place))
         late.write_text(await witnessed(world, size_of(await checkpoint_of(world))))
@@ -128,6 +131,7 @@ async def test_a_new_history_goes_on_beside_what_is_frozen_of_the_old_one(lost: 
         assert (folder / "keys/ledger.vkey").read_text().strip() == begun["key"] != lost.key
         assert not list(folder.rglob("history-*/*.pem")), "nobody needs the old log's private key"
         await what_was_kept_is_served_as_it_was(lost, world)
+        await webhooks_wait_for_their_partner(lost, world)
         drawer = lost.drawers[0]
         drawer._world = world
         drawer.answers = {key: answer for key, answer in drawer.answers.items() if answer["place"] not in lost.lost}
@@ -150,6 +154,27 @@ async def what_was_kept_is_served_as_it_was(lost: Lost, world: World) -> None:
     assert await checkpoint_of(world, "/histories/1") == lost.late.read_text()
     key = (await world.auditor.request("GET", "/ledger/v1/histories/1/verifier-key")).text
     assert key.strip() == lost.key
+
+
+async def webhooks_wait_for_their_partner(lost: Lost, world: World) -> None:
+    """One of before has stopped until its partner resumes it; one of the new history is sent."""
+    partner, path = world.partner("JP"), "/ledger/v1/webhooks"
+
+    async def stopped(webhook: str) -> Any:
+        return (await partner.get(f"{path}/{webhook}"))["stopped"]
+
+    await until(lambda: _equal(stopped(lost.hook), "restored"))
+    async with a_receiver() as receiver:
+        new = (await partner.post(path, {"url": receiver.url, "after": "0"}, key="a-new-webhook"))["webhook"]
+        await until(lambda: receiver.taken)
+        assert await stopped(new) is None and await stopped(lost.hook) == "restored"
+        await partner.post(f"{path}/{new}/remove", {}, key="no-new-webhook")
+    await partner.post(f"{path}/{lost.hook}/resume", {}, key="it-is-wanted")
+    await until(lambda: _equal(stopped(lost.hook), None))
+
+
+async def _equal(found: Awaitable[Any], wanted: Any) -> bool:
+    return await found == wanted
 
 
 async def what_was_lost_is_not_there(lost: Lost, world: World) -> None:

@@ -33,7 +33,7 @@ from services.ledger.webhooks.targets import Outcome, TargetRefused
 from shared.clock import written
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body
-from shared.http.handlers import Page, Paging, Post, Posting, Reading
+from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads
 from shared.http.problems import Problem
 from shared.journal.codec import without_version
 from shared.journal.protocol import Unreachable
@@ -50,6 +50,7 @@ type After = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 WebhookPath = Annotated[str, Path(pattern=f"^whk_{TYPEID}$")]
 Partner = Annotated[Caller, allow(PARTNER)]
 Sees = Annotated[Caller, allow(PARTNER, *READERS)]
+Stops = Annotated[Caller, allow(PARTNER, "operator", "administrator")]
 
 
 class WebhookBody(Body):
@@ -77,7 +78,9 @@ class WebhookView(BaseModel):
     webhook: str
     url: str
     types: list[str]
-    stopped: StopCause | None = Field(description="why nothing is sent: asked, failing (for three days) or gone (it answered 410)")
+    stopped: StopCause | None = Field(
+        description="why nothing is sent: asked, failing (three days), gone (answered 410), restored (a new history began), reserve"
+    )
     changed_at: datetime
     secret: int = Field(description="the number of the secret that signs")
     before_until: datetime | None = Field(description="until when the secret before it signs as well")
@@ -172,9 +175,11 @@ async def rotate_webhook_secret(webhook: WebhookPath, body: RotationBody, caller
 @router.post("/{webhook}/test")
 async def send_test_event(webhook: WebhookPath, caller: Partner, post: Posting, reads: Reading) -> DeliveryView:
     """Sends it an event of the type `reserve.webhook_test.v1` at once, and answers what became of it. Nothing else changes; each call sends
-    one more."""
+    one more. Nothing is sent to one that the Reserve has stopped."""
     async with reads.session() as session:
         row = await _find(session, webhook, caller)
+    if row.stopped == StopCause.RESERVE:
+        raise Problem("webhook_stopped_by_reserve", f"the Reserve has stopped {webhook}", accepted="ask its operators to end that")
     sender: Webhooks = post.kernel.part(Webhooks)
     name = f"test-{post.command_id.hex()[:32]}"
     event = {
@@ -207,16 +212,19 @@ async def replay_webhook(webhook: WebhookPath, body: ReplayBody, caller: Partner
 
 
 @router.post("/{webhook}/stop")
-async def stop_webhook(webhook: WebhookPath, caller: Partner, post: Posting) -> WebhookChangedView:
-    """Nothing is sent until it is resumed; then what it has missed."""
-    await _submit(post, _partner(caller), StopWebhook(webhook=WebhookId(webhook), cause=StopCause.ASKED))
+async def stop_webhook(webhook: WebhookPath, caller: Stops, post: Posting, reads: Reading) -> WebhookChangedView:
+    """Nothing is sent until it is resumed; then what it has missed. What the Reserve's own stop, its partner cannot resume."""
+    partner, by_reserve = await _whose(webhook, caller, reads)
+    cause = StopCause.RESERVE if by_reserve else StopCause.ASKED
+    await _submit(post, partner, StopWebhook(webhook=WebhookId(webhook), cause=cause))
     return WebhookChangedView(webhook=webhook)
 
 
 @router.post("/{webhook}/resume")
-async def resume_webhook(webhook: WebhookPath, caller: Partner, post: Posting) -> WebhookChangedView:
-    """It is sent what it has not taken, from the first of it on."""
-    await _submit(post, _partner(caller), ResumeWebhook(webhook=WebhookId(webhook)))
+async def resume_webhook(webhook: WebhookPath, caller: Stops, post: Posting, reads: Reading) -> WebhookChangedView:
+    """It is sent what it has not taken, from the first of it on. The Reserve's own end the Reserve's stop, and no other."""
+    partner, by_reserve = await _whose(webhook, caller, reads)
+    await _submit(post, partner, ResumeWebhook(webhook=WebhookId(webhook), by_reserve=by_reserve))
     return WebhookChangedView(webhook=webhook)
 
 
@@ -253,6 +261,14 @@ def _partner(caller: Caller) -> str:
     partner = only_of(caller)
     assert partner is not None, "a partner's role is of nobody else"
     return partner
+
+
+async def _whose(webhook: str, caller: Caller, reads: Reads) -> tuple[str, bool]:
+    """(the webhook's partner, whether the caller is of the Reserve). Raises Problem `webhook_not_found`."""
+    if (own := only_of(caller)) is not None:
+        return own, False
+    async with reads.session() as session:
+        return (await _find(session, webhook, caller)).partner, True
 
 
 async def _submit(post: Post, partner: str, command: Command | Problem) -> WebhookEvent:

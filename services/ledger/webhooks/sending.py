@@ -52,6 +52,11 @@ KEPT_DELIVERIES = 10_000  # of a webhook
 _FORGET_EVERY = 1000
 
 _REGISTERED = "SELECT * FROM webhooks"
+# Those that are sent, and where in the journal their partner said so last: version `forgiven` of its stream.
+_WANTED_AT = """
+    SELECT webhooks.*, events.shard, events.position
+    FROM webhooks JOIN events ON events.stream = 'webhooks/' || webhooks.partner AND events.version = webhooks.forgiven
+    WHERE webhooks.stopped IS NULL"""
 _CURSOR = "SELECT begun, forgiven, next, failures, failing_since FROM webhook_cursors WHERE webhook = $1"
 _DELIVERIES = """
     INSERT INTO webhook_deliveries (webhook, number, event, outcome, status, took_ms)
@@ -166,14 +171,15 @@ class Webhooks(Part):
                 async with leading(self.kernel.pool, "webhooks/ledger") as connection:
                     if connection is not None:
                         await self._lead(connection)
-            except Unreachable as error:
-                log.warning("webhooks_wait_for_the_database", error=repr(error))
+            except (Unreachable, Unavailable, Overloaded, CommandFailed) as error:
+                log.warning("webhooks_wait", error=repr(error))
             await asyncio.sleep(LOOK_S)
 
     async def _lead(self, connection: Connection) -> None:
         sending: _Sending = {}
         try:
             await self.forget_removed()
+            await self._stop_those_of_before(connection)
             known: set[WebhookId] = set()
             while True:
                 with reachable(connection):
@@ -188,6 +194,15 @@ class Webhooks(Part):
         finally:
             await self._keep_sending(sending, {})
             failing.set(0)
+
+    async def _stop_those_of_before(self, connection: Connection) -> None:
+        """Those that their partner has not wanted since this history began: what a restore brings back may be gone since, or another's."""
+        histories, of = self.kernel.journal.histories, self.kernel.service.name
+        with reachable(connection):
+            rows = await connection.fetch(_WANTED_AT)
+        for row in rows:
+            if histories.at(of, row["shard"], row["position"]) < histories.current:
+                await self._stop(webhook_of(row), StopCause.RESTORED)
 
     async def _keep_sending(self, sending: _Sending, wanted: Mapping[WebhookId, Webhook]) -> None:
         """What has changed begins anew where it is."""

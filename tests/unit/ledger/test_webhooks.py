@@ -88,6 +88,22 @@ def test_what_is_stopped_is_not_stopped_again_and_what_is_not_is_not_resumed():
     Given(DECIDER, registering(), stop).when(stop).refused(Reason.STOPPED)
 
 
+def test_what_the_reserve_stops_it_alone_resumes_and_what_had_stopped_before_stays_so():
+    is_one = {"webhook": HOOK, "partner": "JP"}
+    stop, resume = StopWebhook(webhook=HOOK, cause=StopCause.RESERVE), ResumeWebhook(webhook=HOOK, by_reserve=True)
+    Given(DECIDER, registering(), stop).when(ResumeWebhook(webhook=HOOK)).refused(Reason.STOPPED_BY_RESERVE)
+    Given(DECIDER, registering(), stop).when(stop).refused(Reason.STOPPED)
+    Given(DECIDER, registering(), stop).when(resume).then(WebhookResumed(**is_one))
+    Given(DECIDER, registering()).when(resume).refused(Reason.NOT_STOPPED)
+    for cause in (StopCause.ASKED, StopCause.RESTORED):
+        own = StopWebhook(webhook=HOOK, cause=cause)
+        Given(DECIDER, registering(), own).when(resume).refused(Reason.NOT_STOPPED)
+        Given(DECIDER, registering(), stop).when(own).refused(Reason.STOPPED)
+        given = Given(DECIDER, registering(), own).when(stop).then(WebhookStopped(**is_one, cause=StopCause.RESERVE))
+        given = given.when(resume).then(WebhookStopped(**is_one, cause=cause))
+        given.when(ResumeWebhook(webhook=HOOK)).then(WebhookResumed(**is_one))
+
+
 def test_a_partner_has_so_many_at_once_and_room_again_for_each_that_it_removes():
     full = [registering(f"whk_{number}") for number in range(MOST_WEBHOOKS)]
     Given(DECIDER, *full).when(registering()).refused(Reason.TOO_MANY)
