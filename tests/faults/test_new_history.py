@@ -144,6 +144,7 @@ async def test_a_new_history_goes_on_beside_what_is_frozen_of_the_old_one(lost: 
         status, said = await reserve("receipt", "verify", str(new_receipt), "--key", begun["key"], "--against", base_of(world))
         assert status == 0 and drawn["place"] in said, said
         await what_was_lost_is_not_there(lost, world)
+        await readers_of_the_feed_miss_nothing(world, begun)
         await witnesses_go_on(lost, world, begun["key"], drawn["place"])
         await partners_and_auditors_see_it(lost, world, begun)
 
@@ -216,6 +217,19 @@ async def witnesses_go_on(lost: Lost, world: World, key: str, place: str) -> Non
     keys = ["--key", lost.key, "--key", key, "--policy", str(file)]
     status, said = await reserve("receipt", "verify", str(kept), *keys, "--against", base_of(world))
     assert status == 0 and f"{frozen.head.size} leaves, witnessed 20" in said, said
+
+
+async def readers_of_the_feed_miss_nothing(world: World, begun: dict[str, Any]) -> None:
+    """Wherever in the old log they were, also in what is lost of it: they go on with the first event of the new history."""
+    kept, known, found = begun["kept"], begun["known"], set()
+    for leaf in (kept - 1, kept, known - 1, known, known + 1_000):
+        [item] = (await world.partner("JP").get("/ledger/v1/feed", after=str(leaf), limit=1))["data"]
+        found.add(item["id"])
+    [first] = found
+    assert first.startswith("2-")
+    with pytest.raises(ProblemAnswer) as refused:
+        await world.partner("JP").get("/ledger/v1/feed", after="2-999999999")
+    assert refused.value.code == "feed_id_unknown"
 
 
 def base_of(world: World) -> str:

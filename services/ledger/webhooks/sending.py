@@ -277,7 +277,7 @@ class Webhooks(Part):
 
     async def _number_after(self, item: FeedItem) -> int:
         place = parse_feed_id(item.id)
-        return (await self.kernel.part(Log).logs()).number_of(place.history, place.leaf) + 1
+        return (await self.kernel.part(Log).logs()).number_after(place.history, place.leaf)
 
     def _wait_s(self, failures: int) -> float:
         """Half of it by chance, so that those who failed together do not come back together."""
