@@ -1,6 +1,7 @@
 """Webhooks: a partner's events, sent to receivers on the loopback, as they come, in their order, until they were taken."""
 
 import asyncio
+import gc
 import os
 import re
 import secrets
@@ -21,6 +22,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from reserve.operate.migrate import ROOT
 from services.inventory.events import ProductId
 from services.ledger.domain.webhooks import MOST_WEBHOOKS
+from services.ledger.feed import FeedItem, find
 from services.ledger.webhooks import sending
 from services.ledger.webhooks.sending import FAILS_FOR, Delivery, Webhooks
 from services.ledger.webhooks.sending import Webhook as Sent
@@ -312,6 +314,42 @@ async def _well(http: Http, hook: str) -> Any:
 async def _stopped(http: Http, hook: str) -> Any:
     view = await shown(http, hook)
     return view if view["stopped"] is not None else None
+
+
+async def test_while_one_waits_to_be_tried_again_nothing_of_what_it_misses_is_in_memory(
+    stage: LedgerStage, europe: Http, ledger: Kernel, monkeypatch: pytest.MonkeyPatch
+):
+    async def fails(_: Received) -> int:
+        return 500
+
+    async def takes(_: Received) -> int:
+        return 200
+
+    async with a_receiver() as receiver, a_webhook(europe, receiver.url) as registered:
+        hook = registered["webhook"]
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger.part(Webhooks), "first_wait_s", 3600.0)
+            receiver.answers = fails
+            ids = await drawn(stage, europe, 3)
+            await until(lambda: _failing(europe, hook))
+            await until(lambda: not [each for each in gc.get_objects() if isinstance(each, FeedItem) and each.id in ids])
+        receiver.answers = takes
+        await said(europe, f"/{hook}/stop")
+        await said(europe, f"/{hook}/resume")
+        await all_come(receiver, ids)
+
+
+async def test_what_is_read_at_once_is_few_bytes_and_nothing_is_left_out(stage: LedgerStage, europe: Http, ledger: Kernel):
+    await drawn(stage, europe, 4)
+    whole = await find(ledger, "EU", 0, 1000)
+    longest = max(len(each.hashed.encode()) for each in whole.items)
+    for limit_bytes, most in ((1, 1), (2 * longest, 2 * longest + longest)):
+        read, since, more = [], 0, True
+        while more:
+            found = await find(ledger, "EU", since, 1000, (), limit_bytes)
+            assert sum(len(each.hashed.encode()) for each in found.items) <= max(most, longest)
+            read, since, more = read + found.items, found.next, found.more
+        assert read == whole.items and since == whole.next
 
 
 async def test_one_that_answers_that_it_is_gone_is_stopped_at_once(stage: LedgerStage, europe: Http):

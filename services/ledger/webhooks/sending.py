@@ -19,7 +19,7 @@ from prometheus_client import Counter, Gauge
 from services.ledger.domain.feed import parse_feed_id
 from services.ledger.domain.webhooks import StopWebhook, stream_of_webhooks
 from services.ledger.events import StopCause, WebhookId
-from services.ledger.feed import FeedItem, Found, find
+from services.ledger.feed import FeedItem, find
 from services.ledger.keys import open_webhook_key
 from services.ledger.log import ACTOR, Log
 from services.ledger.news import News
@@ -42,7 +42,7 @@ for _outcome in Outcome:
 
 LOOK_S = 0.5  # how often it looks for webhooks that have changed
 WRITE_S = 0.5  # how often it is written how far a webhook is
-READ_AT_ONCE = 100  # events of a webhook
+READ_AT_ONCE, READ_BYTES = 100, 256 * 1024  # events of a webhook, which are in memory until they are sent
 IN_THE_DATABASE = 4  # webhooks that read, or write how far they are, at the same time: the API has the pool's other connections
 FAILS_FOR = timedelta(days=3)  # then it is stopped
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 3600.0
@@ -114,6 +114,7 @@ class _Place(msgspec.Struct):
     next: int
     failures: int = 0
     failing_since: datetime | None = None
+    stopped: bool = False
     made: list[Delivery] = []
     written_at: float = 0.0
     counted: int = _FORGET_EVERY  # attempts since the oldest were forgotten: who begins does not know how many there are
@@ -237,43 +238,48 @@ class Webhooks(Part):
         with self.kernel.part(News).waited_for(webhook.partner) as news:
             while True:
                 news.clear()
-                found = await self._find(webhook, place.next)
-                for item in found.items:
-                    if not await self._deliver(webhook, place, item):
-                        return
-                place.next = found.next
-                if found.more:
+                if await self._send_some(webhook, place):
+                    continue
+                if place.stopped:
+                    return
+                if place.failures:
+                    await asyncio.sleep(self._wait_s(place.failures))
                     continue
                 if place.made:
                     await self._write(webhook, place)
                 await news.wait()
 
-    async def _find(self, webhook: Webhook, since: int) -> Found:
+    async def _send_some(self, webhook: Webhook, place: _Place) -> bool:
+        """What comes next, until something of it fails: nothing is kept in memory while that waits. Whether there is more to send now."""
+        limit = 1 if place.failures else READ_AT_ONCE
         async with self._database:
-            return await find(self.kernel, webhook.partner, since, READ_AT_ONCE, webhook.types)
+            found = await find(self.kernel, webhook.partner, place.next, limit, webhook.types, READ_BYTES)
+        for item in found.items:
+            if not await self._deliver(webhook, place, item):
+                return False
+        place.next = found.next
+        return found.more
 
     async def _deliver(self, webhook: Webhook, place: _Place, item: FeedItem) -> bool:
-        """False: it is stopped, and has not taken it."""
-        body = item.model_dump_json().encode()
-        while True:
-            made = await self.attempt(webhook, item.id, body)
-            place.made.append(made)
-            if made.answer.outcome is Outcome.DELIVERED:
-                place.next = await self._number_after(item)
-                place.failures, place.failing_since = 0, None
-                self._failing.discard(webhook.webhook)
-                if time.monotonic() - place.written_at >= WRITE_S:
-                    await self._write(webhook, place)
-                return True
-            now = self.kernel.clock.now()
-            place.failures += 1
-            place.failing_since = place.failing_since or now
-            self._failing.add(webhook.webhook)
-            await self._write(webhook, place)
-            if made.answer.status == GONE or now - place.failing_since >= FAILS_FOR:
-                await self._stop(webhook, StopCause.GONE if made.answer.status == GONE else StopCause.FAILING)
-                return False
-            await asyncio.sleep(self._wait_s(place.failures))
+        """One attempt. False: it has not taken it."""
+        made = await self.attempt(webhook, item.id, item.model_dump_json().encode())
+        place.made.append(made)
+        if made.answer.outcome is Outcome.DELIVERED:
+            place.next = await self._number_after(item)
+            place.failures, place.failing_since = 0, None
+            self._failing.discard(webhook.webhook)
+            if time.monotonic() - place.written_at >= WRITE_S:
+                await self._write(webhook, place)
+            return True
+        now = self.kernel.clock.now()
+        place.failures += 1
+        place.failing_since = place.failing_since or now
+        self._failing.add(webhook.webhook)
+        await self._write(webhook, place)
+        if made.answer.status == GONE or now - place.failing_since >= FAILS_FOR:
+            place.stopped = True
+            await self._stop(webhook, StopCause.GONE if made.answer.status == GONE else StopCause.FAILING)
+        return False
 
     async def _number_after(self, item: FeedItem) -> int:
         place = parse_feed_id(item.id)
