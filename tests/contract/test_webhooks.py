@@ -21,6 +21,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from reserve.operate.migrate import ROOT
 from services.inventory.events import ProductId
+from services.ledger import feed as feeding
 from services.ledger.domain.webhooks import MOST_WEBHOOKS
 from services.ledger.feed import FeedItem, find
 from services.ledger.webhooks import sending
@@ -350,6 +351,25 @@ async def test_what_is_read_at_once_is_few_bytes_and_nothing_is_left_out(stage: 
             assert sum(len(each.hashed.encode()) for each in found.items) <= max(most, longest)
             read, since, more = read + found.items, found.next, found.more
         assert read == whole.items and since == whole.next
+
+
+async def test_rare_types_are_looked_for_a_few_leaves_at_a_time_and_all_are_found(
+    stage: LedgerStage, europe: Http, ledger: Kernel, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(feeding, "WALK", 2)
+    monkeypatch.setattr(sending, "WALK", 2)
+    ids = await drawn(stage, europe, 4)
+    wanted, since, more, read = ("inventory.stock_released",), 0, True, []
+    while more:
+        found = await find(ledger, "EU", since, 100, wanted)
+        assert since < found.next <= since + 2
+        read, since, more = read + found.items, found.next, found.more
+    everything = await find(ledger, "EU", 0, 1000)
+    assert read == [each for each in everything.items if each.type.startswith("inventory.stock_released.")] != []
+    assert since <= everything.next
+    async with a_receiver() as receiver, a_webhook(europe, receiver.url, types=list(wanted), after="0") as registered:
+        await until(lambda: _delivered(europe, registered["webhook"], ids[-1]))  # it looked at those as well, and says so
+        assert receiver.ids == [each.id for each in read if int(each.id) > 0]
 
 
 async def test_one_that_answers_that_it_is_gone_is_stopped_at_once(stage: LedgerStage, europe: Http):

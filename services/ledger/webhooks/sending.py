@@ -19,7 +19,7 @@ from prometheus_client import Counter, Gauge
 from services.ledger.domain.feed import parse_feed_id
 from services.ledger.domain.webhooks import StopWebhook, stream_of_webhooks
 from services.ledger.events import StopCause, WebhookId
-from services.ledger.feed import FeedItem, find
+from services.ledger.feed import WALK, FeedItem, find
 from services.ledger.keys import open_webhook_key
 from services.ledger.log import ACTOR, Log
 from services.ledger.news import News
@@ -115,6 +115,7 @@ class _Place(msgspec.Struct):
     failures: int = 0
     failing_since: datetime | None = None
     stopped: bool = False
+    written: int = 0  # `next` as it is in the database, or less
     made: list[Delivery] = []
     written_at: float = 0.0
     counted: int = _FORGET_EVERY  # attempts since the oldest were forgotten: who begins does not know how many there are
@@ -245,7 +246,7 @@ class Webhooks(Part):
                 if place.failures:
                     await asyncio.sleep(self._wait_s(place.failures))
                     continue
-                if place.made:
+                if place.made or place.next - place.written >= WALK:
                     await self._write(webhook, place)
                 await news.wait()
 
@@ -315,7 +316,7 @@ class Webhooks(Part):
 
     async def _write(self, webhook: Webhook, place: _Place) -> None:
         made, place.made = place.made, []
-        place.written_at = time.monotonic()
+        place.written, place.written_at = place.next, time.monotonic()
         place.counted += len(made)
         cursor = (webhook.begun, webhook.forgiven, place.next, place.failures, place.failing_since)
         with reachable():
