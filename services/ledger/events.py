@@ -36,6 +36,8 @@ class StopCause(StrEnum):
     ASKED = "asked"  # its partner wanted so
     FAILING = "failing"  # for days it has taken nothing
     GONE = "gone"  # it has answered 410
+    RESTORED = "restored"  # a new history has begun since its partner wanted it sent: it says so again
+    RESERVE = "reserve"  # the Reserve wanted so, and alone ends it
 
 
 class WebhookRegistered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ledger.webhook_registered.v1"):

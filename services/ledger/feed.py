@@ -15,10 +15,17 @@ from shared.journal.connection import reachable
 from shared.journal.record import record_of
 from shared.process.service import Kernel
 
+WALK = 20_000  # leaves that one look for events of some types goes through, at most
+# `before`: the bytes of those before it; `in_all`: how many there are, of which those that go beyond $6 are left out.
 _ENTRIES = """
-    SELECT leaf_index, source, salt, event_hash, chain_hash, hashed FROM entries
-    WHERE leaf_index >= $1 AND leaf_index < $2 AND ($3::text IS NULL OR partner = $3)
-    AND ($4::text[] IS NULL OR split_part(type, '.', 1) || '.' || split_part(type, '.', 2) = ANY($4)) ORDER BY leaf_index LIMIT $5"""
+    WITH found AS (
+        SELECT leaf_index, source, salt, event_hash, chain_hash, hashed FROM entries
+        WHERE leaf_index >= $1 AND leaf_index < $2 AND ($3::text IS NULL OR partner = $3)
+        AND ($4::text[] IS NULL OR split_part(type, '.', 1) || '.' || split_part(type, '.', 2) = ANY($4)) ORDER BY leaf_index LIMIT $5),
+    measured AS (
+        SELECT *, sum(octet_length(hashed)) OVER (ORDER BY leaf_index) - octet_length(hashed) AS before, count(*) OVER () AS in_all
+        FROM found)
+    SELECT * FROM measured WHERE $6::bigint IS NULL OR before < $6 ORDER BY leaf_index"""
 
 
 class FeedItem(BaseModel):
@@ -59,16 +66,21 @@ async def end_of(kernel: Kernel) -> int:
     return (await tree.logs()).shift + tree.signed.head.size
 
 
-async def find(kernel: Kernel, partner: str | None, since: int, limit: int, types: Sequence[str] = ()) -> Found:
-    """What there is from a number on, at most so many. `types`: of events, without versions; none: all."""
+async def find(
+    kernel: Kernel, partner: str | None, since: int, limit: int, types: Sequence[str] = (), limit_bytes: int | None = None
+) -> Found:
+    """What there is from a number on, at most so many. `types`: of events, without versions; none: all. They may be rare, so a look ends
+    somewhere, and there is more though it has found nothing. `limit_bytes`: the last item begins before so many bytes of events."""
     tree: Log = kernel.part(Log)
     logs, signed = await tree.logs(), tree.signed
     end = logs.shift + signed.head.size
+    until = min(end, since + WALK) if types else end
     with reachable():
-        rows = await kernel.pool.fetch(_ENTRIES, since, end, partner, list(types) or None, limit + 1)
-    more = len(rows) > limit
-    items = [_item(kernel, logs, row) for row in rows[:limit]]
-    return Found(items, rows[limit - 1]["leaf_index"] + 1 if more else max(since, end), more, signed.note or None)
+        rows = await kernel.pool.fetch(_ENTRIES, since, until, partner, list(types) or None, limit + 1, limit_bytes)
+    taken = rows[:limit]
+    cut = bool(rows) and rows[0]["in_all"] > len(taken)
+    items = [_item(kernel, logs, row) for row in taken]
+    return Found(items, taken[-1]["leaf_index"] + 1 if cut else max(since, until), cut or until < end, signed.note or None)
 
 
 def _item(kernel: Kernel, logs: Logs, row: asyncpg.Record) -> FeedItem:

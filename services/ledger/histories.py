@@ -90,6 +90,12 @@ class Logs:
         """The ledger's number of a leaf: the way back."""
         return leaf + next((log.begins for log in self._begun if log.history == history), 0)
 
+    def number_after(self, history: int, leaf: int) -> int:
+        """The ledger's number of the leaf that comes after one: after one that was lost, the first of the log that follows."""
+        index = bisect_right(self._begun, history, key=lambda each: each.history)
+        number = self.number_of(history, leaf) + 1
+        return number if index == len(self._begun) else min(number, self._begun[index].begins)
+
     def size_of(self, number: int) -> tuple[int, int]:
         """(the history of its log, its leaves) of a checkpoint that has this number as its size."""
         history, last = self.leaf_of(number - 1)

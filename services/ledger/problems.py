@@ -16,3 +16,4 @@ class ApiReason(Reasons):
     TILE_NOT_FOUND = "tile_not_found", 404, "The log has no such tile"
     WEBHOOK_TARGET_REFUSED = "webhook_target_refused", 422, "Webhooks are not sent to this address"
     WEBHOOK_TYPE_UNKNOWN = "webhook_type_unknown", 422, "No event has this type"
+    TOO_MANY_WEBHOOK_TESTS = "too_many_webhook_tests", 429, "Too many webhooks are tested or registered at once"

@@ -1,6 +1,7 @@
 """Webhooks: a partner's events, sent to receivers on the loopback, as they come, in their order, until they were taken."""
 
 import asyncio
+import gc
 import os
 import re
 import secrets
@@ -20,19 +21,25 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from reserve.operate.migrate import ROOT
 from services.inventory.events import ProductId
+from services.ledger import feed as feeding
 from services.ledger.domain.webhooks import MOST_WEBHOOKS
-from services.ledger.webhooks.sending import FAILS_FOR, Webhooks
+from services.ledger.feed import FeedItem, find
+from services.ledger.webhooks import sending
+from services.ledger.webhooks.sending import FAILS_FOR, Delivery, Webhooks
+from services.ledger.webhooks.sending import Webhook as Sent
 from shared.process.service import Kernel
 from tests.contract.ledger_stage import LedgerStage, receipts_of
 from tests.contract.webhook_receiver import Received, Receiver, a_receiver
 from tests.kernel.stage import free_port
 from tests.stories.stockpile import a_round, award, draw, lot, register
-from tests.waiting import until
+from tests.waiting import HANGS_AFTER_S, until
 
 type Http = httpx.AsyncClient
 
 PRODUCT = ProductId("germanium-hooks")
 UNITS = 200
+ACTED = "SELECT actor FROM events WHERE stream = 'webhooks/EU' AND data ->> 'webhook' = $1 ORDER BY version"
+DELIVERIES = "SELECT number FROM webhook_deliveries WHERE webhook = $1 ORDER BY number"
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +199,29 @@ async def test_one_that_never_answers_keeps_no_other_waiting(stage: LedgerStage,
         never.set()
 
 
+async def test_one_that_a_bug_breaks_begins_again_and_ends_no_other(
+    stage: LedgerStage, europe: Http, ledger: Kernel, monkeypatch: pytest.MonkeyPatch
+):
+    sender, broken = ledger.part(Webhooks), 2
+    attempt = sender.attempt
+
+    async def breaks(webhook: Sent, event: str, body: bytes) -> Delivery:
+        nonlocal broken
+        if webhook.url == one.url and broken:
+            broken -= 1
+            raise KeyError("a bug")
+        return await attempt(webhook, event, body)
+
+    monkeypatch.setattr(sender, "attempt", breaks)
+    async with a_receiver() as one, a_receiver() as other, AsyncExitStack() as stack:
+        for receiver in (one, other):
+            await stack.enter_async_context(a_webhook(europe, receiver.url))
+        ids = await drawn(stage, europe, 3)
+        await all_come(other, ids)
+        await all_come(one, ids)
+        assert broken == 0
+
+
 async def test_while_a_secret_is_rotated_a_receiver_needs_either(stage: LedgerStage, europe: Http):
     async with a_receiver() as receiver, a_webhook(europe, receiver.url) as first:
         path = f"/{first['webhook']}/secrets"
@@ -287,6 +317,61 @@ async def _stopped(http: Http, hook: str) -> Any:
     return view if view["stopped"] is not None else None
 
 
+async def test_while_one_waits_to_be_tried_again_nothing_of_what_it_misses_is_in_memory(
+    stage: LedgerStage, europe: Http, ledger: Kernel, monkeypatch: pytest.MonkeyPatch
+):
+    async def fails(_: Received) -> int:
+        return 500
+
+    async def takes(_: Received) -> int:
+        return 200
+
+    async with a_receiver() as receiver, a_webhook(europe, receiver.url) as registered:
+        hook = registered["webhook"]
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger.part(Webhooks), "first_wait_s", 3600.0)
+            receiver.answers = fails
+            ids = await drawn(stage, europe, 3)
+            await until(lambda: _failing(europe, hook))
+            await until(lambda: not [each for each in gc.get_objects() if isinstance(each, FeedItem) and each.id in ids])
+        receiver.answers = takes
+        await said(europe, f"/{hook}/stop")
+        await said(europe, f"/{hook}/resume")
+        await all_come(receiver, ids)
+
+
+async def test_what_is_read_at_once_is_few_bytes_and_nothing_is_left_out(stage: LedgerStage, europe: Http, ledger: Kernel):
+    await drawn(stage, europe, 4)
+    whole = await find(ledger, "EU", 0, 1000)
+    longest = max(len(each.hashed.encode()) for each in whole.items)
+    for limit_bytes, most in ((1, 1), (2 * longest, 2 * longest + longest)):
+        read, since, more = [], 0, True
+        while more:
+            found = await find(ledger, "EU", since, 1000, (), limit_bytes)
+            assert sum(len(each.hashed.encode()) for each in found.items) <= max(most, longest)
+            read, since, more = read + found.items, found.next, found.more
+        assert read == whole.items and since == whole.next
+
+
+async def test_rare_types_are_looked_for_a_few_leaves_at_a_time_and_all_are_found(
+    stage: LedgerStage, europe: Http, ledger: Kernel, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(feeding, "WALK", 2)
+    monkeypatch.setattr(sending, "WALK", 2)
+    ids = await drawn(stage, europe, 4)
+    wanted, since, more, read = ("inventory.stock_released",), 0, True, []
+    while more:
+        found = await find(ledger, "EU", since, 100, wanted)
+        assert since < found.next <= since + 2
+        read, since, more = read + found.items, found.next, found.more
+    everything = await find(ledger, "EU", 0, 1000)
+    assert read == [each for each in everything.items if each.type.startswith("inventory.stock_released.")] != []
+    assert since <= everything.next
+    async with a_receiver() as receiver, a_webhook(europe, receiver.url, types=list(wanted), after="0") as registered:
+        await until(lambda: _delivered(europe, registered["webhook"], ids[-1]))  # it looked at those as well, and says so
+        assert receiver.ids == [each.id for each in read if int(each.id) > 0]
+
+
 async def test_one_that_answers_that_it_is_gone_is_stopped_at_once(stage: LedgerStage, europe: Http):
     async def gone(_: Received) -> int:
         return 410
@@ -313,6 +398,30 @@ async def test_one_that_its_partner_stops_is_sent_what_it_missed_when_it_is_resu
         assert (again.status_code, again.json()["code"]) == (409, "webhook_not_stopped")
 
 
+async def test_one_that_the_reserve_stops_is_sent_nothing_until_it_says_so_and_who_did_what_is_recorded(
+    stage: LedgerStage, europe: Http, ledger: Kernel
+):
+    async with a_receiver() as receiver, a_webhook(europe, receiver.url) as registered:
+        path = f"/{registered['webhook']}"
+        async with stage.client("auditor-1") as auditor, stage.client("operator-1") as operator:
+            answer = await post(auditor, f"{path}/stop")
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+            absent = await post(operator, f"/{path[1:-1]}{'0' if path[-1] != '0' else '1'}/stop")
+            assert (absent.status_code, absent.json()["code"]) == (404, "webhook_not_found")
+            await said(operator, f"{path}/stop")
+            missed = await drawn(stage, europe, 2)
+            for act in ("/resume", "/test"):
+                answer = await post(europe, path + act)
+                assert (answer.status_code, answer.json()["code"]) == (409, "webhook_stopped_by_reserve")
+            assert (await shown(europe, registered["webhook"]))["stopped"] == "reserve"
+            assert receiver.received == []
+            await said(operator, f"{path}/resume")
+        await all_come(receiver, missed)
+    rows = await ledger.pool.fetch(ACTED, registered["webhook"])
+    registers, stops, resumes, removes = [row["actor"] for row in rows]
+    assert registers == removes != stops == resumes
+
+
 async def test_a_test_event_is_sent_at_once_and_what_became_of_it_is_answered(europe: Http):
     async def refuses(_: Received) -> int:
         return 418
@@ -331,6 +440,55 @@ async def test_a_test_event_is_sent_at_once_and_what_became_of_it_is_answered(eu
         page = (await europe.get(f"/v1/webhooks{path}/deliveries", params={"limit": 1})).json()
         rest = (await europe.get(f"/v1/webhooks{path}/deliveries", params={"limit": 1, "before": page["next"]})).json()
         assert (page["data"], rest["data"], rest["next"]) == ([last], [first], None)
+
+
+async def test_one_webhook_is_tested_once_at_a_time_and_a_partner_waits_for_few(europe: Http, america: Http):
+    answered = asyncio.Event()
+
+    async def hangs(_: Received) -> int:
+        await answered.wait()
+        return 200
+
+    async with a_receiver() as receiver, AsyncExitStack() as stack:
+        receiver.answers = hangs
+        hooks = [(await stack.enter_async_context(a_webhook(europe, receiver.url)))["webhook"] for _ in range(3)]
+        others = (await stack.enter_async_context(a_webhook(america, receiver.url)))["webhook"]
+        async with asyncio.timeout(HANGS_AFTER_S), asyncio.TaskGroup() as testing:
+            try:
+                first = testing.create_task(said(europe, f"/{hooks[0]}/test"))
+                await until(lambda: len(receiver.received) == 1)
+                again = await post(europe, f"/{hooks[0]}/test")
+                second = testing.create_task(said(europe, f"/{hooks[1]}/test"))
+                await until(lambda: len(receiver.received) == 2)
+                refused = [again, await post(europe, f"/{hooks[2]}/test"), await post(europe, "", {"url": receiver.url})]
+                for answer in refused:
+                    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_webhook_tests"), answer.text
+                    assert answer.headers["retry-after"] == "5"
+                third = testing.create_task(said(america, f"/{others}/test"))
+                await until(lambda: len(receiver.received) == 3)
+            finally:
+                answered.set()
+        assert {(await each)["outcome"] for each in (first, second, third)} == {"delivered"}
+        await said(europe, f"/{hooks[0]}/test")
+
+
+async def test_of_deliveries_the_last_are_kept_of_tests_too_and_none_of_one_that_is_removed(
+    europe: Http, ledger: Kernel, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sending, "KEPT_DELIVERIES", 3)
+
+    async def kept() -> list[int]:
+        return [row["number"] for row in await ledger.pool.fetch(DELIVERIES, registered["webhook"])]
+
+    async with a_receiver() as receiver, a_webhook(europe, receiver.url) as registered:
+        path = f"/{registered['webhook']}/test"
+        sent = [(await said(europe, path))["number"] for _ in range(5)]
+        assert await kept() == sent[-3:]
+
+    async def all_forgotten() -> bool:
+        return await kept() == []
+
+    await until(all_forgotten)
 
 
 async def test_anothers_webhook_is_one_that_is_not_there(stage: LedgerStage, europe: Http, america: Http):

@@ -1,7 +1,7 @@
 """A restore of everything begins a new history: what was lost is never taken for what comes, and who holds something of it sees that."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from shared.proofs.checkpoint import open_checkpoint
 from shared.proofs.policy import open_witnessed
 from shared.proofs.signed_note import parse_verifier_key
 from shared.proofs.submission import origin_hash
+from tests.contract.webhook_receiver import a_receiver
 from tests.e2e.running import start, up
 from tests.e2e.world import World, a_world, the_parties
 from tests.faults.drill import reserve
@@ -43,6 +44,7 @@ class Lost(msgspec.Struct):
     witnesses: Witnesses
     kept: list[str]  # places that the backup has
     lost: list[str]  # and places that nobody has any more
+    hook: str  # that the backup has, and that was sent what came
 
     @property
     def folder(self) -> Path:
@@ -66,6 +68,7 @@ async def lost(tmp_path_factory: pytest.TempPathFactory) -> Lost:
         product = await world.registered_product(unit_g=UNIT_G)
         await world.taken_in(product, UNITS, nominal_unit_g=UNIT_G)
         drawers = await drawers_of(world, ["JP"], product, UNITS // 8)
+        hook = await world.webhook("JP")
         async with Load(drawers) as load:
             await load.goes_on(MORE)
         early, late = root / "early.state", root / "late.state"
@@ -77,7 +80,7 @@ async def lost(tmp_path_factory: pytest.TempPathFactory) -> Lost:
         async with Load(drawers) as load:
             await load.goes_on(MORE)
         places = [answer["place"] for answer in drawers[0].answers.values()]
-        found = Lost(root, product, drawers, key, early, late, witnesses, before[:2], places[-2:])
+        found = Lost(root, product, drawers, key, early, late, witnesses, before[:2], places[-2:], hook)
         for place in (*found.kept, *found.lost):
             found.receipt(place).write_text(await world.receipt(world.auditor, place))
         late.write_text(await witnessed(world, size_of(await checkpoint_of(world))))
@@ -128,6 +131,7 @@ async def test_a_new_history_goes_on_beside_what_is_frozen_of_the_old_one(lost: 
         assert (folder / "keys/ledger.vkey").read_text().strip() == begun["key"] != lost.key
         assert not list(folder.rglob("history-*/*.pem")), "nobody needs the old log's private key"
         await what_was_kept_is_served_as_it_was(lost, world)
+        await webhooks_wait_for_their_partner(lost, world)
         drawer = lost.drawers[0]
         drawer._world = world
         drawer.answers = {key: answer for key, answer in drawer.answers.items() if answer["place"] not in lost.lost}
@@ -140,6 +144,7 @@ async def test_a_new_history_goes_on_beside_what_is_frozen_of_the_old_one(lost: 
         status, said = await reserve("receipt", "verify", str(new_receipt), "--key", begun["key"], "--against", base_of(world))
         assert status == 0 and drawn["place"] in said, said
         await what_was_lost_is_not_there(lost, world)
+        await readers_of_the_feed_miss_nothing(world, begun)
         await witnesses_go_on(lost, world, begun["key"], drawn["place"])
         await partners_and_auditors_see_it(lost, world, begun)
 
@@ -150,6 +155,27 @@ async def what_was_kept_is_served_as_it_was(lost: Lost, world: World) -> None:
     assert await checkpoint_of(world, "/histories/1") == lost.late.read_text()
     key = (await world.auditor.request("GET", "/ledger/v1/histories/1/verifier-key")).text
     assert key.strip() == lost.key
+
+
+async def webhooks_wait_for_their_partner(lost: Lost, world: World) -> None:
+    """One of before has stopped until its partner resumes it; one of the new history is sent."""
+    partner, path = world.partner("JP"), "/ledger/v1/webhooks"
+
+    async def stopped(webhook: str) -> Any:
+        return (await partner.get(f"{path}/{webhook}"))["stopped"]
+
+    await until(lambda: _equal(stopped(lost.hook), "restored"))
+    async with a_receiver() as receiver:
+        new = (await partner.post(path, {"url": receiver.url, "after": "0"}, key="a-new-webhook"))["webhook"]
+        await until(lambda: receiver.taken)
+        assert await stopped(new) is None and await stopped(lost.hook) == "restored"
+        await partner.post(f"{path}/{new}/remove", {}, key="no-new-webhook")
+    await partner.post(f"{path}/{lost.hook}/resume", {}, key="it-is-wanted")
+    await until(lambda: _equal(stopped(lost.hook), None))
+
+
+async def _equal(found: Awaitable[Any], wanted: Any) -> bool:
+    return await found == wanted
 
 
 async def what_was_lost_is_not_there(lost: Lost, world: World) -> None:
@@ -191,6 +217,19 @@ async def witnesses_go_on(lost: Lost, world: World, key: str, place: str) -> Non
     keys = ["--key", lost.key, "--key", key, "--policy", str(file)]
     status, said = await reserve("receipt", "verify", str(kept), *keys, "--against", base_of(world))
     assert status == 0 and f"{frozen.head.size} leaves, witnessed 20" in said, said
+
+
+async def readers_of_the_feed_miss_nothing(world: World, begun: dict[str, Any]) -> None:
+    """Wherever in the old log they were, also in what is lost of it: they go on with the first event of the new history."""
+    kept, known, found = begun["kept"], begun["known"], set()
+    for leaf in (kept - 1, kept, known - 1, known, known + 1_000):
+        [item] = (await world.partner("JP").get("/ledger/v1/feed", after=str(leaf), limit=1))["data"]
+        found.add(item["id"])
+    [first] = found
+    assert first.startswith("2-")
+    with pytest.raises(ProblemAnswer) as refused:
+        await world.partner("JP").get("/ledger/v1/feed", after="2-999999999")
+    assert refused.value.code == "feed_id_unknown"
 
 
 def base_of(world: World) -> str:

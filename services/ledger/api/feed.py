@@ -55,18 +55,17 @@ async def _since(
 
 
 async def number_after(kernel: Kernel, text: str, field: str) -> int:
-    """The ledger's number of the leaf that comes after an id that the feed has given. Raises Problem `feed_id_unknown`."""
+    """The ledger's number of the leaf that comes after an id that the feed has given; of one that a restore has lost, the first of the
+    history that follows. Raises Problem `feed_id_unknown`."""
     tree: Log = kernel.part(Log)
     logs, asked = await tree.logs(), parse_feed_id(text)
-    if asked.leaf >= await _leaves(tree, logs, asked.history):
+    if asked.history not in logs.frozen and asked.leaf >= await _leaves(tree, logs, asked.history):
         raise Problem("feed_id_unknown", f"the log has no leaf {asked}", field=field, accepted="an id that the feed has given")
-    return logs.number_of(asked.history, asked.leaf) + 1
+    return logs.number_after(asked.history, asked.leaf)
 
 
 async def _leaves(tree: Log, logs: Logs, history: int) -> int:
-    """How many the log of this history has that are signed."""
-    if (frozen := logs.frozen.get(history)) is not None:
-        return frozen.head.size
+    """How many the log of this history has that are signed, of one that has not ended."""
     if history != logs.current:
         return 0
     with reachable():  # a process that has just started may not have heard of the last checkpoint

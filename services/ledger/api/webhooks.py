@@ -1,6 +1,7 @@
 """Webhooks: a partner's events, sent to an address of its own. By whoever speaks for the partner."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
 
@@ -32,9 +33,10 @@ from services.ledger.webhooks.targets import Outcome, TargetRefused
 from shared.clock import written
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body
-from shared.http.handlers import Page, Paging, Post, Posting, Reading
+from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads
 from shared.http.problems import Problem
 from shared.journal.codec import without_version
+from shared.journal.protocol import Unreachable
 from shared.process.service import Kernel
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
@@ -48,6 +50,7 @@ type After = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 WebhookPath = Annotated[str, Path(pattern=f"^whk_{TYPEID}$")]
 Partner = Annotated[Caller, allow(PARTNER)]
 Sees = Annotated[Caller, allow(PARTNER, *READERS)]
+Stops = Annotated[Caller, allow(PARTNER, "operator", "administrator")]
 
 
 class WebhookBody(Body):
@@ -75,7 +78,9 @@ class WebhookView(BaseModel):
     webhook: str
     url: str
     types: list[str]
-    stopped: StopCause | None = Field(description="why nothing is sent: asked, failing (for three days) or gone (it answered 410)")
+    stopped: StopCause | None = Field(
+        description="why nothing is sent: asked, failing (three days), gone (answered 410), restored (a new history began), reserve"
+    )
     changed_at: datetime
     secret: int = Field(description="the number of the secret that signs")
     before_until: datetime | None = Field(description="until when the secret before it signs as well")
@@ -136,21 +141,8 @@ class DeliveriesView(BaseModel):
 async def register_webhook(body: WebhookBody, caller: Partner, post: Posting) -> WebhookSecretView:
     """A partner has at most a hundred. The address is looked up now, and again for each connection."""
     partner, kernel = _partner(caller), post.kernel
-    command: Command | Problem
-    try:
-        await kernel.part(Webhooks).targets.look(body.url)
-        _look_at_types(kernel, body.types)
-        command = RegisterWebhook(
-            webhook=WebhookId(post.new_id("whk")),
-            partner=partner,
-            url=body.url,
-            types=tuple(dict.fromkeys(body.types)),
-            begins=await end_of(kernel) if body.after is None else await number_after(kernel, body.after, "/after"),
-        )
-    except TargetRefused as error:
-        command = Problem("webhook_target_refused", str(error), field="/url", accepted="an https URL of a host with public addresses alone")
-    except Problem as problem:
-        command = problem
+    with kernel.part(Webhooks).trying.of(partner):
+        command = await _registering(post, partner, body)
     event = await _submit(post, partner, command)
     return _secret(kernel, event.webhook, 1, None)
 
@@ -183,9 +175,11 @@ async def rotate_webhook_secret(webhook: WebhookPath, body: RotationBody, caller
 @router.post("/{webhook}/test")
 async def send_test_event(webhook: WebhookPath, caller: Partner, post: Posting, reads: Reading) -> DeliveryView:
     """Sends it an event of the type `reserve.webhook_test.v1` at once, and answers what became of it. Nothing else changes; each call sends
-    one more."""
+    one more. Nothing is sent to one that the Reserve has stopped."""
     async with reads.session() as session:
         row = await _find(session, webhook, caller)
+    if row.stopped == StopCause.RESERVE:
+        raise Problem("webhook_stopped_by_reserve", f"the Reserve has stopped {webhook}", accepted="ask its operators to end that")
     sender: Webhooks = post.kernel.part(Webhooks)
     name = f"test-{post.command_id.hex()[:32]}"
     event = {
@@ -198,7 +192,8 @@ async def send_test_event(webhook: WebhookPath, caller: Partner, post: Posting, 
         "datacontenttype": "application/json",
         "data": {},
     }
-    made = await sender.attempt(msgspec.convert(row, Webhook, from_attributes=True), name, msgspec.json.encode(event))
+    with sender.trying.of(row.partner, webhook):
+        made = await sender.attempt(msgspec.convert(row, Webhook, from_attributes=True), name, msgspec.json.encode(event))
     await sender.record(webhook, [made])
     return DeliveryView.of_test(made)
 
@@ -217,16 +212,19 @@ async def replay_webhook(webhook: WebhookPath, body: ReplayBody, caller: Partner
 
 
 @router.post("/{webhook}/stop")
-async def stop_webhook(webhook: WebhookPath, caller: Partner, post: Posting) -> WebhookChangedView:
-    """Nothing is sent until it is resumed; then what it has missed."""
-    await _submit(post, _partner(caller), StopWebhook(webhook=WebhookId(webhook), cause=StopCause.ASKED))
+async def stop_webhook(webhook: WebhookPath, caller: Stops, post: Posting, reads: Reading) -> WebhookChangedView:
+    """Nothing is sent until it is resumed; then what it has missed. What the Reserve's own stop, its partner cannot resume."""
+    partner, by_reserve = await _whose(webhook, caller, reads)
+    cause = StopCause.RESERVE if by_reserve else StopCause.ASKED
+    await _submit(post, partner, StopWebhook(webhook=WebhookId(webhook), cause=cause))
     return WebhookChangedView(webhook=webhook)
 
 
 @router.post("/{webhook}/resume")
-async def resume_webhook(webhook: WebhookPath, caller: Partner, post: Posting) -> WebhookChangedView:
-    """It is sent what it has not taken, from the first of it on."""
-    await _submit(post, _partner(caller), ResumeWebhook(webhook=WebhookId(webhook)))
+async def resume_webhook(webhook: WebhookPath, caller: Stops, post: Posting, reads: Reading) -> WebhookChangedView:
+    """It is sent what it has not taken, from the first of it on. The Reserve's own end the Reserve's stop, and no other."""
+    partner, by_reserve = await _whose(webhook, caller, reads)
+    await _submit(post, partner, ResumeWebhook(webhook=WebhookId(webhook), by_reserve=by_reserve))
     return WebhookChangedView(webhook=webhook)
 
 
@@ -234,6 +232,8 @@ async def resume_webhook(webhook: WebhookPath, caller: Partner, post: Posting) -
 async def remove_webhook(webhook: WebhookPath, caller: Partner, post: Posting) -> WebhookChangedView:
     """Nothing is sent to it any more, and its secrets are worth nothing."""
     await _submit(post, _partner(caller), RemoveWebhook(webhook=WebhookId(webhook)))
+    with suppress(Unreachable):  # whoever leads next looks as well
+        await post.kernel.part(Webhooks).forget_removed(webhook)
     return WebhookChangedView(webhook=webhook)
 
 
@@ -263,9 +263,35 @@ def _partner(caller: Caller) -> str:
     return partner
 
 
+async def _whose(webhook: str, caller: Caller, reads: Reads) -> tuple[str, bool]:
+    """(the webhook's partner, whether the caller is of the Reserve). Raises Problem `webhook_not_found`."""
+    if (own := only_of(caller)) is not None:
+        return own, False
+    async with reads.session() as session:
+        return (await _find(session, webhook, caller)).partner, True
+
+
 async def _submit(post: Post, partner: str, command: Command | Problem) -> WebhookEvent:
     event: WebhookEvent = (await post.submit(stream_of_webhooks(partner), command)).facts[0].event
     return event
+
+
+async def _registering(post: Post, partner: str, body: WebhookBody) -> Command | Problem:
+    kernel = post.kernel
+    try:
+        await kernel.part(Webhooks).targets.look(body.url, partner)
+        _look_at_types(kernel, body.types)
+        return RegisterWebhook(
+            webhook=WebhookId(post.new_id("whk")),
+            partner=partner,
+            url=body.url,
+            types=tuple(dict.fromkeys(body.types)),
+            begins=await end_of(kernel) if body.after is None else await number_after(kernel, body.after, "/after"),
+        )
+    except TargetRefused as error:
+        return Problem("webhook_target_refused", str(error), field="/url", accepted="an https URL of a host with public addresses alone")
+    except Problem as problem:
+        return problem
 
 
 def _look_at_types(kernel: Kernel, types: Sequence[str]) -> None:

@@ -44,7 +44,10 @@ class StopWebhook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ResumeWebhook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`by_reserve`: it ends its own stop, and no other. What stopped the webhook before that stops it again."""
+
     webhook: WebhookId
+    by_reserve: bool = False
 
 
 class ReplayWebhook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -67,14 +70,16 @@ class Reason(Reasons):
     TOO_MANY = "too_many_webhooks", 409, "The partner has as many webhooks as it may have"
     STOPPED = "webhook_already_stopped", 409, "The webhook has stopped already"
     NOT_STOPPED = "webhook_not_stopped", 409, "The webhook has not stopped"
+    STOPPED_BY_RESERVE = "webhook_stopped_by_reserve", 409, "The Reserve has stopped the webhook"
 
 
 class Registered(msgspec.Struct, frozen=True):
-    """`secret`: the number of the one that signs now."""
+    """`secret`: the number of the one that signs now. `before`: why it had stopped already when the Reserve stopped it."""
 
     partner: str
     secret: int = 1
-    stopped: bool = False
+    stopped: StopCause | None = None
+    before: StopCause | None = None
 
 
 class WebhooksOfPartner(msgspec.Struct, frozen=True):
@@ -108,19 +113,29 @@ def _changed(command: ChangeWebhook, webhook: Registered) -> Sequence[WebhookEve
         case RotateWebhookSecret(before_until=until):
             return [WebhookSecretRotated(webhook=of, partner=partner, secret=webhook.secret + 1, before_until=until)]
         case StopWebhook(cause=cause):
-            if webhook.stopped:
+            overrules = cause is StopCause.RESERVE and webhook.stopped is not StopCause.RESERVE
+            if webhook.stopped is not None and not overrules:
                 return Refused(Reason.STOPPED, f"{of} has stopped already")
             return [WebhookStopped(webhook=of, partner=partner, cause=cause)]
         case ResumeWebhook():
-            if not webhook.stopped:
-                return Refused(Reason.NOT_STOPPED, f"{of} has not stopped")
-            return [WebhookResumed(webhook=of, partner=partner)]
+            return _resumed(command, webhook)
         case ReplayWebhook(begins=begins):
             return [WebhookReplayed(webhook=of, partner=partner, begins=begins)]
         case RemoveWebhook():
             return [WebhookRemoved(webhook=of, partner=partner)]
         case _:
             assert_never(command)
+
+
+def _resumed(command: ResumeWebhook, webhook: Registered) -> Sequence[WebhookEvent] | Refused[Reason]:
+    of, by_reserve = command.webhook, webhook.stopped is StopCause.RESERVE
+    if by_reserve and not command.by_reserve:
+        return Refused(Reason.STOPPED_BY_RESERVE, f"the Reserve has stopped {of}", accepted="ask its operators to end that")
+    if webhook.stopped is None or by_reserve is not command.by_reserve:
+        return Refused(Reason.NOT_STOPPED, f"{of} has not stopped" if webhook.stopped is None else f"its partner resumes {of}")
+    if webhook.before is not None:
+        return [WebhookStopped(webhook=of, partner=webhook.partner, cause=webhook.before)]
+    return [WebhookResumed(webhook=of, partner=webhook.partner)]
 
 
 def evolve(state: WebhooksOfPartner, event: WebhookEvent) -> WebhooksOfPartner:
@@ -131,10 +146,12 @@ def evolve(state: WebhooksOfPartner, event: WebhookEvent) -> WebhooksOfPartner:
             return WebhooksOfPartner(state.registered.delete(event.webhook))
         case WebhookSecretRotated():
             changed = msgspec.structs.replace(state.registered[event.webhook], secret=event.secret)
-        case WebhookStopped():
-            changed = msgspec.structs.replace(state.registered[event.webhook], stopped=True)
+        case WebhookStopped(cause=cause):
+            found = state.registered[event.webhook]
+            before = found.stopped if cause is StopCause.RESERVE else None
+            changed = msgspec.structs.replace(found, stopped=cause, before=before)
         case WebhookResumed():
-            changed = msgspec.structs.replace(state.registered[event.webhook], stopped=False)
+            changed = msgspec.structs.replace(state.registered[event.webhook], stopped=None, before=None)
         case WebhookReplayed():
             return state
         case _:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import threading
 from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
+import httpcore
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -40,8 +42,20 @@ from services.ledger.events import (
 )
 from services.ledger.keys import open_webhook_key, seed_key
 from services.ledger.signers import KeyUnsafe
+from services.ledger.webhooks import targets as calling
 from services.ledger.webhooks.signing import secret_of, signed
-from services.ledger.webhooks.targets import ANSWER_BYTES, Answer, Outcome, TargetRefused, Targets, is_public
+from services.ledger.webhooks.targets import (
+    ALL_BYTES,
+    ANSWER_BYTES,
+    RESOLVERS,
+    RESOLVING_OF_ONE,
+    Answer,
+    Outcome,
+    Resolver,
+    TargetRefused,
+    Targets,
+    is_public,
+)
 from tests.stories.given import Given
 
 NOON = datetime(2026, 1, 6, 12, tzinfo=UTC)
@@ -72,6 +86,22 @@ def test_what_is_stopped_is_not_stopped_again_and_what_is_not_is_not_resumed():
     stop = StopWebhook(webhook=HOOK, cause=StopCause.ASKED)
     Given(DECIDER, registering()).when(ResumeWebhook(webhook=HOOK)).refused(Reason.NOT_STOPPED)
     Given(DECIDER, registering(), stop).when(stop).refused(Reason.STOPPED)
+
+
+def test_what_the_reserve_stops_it_alone_resumes_and_what_had_stopped_before_stays_so():
+    is_one = {"webhook": HOOK, "partner": "JP"}
+    stop, resume = StopWebhook(webhook=HOOK, cause=StopCause.RESERVE), ResumeWebhook(webhook=HOOK, by_reserve=True)
+    Given(DECIDER, registering(), stop).when(ResumeWebhook(webhook=HOOK)).refused(Reason.STOPPED_BY_RESERVE)
+    Given(DECIDER, registering(), stop).when(stop).refused(Reason.STOPPED)
+    Given(DECIDER, registering(), stop).when(resume).then(WebhookResumed(**is_one))
+    Given(DECIDER, registering()).when(resume).refused(Reason.NOT_STOPPED)
+    for cause in (StopCause.ASKED, StopCause.RESTORED):
+        own = StopWebhook(webhook=HOOK, cause=cause)
+        Given(DECIDER, registering(), own).when(resume).refused(Reason.NOT_STOPPED)
+        Given(DECIDER, registering(), stop).when(own).refused(Reason.STOPPED)
+        given = Given(DECIDER, registering(), own).when(stop).then(WebhookStopped(**is_one, cause=StopCause.RESERVE))
+        given = given.when(resume).then(WebhookStopped(**is_one, cause=cause))
+        given.when(ResumeWebhook(webhook=HOOK)).then(WebhookResumed(**is_one))
 
 
 def test_a_partner_has_so_many_at_once_and_room_again_for_each_that_it_removes():
@@ -153,6 +183,18 @@ async def test_no_address_that_leads_inwards_is_called(address: str):
     assert await targets.post("https://hooks.example/", {}, BODY) == Answer(Outcome.REFUSED)
 
 
+async def test_a_refusal_does_not_tell_a_name_that_leads_inwards_from_one_that_is_not_there():
+    def fail(host: str, port: int) -> Sequence[str]:
+        raise OSError("no such name")
+
+    said = set()
+    for resolve in (answering(["10.0.0.1"]), answering(["8.8.8.8", "fd00::1"]), answering([]), _as_async(fail)):
+        with pytest.raises(TargetRefused) as refused:
+            await Targets(local=False, resolve=resolve).look("https://db.internal/")
+        said.add(str(refused.value))
+    assert said == {"db.internal has no public address"}
+
+
 @pytest.mark.parametrize("address", ["8.8.8.8", "::ffff:8.8.8.8", "2606:4700::1111"])
 async def test_a_public_address_is_called(address: str):
     assert is_public(ip_address(address))
@@ -199,6 +241,32 @@ async def test_a_name_that_is_none_or_unknown_is_refused_and_nothing_breaks(erro
     assert await targets.post("https://hooks.example/", {}, BODY) == Answer(outcome)
 
 
+async def test_name_servers_that_do_not_answer_keep_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch):
+    """Neither another partner nor what writes tiles in the loop's own threads; and however often it is tried, few threads hang."""
+    monkeypatch.setattr(calling, "CONNECT_S", 0.5)
+    dead, hanging = threading.Event(), []
+
+    def look_up(host: str, port: int, **_: object) -> Sequence[object]:
+        if host == "dead.example":
+            hanging.append(threading.current_thread().name)
+            dead.wait()
+        return [(None, None, None, "", ("127.0.0.1", port))]
+
+    targets = Targets(local=True, resolve=(resolver := Resolver(look_up)))
+    try:
+        attempts = (targets.post("http://dead.example/", {}, BODY, "JP") for _ in range(2 * RESOLVERS))
+        assert set(await asyncio.gather(*attempts)) == {Answer(Outcome.UNREACHABLE)}
+        assert len(hanging) == RESOLVING_OF_ONE and all(name.startswith("webhook-names") for name in hanging)
+        with pytest.raises(TargetRefused):
+            await targets.look("http://dead.example/", "JP")
+        async with a_server([OK]) as (url, _):
+            assert await targets.post(url.replace("127.0.0.1", "hooks.example"), {}, BODY, "EU") == Answer(Outcome.DELIVERED, 200)
+    finally:
+        dead.set()
+        resolver.close()
+        await targets.close()
+
+
 def answering(addresses: Sequence[str]):
     return _as_async(lambda host, port: addresses)
 
@@ -208,6 +276,21 @@ def _as_async(give):
         return give(host, port)
 
     return found
+
+
+async def test_one_that_was_registered_on_a_machine_for_trying_is_refused_where_it_is_no_more():
+    async with a_server([OK]) as (url, heads):
+        for other in (url, url.replace("http", "HTTP"), "ftp://hooks.example/", "", ":", "hooks.example"):
+            assert await Targets(local=False).post(other, {}, BODY) == Answer(Outcome.REFUSED)
+    assert heads == []
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RuntimeError("x"), httpcore.UnsupportedProtocol("x")])
+async def test_whatever_breaks_an_attempt_is_an_attempt_that_failed(error: Exception):
+    def fail(host: str, port: int) -> Sequence[str]:
+        raise error
+
+    assert await Targets(local=False, resolve=_as_async(fail)).post("https://hooks.example/", {}, BODY) == Answer(Outcome.UNREACHABLE)
 
 
 async def test_http_is_for_the_loopback_of_a_machine_for_trying_alone():
@@ -262,6 +345,10 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
         (b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n", Answer(Outcome.ANSWERED, 302)),
         (b"HTTP/1.1 307 Again\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n", Answer(Outcome.ANSWERED, 307)),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 999999999\r\n\r\n" + b"x" * 2 * ANSWER_BYTES, Answer(Outcome.DELIVERED, 200)),
+        (b"HTTP/1.1 200 OK\r\nx: " + b"y" * (ALL_BYTES - 2000) + b"\r\n\r\n" + b"z" * 4000, Answer(Outcome.DELIVERED, 200)),
+        (b"HTTP/1.1 103 Early\r\nlink: </x>\r\n\r\n" + OK, Answer(Outcome.DELIVERED, 200)),
+        (b"HTTP/1.1 103 Early\r\nlink: </x>\r\n\r\n" * 1000 + OK, Answer(Outcome.UNREACHABLE)),
+        (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * (ALL_BYTES // 6) + b"\r\n", Answer(Outcome.UNREACHABLE)),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\ncut", Answer(Outcome.UNREACHABLE)),
         (b"", Answer(Outcome.UNREACHABLE)),
         (b"SSH-2.0-OpenSSH_9.6\r\n", Answer(Outcome.UNREACHABLE)),
@@ -277,6 +364,40 @@ async def test_an_answer_is_its_status_and_no_answer_breaks_the_sender(answer: b
         assert await targets.post(url, {"webhook-id": "7"}, BODY) == expected
     assert len(heads) == 1, "sent once, and no redirect is followed"
     await targets.close()
+
+
+async def test_an_answer_that_never_ends_is_cut_though_none_of_it_is_a_body():
+    """Each piece is a whole answer that says 1xx: the status that counts never comes."""
+    sent = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        try:
+            while True:
+                writer.write(piece := b"HTTP/1.1 102 Wait\r\n\r\n" * 10)
+                await writer.drain()
+                sent += len(piece)
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    targets = Targets(local=True)
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+        assert await targets.post(url, {}, BODY) == Answer(Outcome.UNREACHABLE)
+    assert sent >= ALL_BYTES
+    await targets.close()
+
+
+async def test_each_answer_on_a_connection_has_its_own_limit():
+    long = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx: " + b"y" * (ALL_BYTES - 1000) + b"\r\n\r\nok"
+    targets = Targets(local=True)
+    async with a_server([long] * 3, then_close=False) as (url, heads):
+        for _ in range(3):
+            assert await targets.post(url, {}, BODY) == Answer(Outcome.DELIVERED, 200)
+        await targets.close()
+    assert len(heads) == 3
 
 
 async def test_a_name_that_leads_inwards_the_second_time_is_not_called_again():
