@@ -16,6 +16,7 @@ from shared.tls import trusted
 
 CLIENT = "console"  # as the local issuer knows it; elsewhere RESERVE_CLIENT_ID
 TIMEOUT_S = 10.0
+LEEWAY_S = 60  # between the provider's clock and ours
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,7 @@ class _Answer(msgspec.Struct, frozen=True):
 class _Claims(msgspec.Struct, frozen=True):
     sub: str
     exp: int
+    auth_time: int | None = None  # when the person was asked, where the provider says so (RFC 9068 2.2.1)
     roles: tuple[str, ...] = ()
     partner: str | None = None
     borrower: str | None = None
@@ -52,9 +54,10 @@ class Provider:
     async def close(self) -> None:
         await self._http.aclose()
 
-    def begin(self, back: str, now: float) -> tuple[SignIn, str]:
-        """What to keep until the answer comes, and the address to send the person to."""
-        sign_in = SignIn(state=secrets.token_urlsafe(32), verifier=secrets.token_urlsafe(48), back=back, began=int(now))
+    def begin(self, back: str, now: float, *, anew: bool = False) -> tuple[SignIn, str]:
+        """What to keep until the answer comes, and the address to send the person to. `anew`: they are asked who they are, whether the
+        provider still knows them or not (OpenID Connect Core 3.1.2.1)."""
+        sign_in = SignIn(state=secrets.token_urlsafe(32), verifier=secrets.token_urlsafe(48), back=back, began=int(now), anew=anew)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(sign_in.verifier.encode()).digest()).decode().rstrip("=")
         query = {
             "response_type": "code",
@@ -64,6 +67,7 @@ class Provider:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
+        query |= {"prompt": "login", "max_age": "0"} if anew else {}
         return sign_in, f"{self._authorize_url}?{urlencode(query)}"
 
     async def finish(self, sign_in: SignIn | None, answer: dict[str, str], now: float) -> Session:
@@ -78,12 +82,15 @@ class Provider:
             raise NotSignedIn("The issuer refused it")
         token = await self._redeem(answer["code"], sign_in.verifier)
         claims = _claims(token)
+        if sign_in.anew and claims.auth_time is not None and claims.auth_time < sign_in.began - LEEWAY_S:
+            raise NotSignedIn("The issuer has not asked again who you are")
         return Session(
             token=token,
             subject=claims.sub,
             roles=claims.roles,
             acts_for=claims.nominee or claims.partner or claims.borrower,
             began=int(now),
+            renewed=int(now),
             seen=int(now),
             until=claims.exp,
         )

@@ -16,8 +16,8 @@ from tests.waiting import HANGS_AFTER_S
 
 type Theme = Literal["light", "dark"]
 
-# Of a page that is not there, of a form (the page says why); of a refreshing that a click broke off.
-EXPECTED = re.compile(r"the server responded with a status of 4(04|09|22)|htmx:(sendAbort|timeout)")
+# Of a session that has ended, of a page that is not there, of a form (the page says why); of a refreshing that a click broke off.
+EXPECTED = re.compile(r"the server responded with a status of 4(01|04|09|22)|htmx:(sendAbort|timeout)")
 
 
 class Sandbox:

@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from reserve.demo.scenario import ANTIMONY
+from services.console.visit import SESSION_COOKIE
 from tests.browser.person import Person, Sandbox, Theme, at_the_console
 
 HOSTILE = "<script>alert('no')</script><img src=x onerror=alert(1)>\"'&amp;{{ 7*7 }}"
@@ -57,6 +58,18 @@ async def test_who_signs_in_sees_what_waits_and_opens_a_request(browser: Browser
         await expect(page.get_by_role("cell", name=request)).to_be_visible()
         await page.go_back()
         await expect(page).to_have_url(f"{sandbox.url}/requests")
+
+
+async def test_a_page_that_is_left_open_after_its_session_says_so_in_its_own_place(browser: Browser, sandbox: Sandbox):
+    async with at_the_console(browser, sandbox, "operator-1") as operator:
+        page = operator.page
+        await operator.open("/")
+        await page.context.clear_cookies(name=SESSION_COOKIE)
+        await expect(page.get_by_role("heading", name="Signed out")).to_be_visible()  # by its next renewal, within 20 seconds
+        await expect(page).to_have_url(f"{sandbox.url}/")
+        await expect(page.get_by_role("region", name="Requests to screen")).to_have_count(0)
+        await page.get_by_role("link", name="Sign in").click()
+        await expect(page.get_by_role("heading", name="Log in to Reserve")).to_be_visible()
 
 
 async def test_hostile_text_is_text(browser: Browser, sandbox: Sandbox):
