@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.console import kept
 from services.console.pages import now, requests, rounds, signing_in
 from services.console.session import Ending
 from services.console.sign_in import NotSignedIn
@@ -102,9 +103,12 @@ class Guarded:
 
 async def _sign_in(request: Request, error: Exception) -> Response:
     """Where the provider still knows people (single sign-on), who is sent there is silently in again. So that the limits of a session hold,
-    nobody is sent there by a page that asks by itself, or after a limit: they get a page that says so, and go there by its link."""
+    nobody is sent there by a page that asks by itself, or after a limit: they get a page that says so, and go there by its link. Nor is a
+    form: it is kept on such a page."""
     assert isinstance(error, MustSignIn)
     console, address = console_of(request), signing_in.address(error.back)
+    if request.method == "POST":
+        return await kept.signed_out(console, request, address, error.refused)
     by_itself = "hx-request" in request.headers or ASKS_BY_ITSELF in request.headers
     if error.refused is not None:
         answer = console.page("failed.html", 401, answer=error.refused, sign_in=address)

@@ -55,10 +55,14 @@ class Person:
         """`path`: of the console. Whoever is not signed in does so on the way."""
         await self.page.goto(f"{self.sandbox.url}{path}")
         if await self.page.get_by_role("heading", name="Log in to Reserve").count():
-            await self.page.get_by_label("Name").fill(self.login)
-            await self.page.get_by_label("Password").fill(passwords(self.sandbox.running.folder)[self.login])
-            await self.page.get_by_role("button", name="Log in").click()
-            await expect(self.page.get_by_role("navigation", name="Pages")).to_be_visible()
+            await self.log_in(self.page)
+
+    async def log_in(self, page: Page) -> None:
+        """At the issuer, where `page` is, or goes."""
+        await page.get_by_label("Name").fill(self.login)
+        await page.get_by_label("Password").fill(passwords(self.sandbox.running.folder)[self.login])
+        await page.get_by_role("button", name="Log in").click()
+        await expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
 
     async def inaccessible(self) -> list[str]:
         """What axe finds on this page (WCAG 2.2 AA and its own advice), as it looks now."""

@@ -107,6 +107,23 @@ async def test_a_round_from_its_proposal_to_its_certificate(browser: Browser, sa
         await expect(certificate).to_be_visible()
 
 
+async def test_a_session_that_ends_in_mid_form_loses_nothing_typed(browser: Browser, sandbox: Sandbox, pages: dict[str, str]):
+    async with at_the_console(browser, sandbox, "approver-1") as approver:
+        page = approver.page
+        await approver.open(pages["round"])
+        await page.get_by_label("The whole of approval.json").fill(f"typed for long {HOSTILE}")
+        await page.context.clear_cookies(name=SESSION_COOKIE)
+        await page.get_by_role("button", name="Send the approval").click()
+        await expect(page.get_by_role("heading", name="Signed out: this was not sent")).to_be_visible()
+        await expect(page.get_by_label("The whole of what you have signed")).to_have_value(f"typed for long {HOSTILE}")
+        async with page.context.expect_page() as opened:
+            await page.get_by_role("link", name="Sign in in another tab").click()
+        await approver.log_in(await opened.value)
+        await page.get_by_role("button", name="Send again").click()
+        await expect(page.get_by_role("alert")).to_contain_text("This cannot be read")
+        await expect(page.get_by_label("The whole of approval.json")).to_have_value(f"typed for long {HOSTILE}")
+
+
 async def _proposed(operator: Person, round: str) -> None:
     page = operator.page
     await operator.open(f"/rounds/{round}")

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -102,6 +103,41 @@ class Mounted(httpx.AsyncBaseTransport):
 def text_of(answer: httpx.Response) -> str:
     """Without tags, a blank between words."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text)).strip()
+
+
+class Sent(HTMLParser):
+    """What a page's last form sends, as a browser reads it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.address = ""
+        self.fields: dict[str, str] = {}
+        self._typed_in = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.address, self.fields = given["action"], {}
+        elif tag in ("input", "textarea"):
+            self.fields[given["name"]] = given.get("value", "")
+            self._typed_in = given["name"] if tag == "textarea" else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self.fields[self._typed_in] = self.fields[self._typed_in].removeprefix("\n")  # the first one is none (HTML 13.2.6.4.7)
+            self._typed_in = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._typed_in:
+            self.fields[self._typed_in] += data
+
+
+def sent_by(page: httpx.Response) -> tuple[str, dict[str, str]]:
+    """Where, and what."""
+    parser = Sent()
+    parser.feed(page.text.replace("\r\n", "\n"))
+    parser.close()
+    return parser.address, parser.fields
 
 
 def query_of(address: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from services.console.sign_in import NotSignedIn, Provider
 from services.console.visit import RIGHT_AFTER_S, SESSION_COOKIE, path_of_ours
 from services.identity.tokens import LIFETIME_S
 from shared.settings import Settings
-from tests.unit.console.setting import ISSUER, ORIGIN, URL, Setting, a_setting, query_of, text_of
+from tests.unit.console.setting import ISSUER, ORIGIN, URL, Setting, a_setting, query_of, sent_by, text_of
 from tests.unit.edge.setting import serving
 
 ROUND = "/rounds/rnd_01kb0000000000000000000000"
@@ -146,6 +146,28 @@ async def test_a_session_ends_with_the_token_or_when_nobody_looks(setting: Setti
     assert (await setting.get("/requests")).status_code == 200
     setting.now = time.time() + LIFETIME_S  # the issuer goes by its own clock
     assert (await setting.get("/requests")).status_code == 303
+
+
+@pytest.mark.parametrize("act", ["approvals", "certify"])
+async def test_a_form_without_a_session_is_kept_and_sent_again_as_it_was(setting: Setting, act: str) -> None:
+    """A redirect to the provider would be refused by the browser (form-action), and what was typed would be lost."""
+    typed = '\n{"signature": "</textarea><script>alert(1)</script>"}\r\n'
+    page = await setting.post(f"{ROUND}/{act}", signed=typed, key="key_01kb0000000000000000000000")
+    assert page.status_code == 401 and "location" not in page.headers and "Signed out" in text_of(page)
+    assert sent_by(page) == (f"/console{ROUND}/{act}", {"signed": typed.replace("\r", ""), "key": "key_01kb0000000000000000000000"})
+    assert 'href="/console/sign-in?back=%2Frounds%2Frnd_01kb0000000000000000000000" target="_blank"' in page.text
+    await setting.sign_in("approver-1" if act == "approvals" else "operator-1")
+    again = await setting.post(f"{ROUND}/{act}", **sent_by(page)[1])
+    assert again.status_code != 401
+
+
+async def test_a_form_that_idled_is_kept_and_a_sign_out_needs_no_session(setting: Setting) -> None:
+    await setting.sign_in("operator-1")
+    setting.carry(seen=int(setting.now) - IDLE_S)
+    page = await setting.post(f"{ROUND}/propose", supply_kg="1,200", step="record", key="key_01kb0000000000000000000000")
+    form = {"supply_kg": "1,200", "step": "record", "key": "key_01kb0000000000000000000000"}
+    assert page.status_code == 401 and sent_by(page) == (f"/console{ROUND}/propose", form)
+    assert (await setting.post("/sign-out")).status_code == 303
 
 
 def test_idle_and_longest() -> None:

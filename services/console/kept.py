@@ -1,0 +1,34 @@
+"""Kept: a form that was sent and did not get through, on a page that sends it again: with what was typed, under the same key."""
+
+import msgspec
+from fastapi import Request
+from starlette.responses import Response
+
+from services.console.asking import Answer
+from services.console.visit import Console
+
+# What people type, and what it is called where they do. The rest of a form goes with it unseen.
+LABELS = {
+    "supply_kg": "Supply to offer, in kg",
+    "signed": "The whole of what you have signed",
+}
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """`label` None: it is not shown."""
+
+    name: str
+    value: str
+    label: str | None
+
+
+async def signed_out(console: Console, request: Request, sign_in: str, refused: Answer | None) -> Response:
+    """To a post without a session. A redirect to the provider would be none for a form (form-action), and would lose what was typed.
+    `sign_in`: the address of the sign-in; `refused`: why a token that has just come is not taken."""
+    context = {"fields": await _fields(request), "path": request.url.path, "sign_in": sign_in, "answer": refused}
+    return console.page("kept.html", 401, title="Signed out: this was not sent", **context)
+
+
+async def _fields(request: Request) -> list[Field]:
+    form = await request.form()  # as the route has read it
+    return [Field(name=name, value=value, label=LABELS.get(name)) for name, value in form.multi_items() if isinstance(value, str)]
