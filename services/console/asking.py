@@ -8,6 +8,7 @@ import httpx
 import msgspec
 
 TIMEOUT_S = 10.0
+LONG_TIMEOUT_S = 25.0  # of an act that works out a large round; the edge gives up after 30 without a byte
 ROWS = 200  # of a list, at most
 
 
@@ -28,6 +29,11 @@ class Answer(msgspec.Struct, frozen=True):
     @property
     def more(self) -> bool:
         return self.problem is None and self.data["next"] is not None
+
+    @property
+    def is_open(self) -> bool:
+        """Of an act: nobody knows whether it was done."""
+        return self.problem is not None and (self.status == 0 or self.status >= 500)
 
     @classmethod
     def refused(cls, title: str, detail: str, accepted: str) -> Self:
@@ -55,7 +61,12 @@ class Services:
             headers["Idempotency-Key"] = request.key
         try:
             answer = await self._http.request(
-                request.method, f"{self._urls[service]}{request.path}", params=request.query, json=request.body, headers=headers
+                request.method,
+                f"{self._urls[service]}{request.path}",
+                params=request.query,
+                json=request.body,
+                headers=headers,
+                timeout=request.timeout_s,
             )
             is_read = "json" in answer.headers.get("content-type", "") and not (request.as_is and answer.is_success)
             data: Any = msgspec.json.decode(answer.content) if is_read else answer.content
@@ -82,6 +93,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     accept: str = "application/json"
     as_is: bool = False  # the body's bytes, whatever they are
+    timeout_s: float = TIMEOUT_S
 
 
 class Reader:
@@ -96,9 +108,9 @@ class Reader:
         given = {name: value for name, value in query.items() if value is not None}
         return await self.send(Wanted(service=service, path=path, query=given))
 
-    async def post(self, service: str, path: str, body: Any, key: str) -> Answer:
+    async def post(self, service: str, path: str, body: Any, key: str, timeout_s: float = TIMEOUT_S) -> Answer:
         """Sent again under the same key it gets the same answer, and nothing is done twice."""
-        return await self.send(Wanted(service=service, path=path, method="POST", body=body, key=key))
+        return await self.send(Wanted(service=service, path=path, method="POST", body=body, key=key, timeout_s=timeout_s))
 
     async def send(self, wanted: Wanted) -> Answer:
         return await self._services.send(wanted, self._token)

@@ -13,8 +13,8 @@ from fastapi import APIRouter, Form, Query
 from starlette.responses import Response
 from typeid import TypeID
 
-from services.console import shown
-from services.console.asking import ROWS, Answer, Wanted
+from services.console import kept, shown
+from services.console.asking import LONG_TIMEOUT_S, ROWS, Answer, Wanted
 from services.console.pages.requests import Cursor, Id
 from services.console.visit import Visit, Visiting
 
@@ -83,7 +83,7 @@ async def propose(visit: Visiting, round: Id, supply_kg: Typed = "", key: Typed 
         found = await visit.reader.get("allocation", f"/v1/rounds/{round}")
         context: dict[str, Any] = {"supply_kg": supply_kg, "supply_g": supply_g, "key": str(TypeID("key"))}
         return visit.page("propose.html", found, round=found.data, **context)
-    done = await visit.reader.post("allocation", f"/v1/rounds/{round}/propose", {"supply_g": supply_g}, key)
+    done = await visit.reader.post("allocation", f"/v1/rounds/{round}/propose", {"supply_g": supply_g}, key, LONG_TIMEOUT_S)
     return await _after(visit, round, done, "propose", supply_kg)
 
 
@@ -112,6 +112,8 @@ async def _signed(visit: Visit, round: str, act: str, signed: str, key: str) -> 
 async def _after(visit: Visit, round: str, done: Answer, form: str, typed: str) -> Response:
     if done.problem is None:
         return visit.console.to(f"/rounds/{round}")
+    if done.is_open:
+        return await kept.without_answer(visit, done)
     return await _round_page(visit, round, Filled(form=form, typed=typed, refused=done))
 
 
