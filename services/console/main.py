@@ -14,7 +14,7 @@ from services.console import kept
 from services.console.pages import now, requests, rounds, signing_in
 from services.console.session import Ending
 from services.console.sign_in import NotSignedIn
-from services.console.visit import ASKS_BY_ITSELF, Console, MustSignIn, console_of
+from services.console.visit import ASKS_BY_ITSELF, SIGN_IN_COOKIE, Console, MustSignIn, console_of
 from shared.http import problems
 from shared.observe import telemetry
 from shared.settings import Settings
@@ -122,7 +122,11 @@ async def _sign_in(request: Request, error: Exception) -> Response:
 
 
 async def _not_signed_in(request: Request, error: Exception) -> Response:
-    return console_of(request).page("message.html", 403, title="Not signed in", text=f"{error}.", to="/", link="Sign in")
+    """What the browser keeps of a sign-in is good for one answer, whatever comes of it."""
+    console = console_of(request)
+    answer = console.page("message.html", 403, title="Not signed in", text=f"{error}.", to="/", link="Sign in")
+    console.forget(answer, SIGN_IN_COOKIE)
+    return answer
 
 
 async def _error(request: Request, error: Exception) -> Response:

@@ -1,5 +1,6 @@
 """Sign-in at the OpenID provider: authorization code with PKCE (RFC 6749 4.1, RFC 7636, RFC 9207, RFC 9700)."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -16,6 +17,7 @@ from shared.tls import trusted
 
 CLIENT = "console"  # as the local issuer knows it; elsewhere RESERVE_CLIENT_ID
 TIMEOUT_S = 10.0
+CODES_AT_ONCE = 4  # are asked about: who sends many that are none holds the issuer up no more than so
 LEEWAY_S = 60  # between the provider's clock and ours
 
 log = structlog.get_logger(__name__)
@@ -49,6 +51,7 @@ class Provider:
         self._client = settings.client_id or CLIENT
         self._secret = settings.client_secret
         self._callback = f"{settings.console_url}/callback"
+        self._turn = asyncio.Semaphore(CODES_AT_ONCE)
         self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S, verify=trusted())
 
     async def close(self) -> None:
@@ -99,7 +102,8 @@ class Provider:
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": self._callback, "code_verifier": verifier}
         form |= {"client_id": self._client} | ({"client_secret": self._secret} if self._secret else {})
         try:
-            answer = await self._http.post(self._token_url, data=form)
+            async with self._turn:
+                answer = await self._http.post(self._token_url, data=form)
             if answer.status_code == 200:
                 return msgspec.json.decode(answer.content, type=_Answer).access_token
             log.warning("sign_in_refused", status=answer.status_code)

@@ -1,5 +1,6 @@
 """Signing in at the issuer, how long it lasts, and what is no sign-in."""
 
+import asyncio
 import base64
 import json
 import re
@@ -12,8 +13,8 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse, Response
 
 from services.console.session import IDLE_S, LONGEST_S, Seal, Session, SignIn, key_of
-from services.console.sign_in import NotSignedIn, Provider
-from services.console.visit import RIGHT_AFTER_S, SESSION_COOKIE, path_of_ours
+from services.console.sign_in import CODES_AT_ONCE, NotSignedIn, Provider
+from services.console.visit import RIGHT_AFTER_S, SESSION_COOKIE, SIGN_IN_COOKIE, path_of_ours
 from services.identity.tokens import LIFETIME_S
 from shared.settings import Settings
 from tests.unit.console.setting import ISSUER, ORIGIN, URL, Setting, a_setting, query_of, sent_by, text_of
@@ -128,6 +129,39 @@ async def test_an_answer_counts_in_the_browser_that_asked_for_it_alone_and_once(
     assert other.status_code == 403 and "belongs to another sign-in" in text_of(other)
     assert (await setting.sign_in("operator-1")).status_code == 303
     assert SESSION_COOKIE in setting.browser.cookies
+
+
+@pytest.mark.parametrize("query", [{"state": "another"}, {"code": "a guess"}, {"error": "access_denied"}])
+async def test_what_is_kept_of_a_sign_in_is_good_for_one_answer(setting: Setting, query: dict[str, str]) -> None:
+    """Else one cookie would do for any number of guesses at a code."""
+    begun = await setting.get("/sign-in")
+    state = query_of(begun.headers["location"])["state"]
+    callback = await setting.at_the_issuer(begun.headers["location"], "operator-1")
+    assert SIGN_IN_COOKIE in setting.browser.cookies
+    assert (await setting.get("/callback", params={"state": state} | query)).status_code == 403
+    assert SIGN_IN_COOKIE not in setting.browser.cookies
+    assert (await setting.get(callback)).status_code == 403
+
+
+async def test_many_that_come_back_at_once_ask_the_issuer_in_turns() -> None:
+    asking, most = 0, 0
+
+    async def answer(_request: httpx.Request) -> httpx.Response:
+        nonlocal asking, most
+        asking += 1
+        most = max(most, asking)
+        for _ in range(10):  # as many turns of the loop as it takes for all others to be there
+            await asyncio.sleep(0)
+        asking -= 1
+        return httpx.Response(400)
+
+    settings = Settings(issuer=ISSUER, token_url=f"{ISSUER}/oauth/token", console_url=URL)
+    provider = Provider(settings, httpx.AsyncClient(transport=httpx.MockTransport(answer)))
+    begun, _ = provider.begin("/", 0)
+    finishing = (provider.finish(begun, {"code": f"{each}", "state": begun.state}, 0) for each in range(5 * CODES_AT_ONCE))
+    ended = await asyncio.gather(*finishing, return_exceptions=True)
+    assert {type(each) for each in ended} == {NotSignedIn} and most == CODES_AT_ONCE
+    await provider.close()
 
 
 async def test_a_code_that_was_used_signs_nobody_in(setting: Setting) -> None:
