@@ -36,9 +36,13 @@ class Answer(msgspec.Struct, frozen=True):
         return self.problem is not None and (self.status == 0 or self.status >= 500)
 
     @classmethod
-    def refused(cls, title: str, detail: str, accepted: str) -> Self:
+    def refused(cls, title: str, detail: str, accepted: str, field: str | None = None) -> Self:
         """By the console itself, of what no service need be asked."""
-        return cls("console", 422, problem=_problem("not_readable", title, detail) | {"accepted": accepted})
+        return cls("console", 422, problem=_problem("not_readable", title, detail) | {"accepted": accepted, "field": field})
+
+    @classmethod
+    def no_mass(cls, typed: str, field: str) -> Self:
+        return cls.refused("This is no mass", f"{typed!r} cannot be read.", "kg, to the gram: 1200 or 1,200.5", field)
 
 
 class Services:
@@ -75,11 +79,11 @@ class Services:
         if answer.is_success:
             return Answer(service, answer.status_code, data, headers=answer.headers)
         known = data if isinstance(data, dict) else _problem("http_error", f"{service} answered {answer.status_code}", "")
-        return Answer(service, answer.status_code, problem={"accepted": None} | known)
+        return Answer(service, answer.status_code, problem={"accepted": None, "field": None} | known)
 
 
 def _problem(code: str, title: str, detail: str) -> dict[str, Any]:
-    return {"code": code, "title": title, "detail": detail, "accepted": None}
+    return {"code": code, "title": title, "detail": detail, "accepted": None, "field": None}
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

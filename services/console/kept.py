@@ -13,6 +13,8 @@ from services.console.visit import Console, Visit
 LABELS = {
     "supply_kg": "Supply to offer, in kg",
     "signed": "The whole of what you have signed",
+    "accepted_kg": "Accepted, in kg",
+    "reasons": "Reasons, each on a line",
 }
 
 

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 from fastapi import Depends, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.console import shown
@@ -110,6 +111,11 @@ class Visit:
 
     def may(self, role: str) -> bool:
         return self.session.acts_for is None and role in self.session.roles
+
+    async def typed(self) -> FormData:
+        """What a form has sent."""
+        form = await self.request.form(max_files=0)
+        return FormData([(name, value) for name, value in form.multi_items() if isinstance(value, str)])
 
     def page(self, template: str, *needed: Answer, status: int | None = None, **context: Any) -> Response:
         """`needed`: what there is no page without. A token that a service does not take any more ends the session."""

@@ -82,6 +82,35 @@ async def test_hostile_text_is_text(browser: Browser, sandbox: Sandbox):
         assert await page.get_by_role("img").count() == 0
 
 
+async def test_a_request_is_accepted_and_another_declined(browser: Browser, sandbox: Sandbox):
+    one, other = await asked(sandbox, "JP", GALLIUM, 1_100_000, 20_000), await asked(sandbox, "US", GALLIUM, 1_200_000, 20_000)
+    async with at_the_console(browser, sandbox, "operator-2") as operator:
+        page = operator.page
+        await operator.open(f"/requests/{one}")
+        accept = page.get_by_role("region", name="Accept")
+        await accept.get_by_label("Accepted, in kg").fill("2,000")
+        await accept.get_by_label("Reasons, each on a line").fill(f"the rest is in stock\n{HOSTILE}")
+        await page.get_by_text("Findings, by the questions").click()
+        await accept.get_by_label("What happened: met or not").select_option("met")
+        await accept.get_by_label("What happened: the finding").fill("an export ban")
+        await page.get_by_role("button", name="See what will be recorded: accept").click()
+        await expect(page.get_by_role("listitem").filter(has_text="What happened: met. an export ban")).to_be_visible()
+        assert await operator.inaccessible() == []
+        await page.get_by_role("button", name="Accept 2 t").click()
+        await expect(page.get_by_role("alert")).to_contain_text("with less to give, decline it")  # the service's own words
+        await expect(accept.get_by_label("Accepted, in kg")).to_have_value("2,000")
+        await accept.get_by_label("Accepted, in kg").fill("1,000")
+        await page.get_by_role("button", name="See what will be recorded: accept").click()
+        await page.get_by_role("button", name="Accept 1 t").dblclick()  # the second of them is nothing
+        await expect(page.get_by_role("region", name="History").get_by_text("1 t accepted")).to_have_count(1)
+        await operator.open(f"/requests/{other}")
+        await page.get_by_role("region", name="Decline").get_by_label("Reasons, each on a line").fill("it has stock")
+        await page.get_by_role("button", name="See what will be recorded: decline").click()
+        await page.get_by_role("button", name="Decline the request").click()
+        await expect(page.get_by_role("region", name="Decline")).to_have_count(0)
+        await expect(page.get_by_text("it has stock")).to_be_visible()
+
+
 async def test_by_keyboard_the_content_is_one_key_away(browser: Browser, sandbox: Sandbox):
     async with at_the_console(browser, sandbox, "operator-1") as operator:
         await operator.open("/requests")

@@ -77,8 +77,7 @@ async def certificate_page(visit: Visiting, round: Id) -> Response:
 async def propose(visit: Visiting, round: Id, supply_kg: Typed = "", key: Typed = "", step: Typed = "show") -> Response:
     """First what will be recorded is shown; sent from there, under the key that is in that page, it is recorded once."""
     if (supply_g := shown.grams(supply_kg)) is None or supply_g <= 0:
-        problem = Answer.refused("This is no mass", f"{supply_kg!r} cannot be read.", "kg, to the gram: 1200 or 1,200.5")
-        return await _round_page(visit, round, Filled(form="propose", typed=supply_kg, refused=problem))
+        return await _round_page(visit, round, Filled(form="propose", typed=supply_kg, refused=Answer.no_mass(supply_kg, "/supply_g")))
     if step != "record":
         found = await visit.reader.get("allocation", f"/v1/rounds/{round}")
         context: dict[str, Any] = {"supply_kg": supply_kg, "supply_g": supply_g, "key": str(TypeID("key"))}
