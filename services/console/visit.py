@@ -12,7 +12,7 @@ import httpx
 import msgspec
 from fastapi import Depends, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.datastructures import FormData
+from starlette.datastructures import ImmutableMultiDict
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.console import shown
@@ -29,6 +29,9 @@ ASKS_BY_ITSELF = "console-refresh"  # a header of the requests that a page makes
 SEEN_EVERY_S = 60
 RIGHT_AFTER_S = 60  # after a sign-in: a token that is refused then would be so after another, too
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+TypedForm = ImmutableMultiDict[str, str]  # a form's fields
 
 
 class MustSignIn(Exception):
@@ -112,10 +115,10 @@ class Visit:
     def may(self, role: str) -> bool:
         return self.session.acts_for is None and role in self.session.roles
 
-    async def typed(self) -> FormData:
+    async def typed(self) -> TypedForm:
         """What a form has sent."""
         form = await self.request.form(max_files=0)
-        return FormData([(name, value) for name, value in form.multi_items() if isinstance(value, str)])
+        return TypedForm([(name, value) for name, value in form.multi_items() if isinstance(value, str)])
 
     def page(self, template: str, *needed: Answer, status: int | None = None, **context: Any) -> Response:
         """`needed`: what there is no page without. A token that a service does not take any more ends the session."""

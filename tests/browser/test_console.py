@@ -111,6 +111,33 @@ async def test_a_request_is_accepted_and_another_declined(browser: Browser, sand
         await expect(page.get_by_text("it has stock")).to_be_visible()
 
 
+async def test_a_round_is_opened_over_what_is_chosen(browser: Browser, sandbox: Sandbox):
+    taken, left = await asked(sandbox, "JP", GALLIUM, 1_300_000, 20_000), await asked(sandbox, "US", GALLIUM, 1_400_000, 20_000)
+    async with sandbox.client("operator-2") as screener:
+        for request in (taken, left):
+            await screener.post(f"/allocation/v1/requests/{request}/accept", {"accepted_g": 1_300_000, "reasons": ["as asked"]})
+    async with at_the_console(browser, sandbox, "operator-1") as operator:
+        page = operator.page
+        await operator.open("/rounds")
+        await page.get_by_role("link", name="Open a round").click()
+        form = page.get_by_role("region", name=GALLIUM)
+        for box in await form.get_by_role("checkbox").all():
+            if await box.get_attribute("value") != taken:
+                await box.uncheck()
+        await form.get_by_label("Policy", exact=True).select_option(GALLIUM)
+        assert await operator.inaccessible() == []
+        await form.get_by_role("button", name="See what will be recorded").click()
+        await expect(page.get_by_role("link", name=taken)).to_be_visible()
+        await page.get_by_role("button", name="Change it").click()
+        await expect(form.get_by_role("checkbox", checked=True)).to_have_count(1)
+        await form.get_by_role("button", name="See what will be recorded").click()
+        assert await operator.inaccessible() == []
+        await page.get_by_role("button", name="Open the round").dblclick()  # the second of them is nothing
+        await expect(page.get_by_role("heading", name=f"Round for {GALLIUM}")).to_be_visible()
+        await expect(page.get_by_role("link", name=taken)).to_be_visible()
+        await expect(page.get_by_role("link", name=left)).to_have_count(0)
+
+
 async def test_by_keyboard_the_content_is_one_key_away(browser: Browser, sandbox: Sandbox):
     async with at_the_console(browser, sandbox, "operator-1") as operator:
         await operator.open("/requests")
@@ -145,6 +172,7 @@ async def test_a_session_that_ends_in_mid_form_loses_nothing_typed(browser: Brow
         await page.get_by_role("button", name="Send the approval").click()
         await expect(page.get_by_role("heading", name="Signed out: this was not sent")).to_be_visible()
         await expect(page.get_by_label("The whole of what you have signed")).to_have_value(f"typed for long {HOSTILE}")
+        assert await approver.inaccessible() == [] and not await approver.overflows()
         async with page.context.expect_page() as opened:
             await page.get_by_role("link", name="Sign in in another tab").click()
         await approver.log_in(await opened.value)
@@ -212,7 +240,13 @@ async def pages(sandbox: Sandbox) -> dict[str, str]:
     before = await opened(sandbox, ANTIMONY.product, {waiting: 20_000_000})
     async with sandbox.client("operator-1") as operator:
         await operator.post(f"/allocation/v1/rounds/{round}/propose", {"supply_g": 240_000_000})
-    paths = {"now": "/", "requests": "/requests", "request": f"/requests/{next(iter(accepted_g))}", "rounds": "/rounds"}
+    paths = {
+        "now": "/",
+        "open-a-round": "/rounds/open",
+        "requests": "/requests",
+        "request": f"/requests/{next(iter(accepted_g))}",
+        "rounds": "/rounds",
+    }
     paths |= {"round": f"/rounds/{round}", "round-open": f"/rounds/{before}"}
     return paths | {"nowhere": "/nowhere", "refused": "/requests/req_01kb0000000000000000000000"}
 

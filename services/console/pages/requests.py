@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from starlette.datastructures import FormData
 from starlette.responses import Response
 from typeid import TypeID
 
 from services.console import kept, shown
 from services.console.asking import ROWS, Answer
-from services.console.visit import Visit, Visiting
+from services.console.visit import TypedForm, Visit, Visiting
 
 type Status = Literal["submitted", "accepted", "declined", "withdrawn", "expired", "awarded"]
 
@@ -78,25 +77,25 @@ async def _decided(visit: Visit, request: str, act: str, body: Mapping[str, Any]
     return visit.page("deciding.html", found, criteria=CRITERIA, **context)
 
 
-def _reasons(typed: FormData) -> list[str]:
-    return [line.strip() for line in str(typed.get("reasons", "")).splitlines() if line.strip()]
+def _reasons(typed: TypedForm) -> list[str]:
+    return [line.strip() for line in typed.get("reasons", "").splitlines() if line.strip()]
 
 
-def _findings(typed: FormData) -> dict[str, dict[str, str]]:
+def _findings(typed: TypedForm) -> dict[str, dict[str, str]]:
     """Of the criteria on which something is said."""
-    said = {name: {"answer": str(typed.get(name, "")), "finding": str(typed.get(f"{name}_finding", "")).strip()} for name in CRITERIA}
+    said = {name: {"answer": typed.get(name, ""), "finding": typed.get(f"{name}_finding", "").strip()} for name in CRITERIA}
     return {name: each for name, each in said.items() if each["answer"]}
 
 
 async def _request_page(
-    visit: Visit, request: str, form: str = "", typed: FormData | None = None, refused: Answer | None = None
+    visit: Visit, request: str, form: str = "", typed: TypedForm | None = None, refused: Answer | None = None
 ) -> Response:
     """`form`: which of its forms has what was `typed`."""
     asked, screening = await asyncio.gather(
         visit.reader.get("allocation", f"/v1/requests/{request}"),
         visit.reader.get("allocation", f"/v1/requests/{request}/screening"),
     )
-    forms: dict[str, Any] = {"form": form, "typed": typed or FormData(), "refused": refused, "criteria": CRITERIA, "clocks": CLOCKS}
+    forms: dict[str, Any] = {"form": form, "typed": typed or TypedForm(), "refused": refused, "criteria": CRITERIA, "clocks": CLOCKS}
     return visit.page(
         "request.html", asked, status=None if refused is None else refused.status, asked=asked.data, screening=screening, **forms
     )

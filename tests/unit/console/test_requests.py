@@ -29,6 +29,7 @@ class Taking:
     def __init__(self) -> None:
         self.taken: list[tuple[str, Any, str]] = []
         self.refusal: dict[str, str] | None = None
+        self.status = 422
         self.asked = ASKED
         self.app = FastAPI()
         self.app.get("/v1/requests/{request}")(lambda request: self.asked)
@@ -37,7 +38,7 @@ class Taking:
 
     async def take(self, request: Request, act: str) -> Response:
         self.taken.append((act, await request.json(), request.headers["idempotency-key"]))
-        return JSONResponse({}) if self.refusal is None else JSONResponse(self.refusal, 422)
+        return JSONResponse({}) if self.refusal is None else JSONResponse(self.refusal, self.status)
 
 
 @pytest.fixture
@@ -93,6 +94,21 @@ async def test_a_request_is_declined(taking: tuple[Taking, Setting]) -> None:
     assert "It cannot be undone" in text_of(shown)
     await setting.post(f"{PATH}/decline", **sent_by(shown)[1] | {"step": "record"})
     assert [(act, body) for act, body, _ in service.taken] == [("decline", {"reasons": ["it has stock"]})]
+
+
+async def test_what_was_typed_without_a_session_or_without_an_answer_is_kept(taking: tuple[Taking, Setting]) -> None:
+    service, setting = taking
+    typed = TYPED | {"step": "record", "key": "key_01kb0000000000000000000000"}
+    setting.browser.cookies.clear()
+    page = await setting.post(f"{PATH}/accept", **typed)
+    assert page.status_code == 401 and sent_by(page) == (f"/console{PATH}/accept", typed)
+    await setting.sign_in("operator-1")
+    service.refusal, service.status = {"code": "no", "title": "It fails", "detail": ""}, 503
+    again = await setting.post(f"{PATH}/accept", **sent_by(page)[1])
+    assert again.status_code == 503 and sent_by(again) == sent_by(page)
+    service.refusal = None
+    assert (await setting.post(f"{PATH}/accept", **sent_by(again)[1])).status_code == 303
+    assert [key for _, _, key in service.taken] == [typed["key"]] * 2
 
 
 async def test_neither_is_offered_to_others_nor_of_a_request_that_is_closed(taking: tuple[Taking, Setting]) -> None:
