@@ -18,7 +18,7 @@ class Rates(BaseSettings):
     client_calls_per_s: int = 100  # of each client and person of a partner
     official_calls_per_s: int = 1000  # of each of the Reserve's own; an audit reads very much
     stranger_calls_per_s: int = 100  # of each address, without a valid token
-    guesses_per_s: int = 10  # of each address: tokens asked for, logins
+    guesses_per_s: int = 10  # of each address: tokens asked for, logins, returns from one
 
 
 class Settings(Rates):

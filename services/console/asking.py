@@ -8,6 +8,7 @@ import httpx
 import msgspec
 
 TIMEOUT_S = 10.0
+LONG_TIMEOUT_S = 25.0  # of an act that works out a large round; the edge gives up after 30 without a byte
 ROWS = 200  # of a list, at most
 
 
@@ -29,10 +30,19 @@ class Answer(msgspec.Struct, frozen=True):
     def more(self) -> bool:
         return self.problem is None and self.data["next"] is not None
 
+    @property
+    def is_open(self) -> bool:
+        """Of an act: nobody knows whether it was done."""
+        return self.problem is not None and (self.status == 0 or self.status >= 500)
+
     @classmethod
-    def refused(cls, title: str, detail: str, accepted: str) -> Self:
+    def refused(cls, title: str, detail: str, accepted: str, field: str | None = None) -> Self:
         """By the console itself, of what no service need be asked."""
-        return cls("console", 422, problem=_problem("not_readable", title, detail) | {"accepted": accepted})
+        return cls("console", 422, problem=_problem("not_readable", title, detail) | {"accepted": accepted, "field": field})
+
+    @classmethod
+    def no_mass(cls, typed: str, field: str) -> Self:
+        return cls.refused("This is no mass", f"{typed!r} cannot be read.", "kg, to the gram: 1200 or 1,200.5", field)
 
 
 class Services:
@@ -55,7 +65,12 @@ class Services:
             headers["Idempotency-Key"] = request.key
         try:
             answer = await self._http.request(
-                request.method, f"{self._urls[service]}{request.path}", params=request.query, json=request.body, headers=headers
+                request.method,
+                f"{self._urls[service]}{request.path}",
+                params=request.query,
+                json=request.body,
+                headers=headers,
+                timeout=request.timeout_s,
             )
             is_read = "json" in answer.headers.get("content-type", "") and not (request.as_is and answer.is_success)
             data: Any = msgspec.json.decode(answer.content) if is_read else answer.content
@@ -64,11 +79,11 @@ class Services:
         if answer.is_success:
             return Answer(service, answer.status_code, data, headers=answer.headers)
         known = data if isinstance(data, dict) else _problem("http_error", f"{service} answered {answer.status_code}", "")
-        return Answer(service, answer.status_code, problem={"accepted": None} | known)
+        return Answer(service, answer.status_code, problem={"accepted": None, "field": None} | known)
 
 
 def _problem(code: str, title: str, detail: str) -> dict[str, Any]:
-    return {"code": code, "title": title, "detail": detail, "accepted": None}
+    return {"code": code, "title": title, "detail": detail, "accepted": None, "field": None}
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +97,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     accept: str = "application/json"
     as_is: bool = False  # the body's bytes, whatever they are
+    timeout_s: float = TIMEOUT_S
 
 
 class Reader:
@@ -96,9 +112,9 @@ class Reader:
         given = {name: value for name, value in query.items() if value is not None}
         return await self.send(Wanted(service=service, path=path, query=given))
 
-    async def post(self, service: str, path: str, body: Any, key: str) -> Answer:
+    async def post(self, service: str, path: str, body: Any, key: str, timeout_s: float = TIMEOUT_S) -> Answer:
         """Sent again under the same key it gets the same answer, and nothing is done twice."""
-        return await self.send(Wanted(service=service, path=path, method="POST", body=body, key=key))
+        return await self.send(Wanted(service=service, path=path, method="POST", body=body, key=key, timeout_s=timeout_s))
 
     async def send(self, wanted: Wanted) -> Answer:
         return await self._services.send(wanted, self._token)

@@ -10,9 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.console.pages import now, requests, rounds, signing_in
+from services.console import kept
+from services.console.pages import now, opening, requests, rounds, signing_in
+from services.console.session import Ending
 from services.console.sign_in import NotSignedIn
-from services.console.visit import Console, MustSignIn, console_of
+from services.console.visit import ASKS_BY_ITSELF, SIGN_IN_COOKIE, Console, MustSignIn, console_of
 from shared.http import problems
 from shared.observe import telemetry
 from shared.settings import Settings
@@ -29,6 +31,11 @@ HEADERS = {
     "referrer-policy": "same-origin",  # with none at all, a browser would not say where a post comes from
     "cache-control": "no-store",
 }
+SIGNED_OUT: dict[Ending | None, str] = {
+    "idle": "Nobody has opened a page here for 30 minutes.",
+    "longest": "It is 8 hours since you signed in.",
+}
+IN_PLACE_OF_THE_PAGE = {"hx-retarget": "body", "hx-reselect": "unset", "hx-reswap": "innerHTML"}  # htmx's: not of the panel that asked
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -47,7 +54,7 @@ def serve_console(console: Console) -> FastAPI:
 
     app = FastAPI(title="Reserve console", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.console = console
-    for router in (signing_in.router, now.router, requests.router, rounds.router):
+    for router in (signing_in.router, now.router, requests.router, opening.router, rounds.router):
         app.include_router(router)
     problems.install(app)
     for kind, handler in ((MustSignIn, _sign_in), (NotSignedIn, _not_signed_in), (HTTPException, _error)):
@@ -95,24 +102,43 @@ class Guarded:
 
 
 async def _sign_in(request: Request, error: Exception) -> Response:
-    """A page that asks by itself is told to go there as a whole."""
+    """Where the provider still knows people (single sign-on), who is sent there is silently in again. So that the limits of a session hold,
+    nobody is sent there by a page that asks by itself, or after a limit: they get a page that says so, and go there by its link. Nor is a
+    form: it is kept on such a page."""
     assert isinstance(error, MustSignIn)
-    answer = signing_in.to_sign_in(console_of(request), error.back)
-    if "hx-request" in request.headers:
-        return Response(status_code=401, headers={"hx-redirect": answer.headers["location"]})
+    console, address = console_of(request), signing_in.address(error.back)
+    if request.method == "POST":
+        return await kept.signed_out(console, request, address, error.refused)
+    by_itself = "hx-request" in request.headers or ASKS_BY_ITSELF in request.headers
+    if error.refused is not None:
+        answer = console.page("failed.html", 401, answer=error.refused, sign_in=address)
+    elif by_itself or error.ended in SIGNED_OUT:
+        text = SIGNED_OUT.get(error.ended, "Your sign-in has expired.")
+        answer = console.page("message.html", 401, title="Signed out", text=text, to=address, link="Sign in")
+    else:
+        return console.to(address)
+    answer.headers.update(IN_PLACE_OF_THE_PAGE if by_itself else {})
     return answer
 
 
 async def _not_signed_in(request: Request, error: Exception) -> Response:
-    return console_of(request).page("message.html", 403, title="Not signed in", text=f"{error}.", again=True)
+    """What the browser keeps of a sign-in is good for one answer, whatever comes of it."""
+    console = console_of(request)
+    answer = console.page("message.html", 403, title="Not signed in", text=f"{error}.", to="/", link="Sign in")
+    console.forget(answer, SIGN_IN_COOKIE)
+    return answer
 
 
 async def _error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return await _not_found(request, error)
-    return console_of(request).page("message.html", error.status_code, title="It does not go like this", text=error.detail, again=False)
+    return _message(request, error.status_code, "It does not go like this", error.detail)
 
 
 async def _not_found(request: Request, _error: Exception) -> Response:
-    return console_of(request).page("message.html", 404, title="There is no such page", text="Its address may be misspelt.", again=False)
+    return _message(request, 404, "There is no such page", "Its address may be misspelt.")
+
+
+def _message(request: Request, status: int, title: str, text: str) -> Response:
+    return console_of(request).page("message.html", status, title=title, text=text, to="/", link="To the first page")

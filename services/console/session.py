@@ -7,6 +7,7 @@ the cookie is good until its token is not.
 import base64
 import hashlib
 import secrets
+from typing import Literal
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
@@ -20,28 +21,40 @@ SIGN_IN_S = 10 * 60  # from the first redirect to the answer of the issuer
 COOKIE_BYTES = 4000  # browsers keep 4096 with the name and the attributes
 
 
+type Ending = Literal["token", "idle", "longest"]  # by what a session ends: its token's expiry, or one of the two limits above
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """Times in seconds since 1970. `until`: when the token expires. What the token says is shown here, and verified by the services."""
+    """Times in seconds since 1970. `began`: when the person was asked who they are; a new token moves it no more than `renewed`, when that
+    came, moves the limits. `until`: when it expires. What the token says is shown here, and verified by the services."""
 
     token: str
     subject: str
     roles: tuple[str, ...]
     acts_for: str | None  # the partner, borrower or nominee that it speaks for
     began: int
+    renewed: int
     seen: int
     until: int
 
-    def ended(self, now: float) -> bool:
-        return now >= min(self.until, self.began + LONGEST_S, self.seen + IDLE_S)
+    def ended(self, now: float) -> Ending | None:
+        """By a limit first: whom it has signed out does not come in again unasked, though the provider would still know them."""
+        if now >= self.began + LONGEST_S:
+            return "longest"
+        if now >= self.seen + IDLE_S:
+            return "idle"
+        return "token" if now >= self.until else None
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True):
-    """One that is under way. `state` comes back with the answer; `verifier` is for the issuer alone (PKCE); `back`: where to go then."""
+    """One that is under way. `state` comes back with the answer; `verifier` is for the issuer alone (PKCE); `back`: where to go then.
+    `anew`: the provider is asked to ask the person, whom it may still know."""
 
     state: str
     verifier: str
     back: str
     began: int
+    anew: bool
 
 
 class Seal[Kept: msgspec.Struct]:

@@ -1,5 +1,6 @@
 """Sign-in at the OpenID provider: authorization code with PKCE (RFC 6749 4.1, RFC 7636, RFC 9207, RFC 9700)."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -16,6 +17,8 @@ from shared.tls import trusted
 
 CLIENT = "console"  # as the local issuer knows it; elsewhere RESERVE_CLIENT_ID
 TIMEOUT_S = 10.0
+CODES_AT_ONCE = 4  # are asked about: who sends many that are none holds the issuer up no more than so
+LEEWAY_S = 60  # between the provider's clock and ours
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +34,7 @@ class _Answer(msgspec.Struct, frozen=True):
 class _Claims(msgspec.Struct, frozen=True):
     sub: str
     exp: int
+    auth_time: int | None = None  # when the person was asked, where the provider says so (RFC 9068 2.2.1)
     roles: tuple[str, ...] = ()
     partner: str | None = None
     borrower: str | None = None
@@ -47,14 +51,16 @@ class Provider:
         self._client = settings.client_id or CLIENT
         self._secret = settings.client_secret
         self._callback = f"{settings.console_url}/callback"
+        self._turn = asyncio.Semaphore(CODES_AT_ONCE)
         self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S, verify=trusted())
 
     async def close(self) -> None:
         await self._http.aclose()
 
-    def begin(self, back: str, now: float) -> tuple[SignIn, str]:
-        """What to keep until the answer comes, and the address to send the person to."""
-        sign_in = SignIn(state=secrets.token_urlsafe(32), verifier=secrets.token_urlsafe(48), back=back, began=int(now))
+    def begin(self, back: str, now: float, *, anew: bool = False) -> tuple[SignIn, str]:
+        """What to keep until the answer comes, and the address to send the person to. `anew`: they are asked who they are, whether the
+        provider still knows them or not (OpenID Connect Core 3.1.2.1)."""
+        sign_in = SignIn(state=secrets.token_urlsafe(32), verifier=secrets.token_urlsafe(48), back=back, began=int(now), anew=anew)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(sign_in.verifier.encode()).digest()).decode().rstrip("=")
         query = {
             "response_type": "code",
@@ -64,6 +70,7 @@ class Provider:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
+        query |= {"prompt": "login", "max_age": "0"} if anew else {}
         return sign_in, f"{self._authorize_url}?{urlencode(query)}"
 
     async def finish(self, sign_in: SignIn | None, answer: dict[str, str], now: float) -> Session:
@@ -78,12 +85,15 @@ class Provider:
             raise NotSignedIn("The issuer refused it")
         token = await self._redeem(answer["code"], sign_in.verifier)
         claims = _claims(token)
+        if sign_in.anew and claims.auth_time is not None and claims.auth_time < sign_in.began - LEEWAY_S:
+            raise NotSignedIn("The issuer has not asked again who you are")
         return Session(
             token=token,
             subject=claims.sub,
             roles=claims.roles,
             acts_for=claims.nominee or claims.partner or claims.borrower,
             began=int(now),
+            renewed=int(now),
             seen=int(now),
             until=claims.exp,
         )
@@ -92,7 +102,8 @@ class Provider:
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": self._callback, "code_verifier": verifier}
         form |= {"client_id": self._client} | ({"client_secret": self._secret} if self._secret else {})
         try:
-            answer = await self._http.post(self._token_url, data=form)
+            async with self._turn:
+                answer = await self._http.post(self._token_url, data=form)
             if answer.status_code == 200:
                 return msgspec.json.decode(answer.content, type=_Answer).access_token
             log.warning("sign_in_refused", status=answer.status_code)

@@ -12,27 +12,36 @@ import httpx
 import msgspec
 from fastapi import Depends, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import ImmutableMultiDict
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.console import shown
 from services.console.asking import Answer, Reader, Services
-from services.console.session import Seal, Session, SignIn, key_of
+from services.console.session import Ending, Seal, Session, SignIn, key_of
 from services.console.sign_in import Provider
 from shared.settings import Settings
 
 HERE = Path(__file__).parent
 SESSION_COOKIE, SIGN_IN_COOKIE = "reserve-console", "reserve-console-sign-in"
+SIGNED_OUT_COOKIE = "reserve-console-signed-out"  # there from a sign-out to the next sign-in, which asks anew
 OF_THE_RESERVE = frozenset({"operator", "approver", "auditor", "administrator"})  # see every partner's things
 ASKS_BY_ITSELF = "console-refresh"  # a header of the requests that a page makes by itself: they are no sign of a person
 SEEN_EVERY_S = 60
+RIGHT_AFTER_S = 60  # after a sign-in: a token that is refused then would be so after another, too
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-class MustSignIn(Exception):
-    """Nobody is signed in. `back`: the path to go to afterwards."""
+TypedForm = ImmutableMultiDict[str, str]  # a form's fields
 
-    def __init__(self, back: str) -> None:
+
+class MustSignIn(Exception):
+    """Nobody is signed in. `back`: the path to go to afterwards. `ended`: by what a session is over. `refused`: the answer of a service
+    that does not take a token which has just come."""
+
+    def __init__(self, back: str, *, ended: Ending | None = None, refused: Answer | None = None) -> None:
         self.back = back
+        self.ended = ended
+        self.refused = refused
 
 
 class Console:
@@ -78,9 +87,9 @@ class Console:
         """`path`: of the console, from its root on."""
         return RedirectResponse(f"{self.url}{path}", 303)
 
-    def session_of(self, request: Request) -> Session | None:
-        session = self.sessions.open(request.cookies.get(SESSION_COOKIE))
-        return None if session is None or session.ended(self.now()) else session
+    def last_session(self, request: Request) -> Session | None:
+        """Of this browser, ended or not. None: there was none, or it was signed out of."""
+        return self.sessions.open(request.cookies.get(SESSION_COOKIE))
 
     def _static(self, name: str) -> str:
         return f"{self.root}/static/{name}?v={hashlib.sha256(self.files[name]).hexdigest()[:12]}"
@@ -106,12 +115,17 @@ class Visit:
     def may(self, role: str) -> bool:
         return self.session.acts_for is None and role in self.session.roles
 
+    async def typed(self) -> TypedForm:
+        """What a form has sent."""
+        form = await self.request.form(max_files=0)
+        return TypedForm([(name, value) for name, value in form.multi_items() if isinstance(value, str)])
+
     def page(self, template: str, *needed: Answer, status: int | None = None, **context: Any) -> Response:
         """`needed`: what there is no page without. A token that a service does not take any more ends the session."""
         now = self.console.now()
         failed = next((answer for answer in needed if answer.problem is not None), None)
         if failed is not None and failed.status == 401:
-            raise MustSignIn(_back(self.request))
+            raise MustSignIn(_back(self.request), refused=failed if now < self.session.renewed + RIGHT_AFTER_S else None)
         if failed is not None:
             template, context = "failed.html", {"answer": failed}
             status = failed.status if 400 <= failed.status < 500 else 503
@@ -132,10 +146,11 @@ def console_of(request: Request) -> Console:
 def signed_in(request: Request) -> Visit:
     """Raises MustSignIn."""
     console = console_of(request)
-    session = console.session_of(request)
-    if session is None:
-        raise MustSignIn(_back(request))
-    return Visit(request, console, session)
+    last = console.last_session(request)
+    ended = None if last is None else last.ended(console.now())
+    if last is None or ended is not None:
+        raise MustSignIn(_back(request), ended=ended)
+    return Visit(request, console, last)
 
 
 def _back(request: Request) -> str:

@@ -16,8 +16,8 @@ from tests.waiting import HANGS_AFTER_S
 
 type Theme = Literal["light", "dark"]
 
-# Of a page that is not there, of a form (the page says why); of a refreshing that a click broke off.
-EXPECTED = re.compile(r"the server responded with a status of 4(04|09|22)|htmx:(sendAbort|timeout)")
+# Of a session that has ended, of a page that is not there, of a form (the page says why); of a refreshing that a click broke off.
+EXPECTED = re.compile(r"the server responded with a status of 4(01|04|09|22)|htmx:(sendAbort|timeout)")
 
 
 class Sandbox:
@@ -55,10 +55,14 @@ class Person:
         """`path`: of the console. Whoever is not signed in does so on the way."""
         await self.page.goto(f"{self.sandbox.url}{path}")
         if await self.page.get_by_role("heading", name="Log in to Reserve").count():
-            await self.page.get_by_label("Name").fill(self.login)
-            await self.page.get_by_label("Password").fill(passwords(self.sandbox.running.folder)[self.login])
-            await self.page.get_by_role("button", name="Log in").click()
-            await expect(self.page.get_by_role("navigation", name="Pages")).to_be_visible()
+            await self.log_in(self.page)
+
+    async def log_in(self, page: Page) -> None:
+        """At the issuer, where `page` is, or goes."""
+        await page.get_by_label("Name").fill(self.login)
+        await page.get_by_label("Password").fill(passwords(self.sandbox.running.folder)[self.login])
+        await page.get_by_role("button", name="Log in").click()
+        await expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
 
     async def inaccessible(self) -> list[str]:
         """What axe finds on this page (WCAG 2.2 AA and its own advice), as it looks now."""

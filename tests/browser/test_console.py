@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from reserve.demo.scenario import ANTIMONY
+from services.console.visit import SESSION_COOKIE
 from tests.browser.person import Person, Sandbox, Theme, at_the_console
 
 HOSTILE = "<script>alert('no')</script><img src=x onerror=alert(1)>\"'&amp;{{ 7*7 }}"
@@ -59,6 +60,18 @@ async def test_who_signs_in_sees_what_waits_and_opens_a_request(browser: Browser
         await expect(page).to_have_url(f"{sandbox.url}/requests")
 
 
+async def test_a_page_that_is_left_open_after_its_session_says_so_in_its_own_place(browser: Browser, sandbox: Sandbox):
+    async with at_the_console(browser, sandbox, "operator-1") as operator:
+        page = operator.page
+        await operator.open("/")
+        await page.context.clear_cookies(name=SESSION_COOKIE)
+        await expect(page.get_by_role("heading", name="Signed out")).to_be_visible()  # by its next renewal, within 20 seconds
+        await expect(page).to_have_url(f"{sandbox.url}/")
+        await expect(page.get_by_role("region", name="Requests to screen")).to_have_count(0)
+        await page.get_by_role("link", name="Sign in").click()
+        await expect(page.get_by_role("heading", name="Log in to Reserve")).to_be_visible()
+
+
 async def test_hostile_text_is_text(browser: Browser, sandbox: Sandbox):
     requested = await asked(sandbox, "US", GALLIUM, 100_000, 20_000)
     async with at_the_console(browser, sandbox, "operator-1") as operator:
@@ -67,6 +80,62 @@ async def test_hostile_text_is_text(browser: Browser, sandbox: Sandbox):
         for region, times in (("Parties", 2), ("What is asked", 1), ("Why, in the partner's words", 4)):
             assert await page.get_by_role("region", name=region).get_by_text(HOSTILE, exact=True).count() >= times
         assert await page.get_by_role("img").count() == 0
+
+
+async def test_a_request_is_accepted_and_another_declined(browser: Browser, sandbox: Sandbox):
+    one, other = await asked(sandbox, "JP", GALLIUM, 1_100_000, 20_000), await asked(sandbox, "US", GALLIUM, 1_200_000, 20_000)
+    async with at_the_console(browser, sandbox, "operator-2") as operator:
+        page = operator.page
+        await operator.open(f"/requests/{one}")
+        accept = page.get_by_role("region", name="Accept")
+        await accept.get_by_label("Accepted, in kg").fill("2,000")
+        await accept.get_by_label("Reasons, each on a line").fill(f"the rest is in stock\n{HOSTILE}")
+        await page.get_by_text("Findings, by the questions").click()
+        await accept.get_by_label("What happened: met or not").select_option("met")
+        await accept.get_by_label("What happened: the finding").fill("an export ban")
+        await page.get_by_role("button", name="See what will be recorded: accept").click()
+        await expect(page.get_by_role("listitem").filter(has_text="What happened: met. an export ban")).to_be_visible()
+        assert await operator.inaccessible() == []
+        await page.get_by_role("button", name="Accept 2 t").click()
+        await expect(page.get_by_role("alert")).to_contain_text("with less to give, decline it")  # the service's own words
+        await expect(accept.get_by_label("Accepted, in kg")).to_have_value("2,000")
+        await accept.get_by_label("Accepted, in kg").fill("1,000")
+        await page.get_by_role("button", name="See what will be recorded: accept").click()
+        await page.get_by_role("button", name="Accept 1 t").dblclick()  # the second of them is nothing
+        await expect(page.get_by_role("region", name="History").get_by_text("1 t accepted")).to_have_count(1)
+        await operator.open(f"/requests/{other}")
+        await page.get_by_role("region", name="Decline").get_by_label("Reasons, each on a line").fill("it has stock")
+        await page.get_by_role("button", name="See what will be recorded: decline").click()
+        await page.get_by_role("button", name="Decline the request").click()
+        await expect(page.get_by_role("region", name="Decline")).to_have_count(0)
+        await expect(page.get_by_text("it has stock")).to_be_visible()
+
+
+async def test_a_round_is_opened_over_what_is_chosen(browser: Browser, sandbox: Sandbox):
+    taken, left = await asked(sandbox, "JP", GALLIUM, 1_300_000, 20_000), await asked(sandbox, "US", GALLIUM, 1_400_000, 20_000)
+    async with sandbox.client("operator-2") as screener:
+        for request in (taken, left):
+            await screener.post(f"/allocation/v1/requests/{request}/accept", {"accepted_g": 1_300_000, "reasons": ["as asked"]})
+    async with at_the_console(browser, sandbox, "operator-1") as operator:
+        page = operator.page
+        await operator.open("/rounds")
+        await page.get_by_role("link", name="Open a round").click()
+        form = page.get_by_role("region", name=GALLIUM)
+        for box in await form.get_by_role("checkbox").all():
+            if await box.get_attribute("value") != taken:
+                await box.uncheck()
+        await form.get_by_label("Policy", exact=True).select_option(GALLIUM)
+        assert await operator.inaccessible() == []
+        await form.get_by_role("button", name="See what will be recorded").click()
+        await expect(page.get_by_role("link", name=taken)).to_be_visible()
+        await page.get_by_role("button", name="Change it").click()
+        await expect(form.get_by_role("checkbox", checked=True)).to_have_count(1)
+        await form.get_by_role("button", name="See what will be recorded").click()
+        assert await operator.inaccessible() == []
+        await page.get_by_role("button", name="Open the round").dblclick()  # the second of them is nothing
+        await expect(page.get_by_role("heading", name=f"Round for {GALLIUM}")).to_be_visible()
+        await expect(page.get_by_role("link", name=taken)).to_be_visible()
+        await expect(page.get_by_role("link", name=left)).to_have_count(0)
 
 
 async def test_by_keyboard_the_content_is_one_key_away(browser: Browser, sandbox: Sandbox):
@@ -92,6 +161,24 @@ async def test_a_round_from_its_proposal_to_its_certificate(browser: Browser, sa
         await _signed(operator, tmp_path, sandbox.running.folder / "people" / "operator.pem", "attestation.json", "Certify the round")
         certificate = operator.page.get_by_role("link", name="The certificate of the decision")
         await expect(certificate).to_be_visible()
+
+
+async def test_a_session_that_ends_in_mid_form_loses_nothing_typed(browser: Browser, sandbox: Sandbox, pages: dict[str, str]):
+    async with at_the_console(browser, sandbox, "approver-1") as approver:
+        page = approver.page
+        await approver.open(pages["round"])
+        await page.get_by_label("The whole of approval.json").fill(f"typed for long {HOSTILE}")
+        await page.context.clear_cookies(name=SESSION_COOKIE)
+        await page.get_by_role("button", name="Send the approval").click()
+        await expect(page.get_by_role("heading", name="Signed out: this was not sent")).to_be_visible()
+        await expect(page.get_by_label("The whole of what you have signed")).to_have_value(f"typed for long {HOSTILE}")
+        assert await approver.inaccessible() == [] and not await approver.overflows()
+        async with page.context.expect_page() as opened:
+            await page.get_by_role("link", name="Sign in in another tab").click()
+        await approver.log_in(await opened.value)
+        await page.get_by_role("button", name="Send again").click()
+        await expect(page.get_by_role("alert")).to_contain_text("This cannot be read")
+        await expect(page.get_by_label("The whole of approval.json")).to_have_value(f"typed for long {HOSTILE}")
 
 
 async def _proposed(operator: Person, round: str) -> None:
@@ -153,7 +240,13 @@ async def pages(sandbox: Sandbox) -> dict[str, str]:
     before = await opened(sandbox, ANTIMONY.product, {waiting: 20_000_000})
     async with sandbox.client("operator-1") as operator:
         await operator.post(f"/allocation/v1/rounds/{round}/propose", {"supply_g": 240_000_000})
-    paths = {"now": "/", "requests": "/requests", "request": f"/requests/{next(iter(accepted_g))}", "rounds": "/rounds"}
+    paths = {
+        "now": "/",
+        "open-a-round": "/rounds/open",
+        "requests": "/requests",
+        "request": f"/requests/{next(iter(accepted_g))}",
+        "rounds": "/rounds",
+    }
     paths |= {"round": f"/rounds/{round}", "round-open": f"/rounds/{before}"}
     return paths | {"nowhere": "/nowhere", "refused": "/requests/req_01kb0000000000000000000000"}
 

@@ -8,7 +8,7 @@ the token lets anyone in is for the services to say, which verify it again.
 | without a valid token | the address that it comes from | `stranger_calls_per_s` |
 | sends a large body, or one of a length that it does not say; reads a description of the API | the same, besides | none: 4 |
 | sends a bulk | its client and person, besides; as so many commands as its length can hold | those two, for commands |
-| asks the issuer for a token, or logs in | that address, besides | `guesses_per_s` |
+| asks the issuer for a token, logs in, or comes back to the console from there with a code | that address, besides | `guesses_per_s` |
 """
 
 from typing import Any
@@ -131,6 +131,7 @@ def _counted_by() -> list[Configuration]:
     """What each request is counted by. The routes to the issuer begin with these, as they were sent: in no other spelling."""
     client, subject = _claim("client_id"), _claim("sub")
     to_issuer = [_header(":method", exact="POST"), _header(":path", safe_regex={"regex": "/(?:identity|oauth)/.*"})]
+    from_issuer = [_header(":path", safe_regex={"regex": f"(?i)/console(?:/|%2f)+{spelled('callback')}.*"})]
     stranger = _matched("stranger", [{"name": KNOWN, "present_match": True}], when=False)
     description = _header(":path", safe_regex={"regex": f"(?i).*/{spelled('openapi')}.*"})  # the one large answer that needs no token
     large = [_matched("large", headers) for headers in ([*UNANNOUNCED], [description])]
@@ -142,7 +143,7 @@ def _counted_by() -> list[Configuration]:
         *({"actions": [each, *who]} for each in large for who in (person, address)),
         *({"actions": party} for party in parties),
         {"actions": address},
-        {"actions": [_matched("credentials", to_issuer), {"remote_address": {}}]},
+        *({"actions": [_matched("credentials", headers), {"remote_address": {}}]} for headers in (to_issuer, from_issuer)),
     ]
 
 

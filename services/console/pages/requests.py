@@ -1,19 +1,32 @@
-"""Requests: the inbox, and one with its parties, its screening and its history."""
+"""Requests: the inbox, and one with its parties, its screening and its history; accepted, with how much, or declined."""
 
 import asyncio
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
+from typeid import TypeID
 
-from services.console.asking import ROWS
-from services.console.visit import Visiting
+from services.console import kept, shown
+from services.console.asking import ROWS, Answer
+from services.console.visit import TypedForm, Visit, Visiting
 
 type Status = Literal["submitted", "accepted", "declined", "withdrawn", "expired", "awarded"]
 
 STATUSES = ("submitted", "accepted", "awarded", "declined", "withdrawn", "expired")
 Cursor = Annotated[str | None, Query(max_length=400)]
 Id = Annotated[str, Path(pattern="^[a-z]{2,4}_[0-9a-z]{26}$")]
+# As the service asks, and as people read it.
+CRITERIA = {
+    "event": "What happened",
+    "impact": "Its effect",
+    "alternatives": "Other sources",
+    "quantity": "The quantity",
+    "quality": "The quality",
+    "duration": "For how long",
+}
+CLOCKS = ("standard", "emergency")
 
 router = APIRouter(prefix="/requests")
 
@@ -26,8 +39,63 @@ async def list_requests(visit: Visiting, status: Status | None = None, cursor: C
 
 @router.get("/{request}")
 async def show_request(visit: Visiting, request: Id) -> Response:
+    return await _request_page(visit, request)
+
+
+@router.post("/{request}/accept")
+async def accept(visit: Visiting, request: Id) -> Response:
+    """First what will be recorded is shown; sent from there, under the key that is in that page, it is recorded once."""
+    typed = await visit.typed()
+    accepted_kg = typed.get("accepted_kg", "")
+    if (accepted_g := shown.grams(accepted_kg)) is None or accepted_g <= 0:
+        return await _request_page(visit, request, "accept", typed, Answer.no_mass(accepted_kg, "/accepted_g"))
+    body = {"accepted_g": accepted_g, "reasons": _reasons(typed), "findings": _findings(typed), "clock": typed.get("clock", CLOCKS[0])}
+    return await _decided(visit, request, "accept", body)
+
+
+@router.post("/{request}/decline")
+async def decline(visit: Visiting, request: Id) -> Response:
+    return await _decided(visit, request, "decline", {"reasons": _reasons(await visit.typed())})
+
+
+async def _decided(visit: Visit, request: str, act: str, body: Mapping[str, Any]) -> Response:
+    """`change` goes back to the form, with what is in it."""
+    typed = await visit.typed()
+    if not body["reasons"]:
+        refused = Answer.refused("No reason is given", "The partner reads why.", "one reason or more, each on a line", "/reasons")
+        return await _request_page(visit, request, act, typed, refused)
+    match typed.get("step"):
+        case "record":
+            done = await visit.reader.post("allocation", f"/v1/requests/{request}/{act}", body, typed.get("key", ""))
+            if done.problem is None:
+                return visit.console.to(f"/requests/{request}")
+            return await (kept.without_answer(visit, done) if done.is_open else _request_page(visit, request, act, typed, done))
+        case "change":
+            return await _request_page(visit, request, act, typed)
+    found = await visit.reader.get("allocation", f"/v1/requests/{request}")
+    context: dict[str, Any] = {"asked": found.data, "act": act, "body": body, "typed": typed, "key": str(TypeID("key"))}
+    return visit.page("deciding.html", found, criteria=CRITERIA, **context)
+
+
+def _reasons(typed: TypedForm) -> list[str]:
+    return [line.strip() for line in typed.get("reasons", "").splitlines() if line.strip()]
+
+
+def _findings(typed: TypedForm) -> dict[str, dict[str, str]]:
+    """Of the criteria on which something is said."""
+    said = {name: {"answer": typed.get(name, ""), "finding": typed.get(f"{name}_finding", "").strip()} for name in CRITERIA}
+    return {name: each for name, each in said.items() if each["answer"]}
+
+
+async def _request_page(
+    visit: Visit, request: str, form: str = "", typed: TypedForm | None = None, refused: Answer | None = None
+) -> Response:
+    """`form`: which of its forms has what was `typed`."""
     asked, screening = await asyncio.gather(
         visit.reader.get("allocation", f"/v1/requests/{request}"),
         visit.reader.get("allocation", f"/v1/requests/{request}/screening"),
     )
-    return visit.page("request.html", asked, asked=asked.data, screening=screening)
+    forms: dict[str, Any] = {"form": form, "typed": typed or TypedForm(), "refused": refused, "criteria": CRITERIA, "clocks": CLOCKS}
+    return visit.page(
+        "request.html", asked, status=None if refused is None else refused.status, asked=asked.data, screening=screening, **forms
+    )

@@ -13,8 +13,8 @@ from fastapi import APIRouter, Form, Query
 from starlette.responses import Response
 from typeid import TypeID
 
-from services.console import shown
-from services.console.asking import ROWS, Answer, Wanted
+from services.console import kept, shown
+from services.console.asking import LONG_TIMEOUT_S, ROWS, Answer, Wanted
 from services.console.pages.requests import Cursor, Id
 from services.console.visit import Visit, Visiting
 
@@ -77,13 +77,12 @@ async def certificate_page(visit: Visiting, round: Id) -> Response:
 async def propose(visit: Visiting, round: Id, supply_kg: Typed = "", key: Typed = "", step: Typed = "show") -> Response:
     """First what will be recorded is shown; sent from there, under the key that is in that page, it is recorded once."""
     if (supply_g := shown.grams(supply_kg)) is None or supply_g <= 0:
-        problem = Answer.refused("This is no mass", f"{supply_kg!r} cannot be read.", "kg, to the gram: 1200 or 1,200.5")
-        return await _round_page(visit, round, Filled(form="propose", typed=supply_kg, refused=problem))
+        return await _round_page(visit, round, Filled(form="propose", typed=supply_kg, refused=Answer.no_mass(supply_kg, "/supply_g")))
     if step != "record":
         found = await visit.reader.get("allocation", f"/v1/rounds/{round}")
         context: dict[str, Any] = {"supply_kg": supply_kg, "supply_g": supply_g, "key": str(TypeID("key"))}
         return visit.page("propose.html", found, round=found.data, **context)
-    done = await visit.reader.post("allocation", f"/v1/rounds/{round}/propose", {"supply_g": supply_g}, key)
+    done = await visit.reader.post("allocation", f"/v1/rounds/{round}/propose", {"supply_g": supply_g}, key, LONG_TIMEOUT_S)
     return await _after(visit, round, done, "propose", supply_kg)
 
 
@@ -112,6 +111,8 @@ async def _signed(visit: Visit, round: str, act: str, signed: str, key: str) -> 
 async def _after(visit: Visit, round: str, done: Answer, form: str, typed: str) -> Response:
     if done.problem is None:
         return visit.console.to(f"/rounds/{round}")
+    if done.is_open:
+        return await kept.without_answer(visit, done)
     return await _round_page(visit, round, Filled(form=form, typed=typed, refused=done))
 
 

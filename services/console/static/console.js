@@ -20,6 +20,8 @@ document.addEventListener("submit", (event) => {
     return;
   }
   form.dataset.sent = "1";
+  // Nothing says that an answer will never come (stopped, refused by the browser): then it is sent again, under the key that it has.
+  setTimeout(() => delete form.dataset.sent, 10_000);
 });
 window.addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent; // back to a page that the browser has kept

@@ -1,13 +1,19 @@
 """Pages with the services down, what a page shows of figures, and of text that somebody typed."""
 
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
+from fastapi import FastAPI, Request
+from starlette.responses import JSONResponse, Response
 
 from reserve.operate.migrate import ROOT
 from services.console import shown
 from services.console.pages.rounds import decided
-from tests.unit.console.setting import Setting, text_of
+from tests.unit.console.setting import NOBODY, Setting, a_setting, sent_by, text_of
+from tests.unit.edge.setting import serving
+
+ROUND = "/rounds/rnd_01kb0000000000000000000000"
 
 
 async def test_with_services_down_each_panel_says_so_and_the_page_is_there(setting: Setting) -> None:
@@ -19,7 +25,7 @@ async def test_with_services_down_each_panel_says_so_and_the_page_is_there(setti
     for path in ("/requests", "/rounds"):
         listed = await setting.get(path)
         assert listed.status_code == 200 and "allocation does not answer" in text_of(listed)
-    one = await setting.get("/rounds/rnd_01kb0000000000000000000000")
+    one = await setting.get(ROUND)
     assert one.status_code == 503 and "allocation does not answer" in text_of(one)
 
 
@@ -34,8 +40,36 @@ async def test_what_a_role_may_not_do_is_not_offered(setting: Setting) -> None:
 
 async def test_what_a_form_had_is_there_again_when_it_is_refused(setting: Setting) -> None:
     await setting.sign_in("operator-1")
-    refused = await setting.post("/rounds/rnd_01kb0000000000000000000000/propose", supply_kg="a lot")
+    refused = await setting.post(f"{ROUND}/propose", supply_kg="a lot")
     assert refused.status_code == 503  # the round itself cannot be shown; what happens to a form with it there: tests/browser
+
+
+@pytest.mark.parametrize("status", [None, 500, 503])
+@pytest.mark.parametrize(
+    ("act", "typed"),
+    [("propose", {"supply_kg": "1,200", "step": "record"}), ("approvals", {"signed": "{}"}), ("certify", {"signed": "{}"})],
+)
+async def test_what_had_no_answer_is_sent_again_under_the_same_key(
+    folder: Path, status: int | None, act: str, typed: dict[str, str]
+) -> None:
+    """It may have been recorded: under a new key it might be twice."""
+    keys: list[str] = []
+    app = FastAPI()
+
+    @app.post("/{path:path}")
+    async def fail(request: Request) -> Response:
+        keys.append(request.headers["idempotency-key"])
+        return JSONResponse({"code": "no", "title": "It fails", "detail": ""}, status or 200)
+
+    async with serving(app) as url, a_setting(folder, NOBODY if status is None else url) as setting:
+        await setting.sign_in("operator-1")
+        form = {"key": "key_01kb0000000000000000000000"} | typed
+        page = await setting.post(f"{ROUND}/{act}", **form)
+        assert page.status_code == 503 and ("allocation does not answer" if status is None else "It fails") in text_of(page)
+        assert sent_by(page) == (f"/console{ROUND}/{act}", form)
+        again = await setting.post(f"{ROUND}/{act}", **sent_by(page)[1])
+        assert sent_by(again) == sent_by(page)
+        assert keys == ([] if status is None else [form["key"]] * 2)
 
 
 @pytest.mark.parametrize(

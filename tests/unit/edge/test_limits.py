@@ -8,12 +8,13 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from fastapi import FastAPI
 from joserfc.jwk import ECKey
 
 from reserve.operate.edge.limits import BULK_BYTES, BURST_S, COMMAND_BYTES
 from services.identity.tokens import Claims, TokenSigner
 from shared.settings import Rates
-from tests.unit.edge.setting import ISSUER, KEY, Setting, edge, received
+from tests.unit.edge.setting import ISSUER, KEY, Setting, edge, received, serving
 from tests.waiting import until
 
 RATES = Rates(client_calls_per_s=2, official_calls_per_s=6, stranger_calls_per_s=4, guesses_per_s=1)
@@ -126,6 +127,17 @@ async def test_without_a_valid_token_it_is_the_address_that_counts(limited: Sett
     )
     assert after.passed <= after.flowed_back, "they are all of one bucket"
     assert (await get(limited, token("partner-jp", "JP"))).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/console/callback?code=a&state=b", "/console/c%61llback", "/console//callback/", "/console/%43allback?"])
+async def test_guesses_by_way_of_the_console_are_few(tmp_path: Path, path: str) -> None:
+    """It asks the issuer about each code that comes back to it, from within, where the issuer counts nobody."""
+    app = FastAPI()
+    app.get("/{rest:path}")(lambda rest: rest)
+    async with serving(app) as console, edge(tmp_path, rates=RATES, console=console) as setting:
+        storm = await Storm(RATES.guesses_per_s).of(lambda: setting.http.get(path))
+        assert storm.passed <= RATES.guesses_per_s * BURST_S + storm.flowed_back
+        assert (await setting.http.get("/console/requests")).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/oauth/token", "/identity/oauth/token", "/identity/o%61uth/token", "/oauth/t%6Fken"])
