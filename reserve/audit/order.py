@@ -31,7 +31,8 @@ class _Part(msgspec.Struct, frozen=True):
 
 
 class Order:
-    """Of all services. Of each thing no more is kept than a hash of its key, and what must be the same; nothing once it is over."""
+    """Of all services. Of each thing no more is kept than a hash of its key, and what must be the same; nothing once it is over, but
+    the hash, where the rule is in force from the first."""
 
     def __init__(self, findings: Findings, rules: Sequence[Follows] | None = None) -> None:
         self.beyond: Collection[str] = ()  # services whose journals go on after what is audited
@@ -39,6 +40,7 @@ class Order:
         self._rules = RULES if rules is None else rules
         self._parts: dict[type, tuple[_Part, ...]] = {}
         self._open: list[dict[int, tuple[Any, ...]]] = [{} for _ in self._rules]
+        self._in_force: set[tuple[int, int]] = set()  # (rule, key), where that is from the first on
         self._waits: dict[tuple[int, int], list[tuple[str, str]]] = {}  # for a cause: (place, what is missing)
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
@@ -64,6 +66,8 @@ class Order:
             begun = opened.get(key)
             if begun == same:
                 self._findings.looked(Check.ORDER, 1)
+            elif begun is None and rule.from_the_first and (part.rule, key) not in self._in_force:
+                self._findings.looked(Check.ORDER, 1)  # of a build that recorded none
             elif begun is not None:
                 differ = [name for name, was, now in zip(rule.same, begun, same, strict=True) if None not in (was, now) and was != now]
                 self._findings.look(Check.ORDER, not differ, place, f"{part.kind} says another {', '.join(differ)} than what it follows")
@@ -77,6 +81,8 @@ class Order:
             opened.pop(key, None)
         if part.begins:
             opened[key] = same
+            if rule.from_the_first:
+                self._in_force.add((part.rule, key))
             self._waits.pop((part.rule, key), None)
 
 

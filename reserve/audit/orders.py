@@ -2,7 +2,8 @@
 
 Each type that `says` something comes after one of `after` with the same `key`, of which nothing in `until` has come since; what it says of
 `same` is what the last of those said, where both say it. `anywhere`: in another stream or service, so in any order, and for good.
-What has something left of it (`remaining_g`) ends nothing yet.
+What has something left of it (`remaining_g`) ends nothing yet. `from_the_first`: earlier builds recorded none of `after`, so the rule is in
+force of each thing from the first one that is of it.
 """
 
 import msgspec
@@ -15,6 +16,7 @@ class Follows(msgspec.Struct, frozen=True):
     until: tuple[str, ...] = ()
     same: tuple[str, ...] = ()
     anywhere: bool = False
+    from_the_first: bool = False
 
 
 def _follows(key: str, after: str, says: str, *, until: str = "", same: str = "") -> Follows:
@@ -97,7 +99,14 @@ ORDERS: dict[str, tuple[Follows, ...]] = {
             same="partner kind name",
         ),
         _follows("item", "readiness_cleared readiness_renewed", "readiness_expired readiness_expiring", same="until"),
-        _follows("product agreement", "carry_set", "carry_expired", until="carry_expired", same="partner carry_g"),
+        Follows(
+            ("product", "agreement"),
+            ("carry_set",),
+            ("carry_expired",),
+            until=("carry_expired",),
+            same=("partner", "carry_g"),
+            from_the_first=True,
+        ),
         _ended("disruption", "disruption_declared", "disruption_ended", says="disruption_revised", same="products"),
         # policies
         _ended("policy version", "policy_drafted", "policy_withdrawn"),
