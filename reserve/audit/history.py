@@ -225,6 +225,8 @@ class _Walk:
             read = 0 if line is None else self._journals[line.service].end(line.shard)
             place = self._logs.place(name, upto)
             self._findings.look(Check.EVENTS_IN_LOG, read >= upto, place, f"is covered, and the journal ends at {read}")
+        self._order.beyond = {line.service for line in self._lines.values() if line.next is not None}
+        self._order.after_the_cut = True
 
     def finish(self) -> None:
         parts: tuple[_Part, ...] = (
@@ -233,7 +235,6 @@ class _Walk:
             *(self._attestations, self.approvers, self._endorsements, self.facilities, self.deliveries, self.consignees, self.tenders),
             *(self._release_orders, self._texts, self._parked, self._laboratories, self.agreements, self._order),
         )
-        self._order.beyond = {line.service for line in self._lines.values() if line.next is not None}
         for part in parts:
             try:
                 part.finish()

@@ -35,7 +35,8 @@ class Order:
     the hash, where the rule is in force from the first."""
 
     def __init__(self, findings: Findings, rules: Sequence[Follows] | None = None) -> None:
-        self.beyond: Collection[str] = ()  # services whose journals go on after what is audited
+        self.beyond: Collection[str] = ()  # services whose journals go on after the cut
+        self.after_the_cut = False  # whether what is seen comes after it: its cause may, too, in what was not read any more
         self._findings = findings
         self._rules = RULES if rules is None else rules
         self._parts: dict[type, tuple[_Part, ...]] = {}
@@ -73,7 +74,9 @@ class Order:
                 self._findings.look(Check.ORDER, not differ, place, f"{part.kind} says another {', '.join(differ)} than what it follows")
             else:
                 what = f"{part.kind} of {', '.join(map(str, values))}, and there is no {' or '.join(rule.after)}"
-                if rule.anywhere:
+                if rule.anywhere and self.after_the_cut:
+                    pass  # the next audit says
+                elif rule.anywhere:
                     self._waits.setdefault((part.rule, key), []).append((place, f"{what} of it"))
                 else:
                     self._findings.look(Check.ORDER, False, place, f"{what} before it, or that is over")

@@ -129,6 +129,19 @@ def test_a_cause_that_the_cut_does_not_cover_is_waited_for() -> None:
         assert history.see(of(rule, "inventory.return_refused")).found() == found
 
 
+def test_what_comes_after_the_cut_waits_for_no_cause_and_is_one() -> None:
+    [rule] = [each for each in RULES if "inventory.return_refused" in each.says and each.anywhere]
+    covered, later = of(rule, "inventory.return_refused"), of(rule, "inventory.return_refused", "another")
+    history = History(rule).see(covered)
+    history.order.after_the_cut = True
+    history.see(later)
+    assert history.found() == ["0"]
+    assert history.see(of(rule, rule.after[0])).found() == ["0"], "it was found before"
+    history = History(rule).see(covered)
+    history.order.after_the_cut = True
+    assert history.see(of(rule, rule.after[0])).found() == []
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.says[0]} after {rule.after[0]}")
 def test_each_rule_is_of_types_and_fields_that_there_are(rule: Follows) -> None:
     known = {*RECOMPUTED, *LINKED, *STATED}
