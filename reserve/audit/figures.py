@@ -38,10 +38,22 @@ class _Clock(msgspec.Struct):
     paused_days: int = 0  # before that
 
 
+class _Start(msgspec.Struct, frozen=True):
+    place: str
+    event: ClockStarted
+    paused_days: int
+
+    def is_by(self, given: ClockSet) -> bool:
+        event, before = self.event, given.submitted_on + timedelta(days=self.paused_days)
+        limits = {each: before + timedelta(days=days) for each, days in given.limits_days.items()}
+        return (event.limits, event.clock, event.warn_days) == (limits, given.clock, given.warn_days)
+
+
 class Figured:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
-        self._set: dict[str, ClockSet] = {}  # by request, until its clock starts
+        self._set: dict[str, list[ClockSet]] = {}  # by request, until its clock ends: each acceptance sets it
+        self._unset: dict[str, list[_Start]] = {}  # by request: as no set that was seen says, whose streams stand in other shards
         self._clocks: dict[str, _Clock] = {}  # by request, until it ends
         self._carries: dict[tuple[str, str], Fraction] = {}  # (product, agreement) -> but 0
         self._provisions: dict[str, int] = {}  # by loan, until it is closed
@@ -50,11 +62,13 @@ class Figured:
     def see(self, place: str, effective_on: str, event: Any) -> None:
         match event:
             case ClockSet():
-                self._set[event.request] = event
+                self._take_set(event)
             case ClockStarted():
                 self._start(place, event)
             case ClockEnded():
                 self._clocks.pop(event.request, None)
+                if event.request not in self._unset:
+                    self._set.pop(event.request, None)
             case ClockPaused() if (clock := self._clocks.get(event.request)) is not None:
                 clock.paused_on = event.on
             case ClockWarned() | ClockBreached() | ClockResumed() | ClockAdvanced() | ClockSetBack():
@@ -79,14 +93,38 @@ class Figured:
             case _ if isinstance(after := getattr(event, "after", None), Standing):
                 self._stands[event.loan] = after
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether a clock has started as nothing that was seen has set it: that may stand in a shard that the ledger was slower to take."""
+        return not self._set.keys().isdisjoint(self._unset)
+
+    def finish(self) -> None:
+        """Of builds that set none, nothing is known."""
+        for request in self._set.keys() & self._unset.keys():
+            given = "; ".join(f"{each.clock}, of {each.limits_days} days since {each.submitted_on}" for each in self._set[request])
+            for start in self._unset[request]:
+                self._look(False, start.place, f"{request} was set {given}")
+
+    def _take_set(self, event: ClockSet) -> None:
+        given = self._set.setdefault(event.request, [])
+        if event in given:
+            return
+        given.append(event)
+        if waiting := self._unset.pop(event.request, None):
+            left = [start for start in waiting if not start.is_by(event)]
+            self._findings.looked(Check.FIGURES, len(waiting) - len(left))
+            if left:
+                self._unset[event.request] = left
+
     def _start(self, place: str, event: ClockStarted) -> None:
-        """Once more, under another clock: pauses before it count on. One that the log has taken before what set it is not compared."""
-        before, given = self._clocks.get(event.request), self._set.pop(event.request, None)
+        """Once more, under another clock: pauses before it count on. It may have been set more than once since, or in what comes yet."""
+        before = self._clocks.get(event.request)
         paused_days = 0 if before is None else before.paused_days
-        if given is not None:
-            limits = {each: given.submitted_on + timedelta(days=days + paused_days) for each, days in given.limits_days.items()}
-            fine = (event.limits, event.clock, event.warn_days) == (limits, given.clock, given.warn_days)
-            self._look(fine, place, f"{event.request} was set {given.clock}, to be within {limits}")
+        start = _Start(place, event, paused_days)
+        if any(start.is_by(given) for given in self._set.get(event.request, ())):
+            self._findings.looked(Check.FIGURES, 1)
+        else:
+            self._unset.setdefault(event.request, []).append(start)
         if before is not None and before.paused_on is not None:
             self._clocks.pop(event.request)  # what it has reached already has other limits, and nothing says which
         else:

@@ -97,6 +97,7 @@ async def audit(
             walk.deliveries,
             walk.consignees,
             walk.agreements,
+            walk.figured,
         )
     ):
         await walk.read_ahead()
@@ -149,8 +150,9 @@ class _Walk:
         self._entries = _each(evidence.entries())
         self._entry: LedgerEntry | None = None  # the next
         self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
+        self.figured = Figured(findings)
         self._of_days: tuple[_OfADay, ...] = (
-            *(Stock(findings, checkpoints), Stopped(findings), Figured(findings)),
+            *(Stock(findings, checkpoints), Stopped(findings), self.figured),
             *(Held(findings), Owed(findings), Performance(findings)),
         )
         self._billing = Billing(findings)
@@ -233,7 +235,7 @@ class _Walk:
             *(self.rounds, self._quorums, self._uses, self._protecting, self._differences, self._moves, self._persons, self._given_back),
             *(self.authority, self._control, self._checkpoints.witnesses, self._interests, self._emergencies, self.policies),
             *(self._attestations, self.approvers, self._endorsements, self.facilities, self.deliveries, self.consignees, self.tenders),
-            *(self._release_orders, self._texts, self._parked, self._laboratories, self.agreements, self._order),
+            *(self._release_orders, self._texts, self._parked, self._laboratories, self.agreements, self._order, self.figured),
         )
         for part in parts:
             try:

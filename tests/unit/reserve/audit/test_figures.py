@@ -10,7 +10,16 @@ from reserve.audit.figures import Figured
 from reserve.audit.report import Check, Findings
 from reserve.audit.stopped import Stopped
 from services.allocation.events.carries import CarryExpired, CarrySet
-from services.allocation.events.clocks import ClockBreached, ClockPaused, ClockResumed, ClockSet, ClockStarted, ClockWarned, Standing
+from services.allocation.events.clocks import (
+    ClockBreached,
+    ClockEnded,
+    ClockPaused,
+    ClockResumed,
+    ClockSet,
+    ClockStarted,
+    ClockWarned,
+    Standing,
+)
 from services.inventory import events as inventory
 from services.loans.events.loan import ArrearsChanged, RatioReported, Regraded
 
@@ -29,6 +38,7 @@ def failures(*events: Any, on: date = day(6)) -> list[int]:
     for number, event in enumerate(events):
         figured.see(str(number), on.isoformat(), event)
         stopped.see(str(number), on.isoformat(), event)
+    figured.finish()
     return [int(each.place) for result in findings.results((Check.FIGURES, Check.STOPPED)) for each in result.failures]
 
 
@@ -59,6 +69,7 @@ def resumed(days: int = 3, decided: int = 9) -> ClockResumed:
     return ClockResumed(**OF, now=NOW, on=day(8), days=days, limits={"decided": day(decided)})
 
 
+ENDED = ClockEnded(**OF, now=NOW, cause="declined")
 PAUSED = ClockPaused(**OF, now=NOW, reason="a permit", on=day(5))  # type: ignore[arg-type]
 
 
@@ -71,6 +82,40 @@ def test_a_clock_that_goes_as_it_was_set_is_fine() -> None:
 )
 def test_a_clock_that_starts_otherwise_than_it_was_set_is_found(started: dict[str, Any]) -> None:
     assert failures(SET, replace(STARTED, **started)) == [1]
+
+
+SOON = replace(SET, clock="emergency", limits_days={"screened": 1, "decided": 3})
+STARTED_SOON = replace(STARTED, clock="emergency", limits={"screened": day(2), "decided": day(4)})
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (SET, SOON, STARTED, STARTED_SOON),
+        (STARTED, STARTED_SOON, SET, SOON),
+        (SET, STARTED, STARTED_SOON, SOON),
+        (SET, SOON, STARTED, STARTED_SOON, STARTED, SET),
+        (SET, SET, STARTED),
+    ],
+    ids=lambda events: "-".join(f"{type(each).__name__}_{each.clock}" for each in events),
+)
+def test_a_request_that_was_accepted_twice_may_be_read_in_any_order_of_its_two_streams(events: tuple[Any, ...]) -> None:
+    assert failures(*events) == []
+
+
+def test_a_clock_that_starts_as_none_of_its_acceptances_has_set_it_is_found() -> None:
+    assert failures(SET, SOON, replace(STARTED, warn_days=2)) == [2]
+    assert failures(replace(STARTED, warn_days=2), SOON, SET) == [0]
+    assert failures(SET, replace(STARTED, warn_days=2), ENDED) == [1]
+    assert failures(STARTED) == [], "of a build that set none, nothing is known"
+
+
+def test_a_clock_whose_set_is_yet_to_come_is_waited_for() -> None:
+    figured = Figured(Findings())
+    for events, waits in (((SET, STARTED), False), ((STARTED_SOON,), True), ((SOON,), False)):
+        for event in events:
+            figured.see("", day(6).isoformat(), event)
+        assert figured.unsettled == waits
 
 
 @pytest.mark.parametrize("told", [warned(7), warned(on=4), warned(on=7), breached(5, 7), breached(on=6)], ids=str)
