@@ -32,6 +32,8 @@ type _GoesOn = ClockWarned | ClockBreached | ClockResumed | ClockAdvanced | Cloc
 
 
 class _Clock(msgspec.Struct):
+    """`limits`: one that is missing is not known."""
+
     limits: dict[Milestone, date]
     warn_days: int
     paused_on: date | None = None
@@ -125,22 +127,23 @@ class Figured:
             self._findings.looked(Check.FIGURES, 1)
         else:
             self._unset.setdefault(event.request, []).append(start)
-        if before is not None and before.paused_on is not None:
-            self._clocks.pop(event.request)  # what it has reached already has other limits, and nothing says which
-        else:
-            self._clocks[event.request] = _Clock(dict(event.limits), event.warn_days, None, paused_days)
+        paused_on = None if before is None else before.paused_on
+        # While it is paused, what it has reached already has other limits, and nothing says which.
+        limits = dict(event.limits) if paused_on is None else {}
+        self._clocks[event.request] = _Clock(limits, event.warn_days, paused_on, paused_days)
 
     def _go_on(self, place: str, event: _GoesOn, clock: _Clock) -> None:
         match event:
             case ClockWarned() | ClockBreached():
                 first = event.limit_on - timedelta(days=clock.warn_days)
                 due = event.on > event.limit_on if isinstance(event, ClockBreached) else first <= event.on <= event.limit_on
-                fine = due and clock.limits.get(event.milestone) == event.limit_on and clock.paused_on is None
+                fine = due and clock.limits.get(event.milestone, event.limit_on) == event.limit_on and clock.paused_on is None
                 self._look(fine, place, f"{event.milestone} is due by {clock.limits.get(event.milestone)}, or the clock is paused")
             case ClockResumed():
                 since, clock.paused_on = clock.paused_on or event.on, None
                 days = max((event.on - since).days, 0)
-                later = {each: clock.limits.get(each, date.min) + timedelta(days=days) for each in event.limits}
+                known = {each: clock.limits[each] + timedelta(days=days) for each in event.limits if each in clock.limits}
+                later = event.limits | known
                 fine = (event.days, event.limits) == (days, later)
                 self._look(fine, place, f"it was paused for {days} days, and its limits are as much later: {later}")
                 clock.paused_days += days
@@ -148,10 +151,10 @@ class Figured:
             case _:  # what is reached in a pause was due as much later as that has gone on for
                 pause = timedelta(0) if clock.paused_on is None else max(event.on - clock.paused_on, timedelta(0))
                 told = {each.milestone: each.limit_on for each in event.progress if each.limit_on is not None}
-                due_by = {each: clock.limits.get(each, date.min) for each in told}
-                fine = all(limit in (due_by[each], due_by[each] + pause) for each, limit in told.items())
+                due_by = {each: clock.limits[each] for each in told if each in clock.limits}
+                fine = all(told[each] in (limit, limit + pause) for each, limit in due_by.items())
                 self._look(fine, place, f"it gives milestones other limits than they have: {due_by}")
-                clock.limits |= told
+                clock.limits |= {each: told[each] for each in due_by}
 
     def _carry(self, place: str, event: CarrySet | CarryExpired) -> None:
         key = event.product, event.agreement

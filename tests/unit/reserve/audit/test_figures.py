@@ -129,6 +129,22 @@ def test_what_a_paused_clock_says_and_a_pause_that_counts_otherwise_is_found() -
     assert failures(SET, STARTED, PAUSED, resumed(decided=12)) == [3]
 
 
+def started_again(paused_days: int, **other: Any) -> ClockStarted:
+    """Accepted again, under the other clock or back under the first: its limits are as much later as it was paused before."""
+    days = {"screened": 1 + paused_days, "decided": 3 + paused_days} if other else {"screened": 2 + paused_days, "decided": 5 + paused_days}
+    return replace(STARTED, limits={name: day(1 + each) for name, each in days.items()}, **other)  # type: ignore[misc]
+
+
+def test_a_clock_that_is_paused_counts_on_over_an_acceptance_under_another() -> None:
+    again, back = started_again(0, clock="emergency"), started_again(3)
+    begun = (SET, SOON, STARTED, PAUSED, again)
+    assert failures(*begun, resumed(3, 7), back, warned(9, 8), breached(9, 10)) == []
+    assert failures(*begun, resumed(3, 7), started_again(0), warned(9, 8)) == [7, 6], "the start once all is seen"
+    assert failures(*begun, resumed(4, 7)) == [5], "its days are known"
+    assert failures(*begun, breached(5, 7)) == [5], "it is paused"
+    assert failures(*begun, resumed(3, 7), warned(7, 6), breached(8, 9)) == [7], "what its resumption says is known"
+
+
 # --- carries
 
 
