@@ -42,6 +42,7 @@ class Order:
         self._parts: dict[type, tuple[_Part, ...]] = {}
         self._open: list[dict[int, tuple[Any, ...]]] = [{} for _ in self._rules]
         self._in_force: set[tuple[int, int]] = set()  # (rule, key), where that is from the first on
+        self._ended: dict[tuple[int, int], tuple[Any, tuple[Any, ...]]] = {}  # where an end may be moved: its day, and what is the same
         self._waits: dict[tuple[int, int], list[tuple[str, str]]] = {}  # for a cause: (place, what is missing)
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
@@ -64,7 +65,7 @@ class Order:
     def _take(self, part: _Part, place: str, key: int, values: tuple[Any, ...], same: tuple[Any, ...], event: Any) -> None:
         rule, opened = self._rules[part.rule], self._open[part.rule]
         if part.says:
-            begun = opened.get(key)
+            begun = opened[key] if key in opened else self._moves_end(part.rule, key, event)
             if begun == same:
                 self._findings.looked(Check.ORDER, 1)
             elif begun is None and rule.from_the_first and (part.rule, key) not in self._in_force:
@@ -81,12 +82,26 @@ class Order:
                 else:
                     self._findings.look(Check.ORDER, False, place, f"{what} before it, or that is over")
         if part.ends and not getattr(event, "remaining_g", 0):
-            opened.pop(key, None)
+            self._end(part.rule, key, event)
         if part.begins:
             opened[key] = same
             if rule.from_the_first:
                 self._in_force.add((part.rule, key))
             self._waits.pop((part.rule, key), None)
+
+    def _end(self, number: int, key: int, event: Any) -> None:
+        begun, sooner = self._open[number].pop(key, None), self._rules[number].sooner
+        if not sooner:
+            return
+        day, same = self._ended.get((number, key), (None, begun))
+        if same is not None:
+            on = getattr(event, sooner)
+            self._ended[number, key] = (on if day is None else min(on, day)), same
+
+    def _moves_end(self, number: int, key: int, event: Any) -> tuple[Any, ...] | None:
+        """What must be the same, if this is an end before the one that was."""
+        ended = self._ended.get((number, key))
+        return None if ended is None or not getattr(event, self._rules[number].sooner) < ended[0] else ended[1]
 
 
 def _rules() -> Iterator[Follows]:

@@ -1,5 +1,6 @@
 """The audit of order: for each rule and each type that it is of, an event without what it follows, or after that is over, is found."""
 
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,18 @@ def test_a_carry_of_a_build_that_set_none_expires_and_one_that_was_set_expires_o
     assert History(rule).see(another, expired, carry_set, expired).found() == []
     assert History(rule).see(carry_set, expired, expired).found() == ["2"]
     assert History(rule).see(expired, carry_set, expired, expired).found() == ["3"]
+
+
+def test_an_offtake_is_ended_once_more_by_an_earlier_day_alone() -> None:
+    [rule] = [each for each in RULES if each.sooner]
+    agreed, ended = of(rule, "loans.offtake_agreed"), of(rule, "loans.offtake_ended")
+    third, fourth, fifth = (replace(ended, on=date(2026, 3, number)) for number in (3, 4, 5))
+    assert History(rule).see(agreed, fifth, third).found() == []
+    assert History(rule).see(agreed, fifth, fourth, third).found() == []
+    assert History(rule).see(agreed, third, fifth).found() == ["2"]
+    assert History(rule).see(agreed, fifth, third, fourth).found() == ["3"]
+    assert History(rule).see(agreed, fifth, replace(third, loan="another")).differs()
+    assert History(rule).see(fifth, third).found() == ["0", "1"]
 
 
 def test_a_cause_that_the_cut_does_not_cover_is_waited_for() -> None:
