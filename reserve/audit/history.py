@@ -189,8 +189,7 @@ class _Walk:
         self._order = Order(findings)
         self._texts = texts
         self.tree, self._history = hashes.Tree(), FIRST  # of the log that is walked
-        self.events = 0
-        self.heads: dict[str, int] = {}  # where the journals ended when the walk began
+        self.events, self.heads = 0, dict[str, int]()  # where the journals ended when the walk began
 
     async def start(self) -> None:
         for service in SOURCES:
@@ -227,8 +226,7 @@ class _Walk:
             read = 0 if line is None else self._journals[line.service].end(line.shard)
             place = self._logs.place(name, upto)
             self._findings.look(Check.EVENTS_IN_LOG, read >= upto, place, f"is covered, and the journal ends at {read}")
-        self._order.beyond = {line.service for line in self._lines.values() if line.next is not None}
-        self._order.after_the_cut = True
+        self._order.end_cut({line.service for line in self._lines.values() if line.next is not None})
 
     def finish(self) -> None:
         parts: tuple[_Part, ...] = (

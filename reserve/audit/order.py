@@ -35,8 +35,8 @@ class Order:
     the hash, where the rule is in force from the first."""
 
     def __init__(self, findings: Findings, rules: Sequence[Follows] | None = None) -> None:
-        self.beyond: Collection[str] = ()  # services whose journals go on after the cut
-        self.after_the_cut = False  # whether what is seen comes after it: its cause may, too, in what was not read any more
+        self._beyond: Collection[str] = ()  # services whose journals go on after the cut
+        self._after_the_cut = False  # whether what is seen comes after it: its cause may, too, in what was not read any more
         self._findings = findings
         self._rules = RULES if rules is None else rules
         self._parts: dict[type, tuple[_Part, ...]] = {}
@@ -54,10 +54,14 @@ class Order:
             if None not in values:
                 self._take(part, place, hash(values), values, part.same(record, event), event)
 
+    def end_cut(self, beyond: Collection[str]) -> None:
+        """All is seen that the cut covers. `beyond`: services whose journals go on after it."""
+        self._beyond, self._after_the_cut = beyond, True
+
     def finish(self) -> None:
         """All is seen that there is, but of the services that have more."""
         for (rule, _), missing in self._waits.items():
-            if not {name.partition(".")[0] for name in self._rules[rule].after}.isdisjoint(self.beyond):
+            if not {name.partition(".")[0] for name in self._rules[rule].after}.isdisjoint(self._beyond):
                 continue
             for place, what in missing:
                 self._findings.look(Check.ORDER, False, place, what)
@@ -75,7 +79,7 @@ class Order:
                 self._findings.look(Check.ORDER, not differ, place, f"{part.kind} says another {', '.join(differ)} than what it follows")
             else:
                 what = f"{part.kind} of {', '.join(map(str, values))}, and there is no {' or '.join(rule.after)}"
-                if rule.anywhere and self.after_the_cut:
+                if rule.anywhere and self._after_the_cut:
                     pass  # the next audit says
                 elif rule.anywhere:
                     self._waits.setdefault((part.rule, key), []).append((place, f"{what} of it"))

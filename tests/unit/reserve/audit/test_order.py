@@ -138,20 +138,20 @@ def test_a_cause_that_the_cut_does_not_cover_is_waited_for() -> None:
     [rule] = [each for each in RULES if "inventory.return_refused" in each.says and each.anywhere]
     for beyond, found in ((set[str](), ["0"]), ({"loans"}, []), ({"allocation"}, ["0"])):
         history = History(rule)
-        history.order.beyond = beyond
-        assert history.see(of(rule, "inventory.return_refused")).found() == found
+        history.see(of(rule, "inventory.return_refused")).order.end_cut(beyond)
+        assert history.found() == found
 
 
 def test_what_comes_after_the_cut_waits_for_no_cause_and_is_one() -> None:
     [rule] = [each for each in RULES if "inventory.return_refused" in each.says and each.anywhere]
     covered, later = of(rule, "inventory.return_refused"), of(rule, "inventory.return_refused", "another")
     history = History(rule).see(covered)
-    history.order.after_the_cut = True
+    history.order.end_cut(())
     history.see(later)
     assert history.found() == ["0"]
     assert history.see(of(rule, rule.after[0])).found() == ["0"], "it was found before"
     history = History(rule).see(covered)
-    history.order.after_the_cut = True
+    history.order.end_cut(())
     assert history.see(of(rule, rule.after[0])).found() == []
 
 
