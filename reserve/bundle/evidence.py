@@ -40,6 +40,7 @@ class BundleEvidence:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.manifest: Manifest = read_manifest(folder)
+        self._files = {file.name: file for file in self.manifest.files}
 
     async def histories(self) -> Sequence[LogOfHistory]:
         if not (histories := self._all(HISTORIES, LogOfHistory)):
@@ -104,19 +105,19 @@ class BundleEvidence:
         return self._all(f"texts/{service}.jsonl.gz", ReadText)
 
     async def document(self, service: str, name: str) -> bytes | None:
-        file = self.manifest.named(f"documents/{service}/{name}.gz")
+        file = self._files.get(f"documents/{service}/{name}.gz")
         return None if file is None else whole(self._folder, file)
 
     def _leaves(self, history: int) -> Iterator[list[bytes]]:
         return decoded(self._folder, self.manifest.series(f"log/leaves/{history}"), _leaf)
 
     def _whole(self, name: str) -> bytes:
-        if (file := self.manifest.named(name)) is None:
+        if (file := self._files.get(name)) is None:
             raise BadBundle(f"{name} is missing")
         return whole(self._folder, file)
 
     def _all[T](self, name: str, kind: type[T]) -> list[T]:
-        file = self.manifest.named(name)
+        file = self._files.get(name)
         decode = msgspec.json.Decoder(kind).decode
         return [] if file is None else [row for page in decoded(self._folder, [file], decode) for row in page]
 
