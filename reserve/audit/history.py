@@ -26,7 +26,7 @@ from reserve.audit.differences import Differences
 from reserve.audit.emergencies import Emergencies
 from reserve.audit.endorsements import Endorsements
 from reserve.audit.entries import faults_of
-from reserve.audit.evidence import SOURCES, Evidence, LedgerEntry, Recorded
+from reserve.audit.evidence import SOURCES, Evidence, LedgerEntry, Recorded, Unreadable
 from reserve.audit.facilities import Facilities
 from reserve.audit.figures import Figured
 from reserve.audit.given_back import GivenBack
@@ -236,11 +236,7 @@ class _Walk:
             *(self._release_orders, self._texts, self._parked, self._laboratories, self.agreements, self._order, self.figured),
         )
         for part in parts:
-            try:
-                part.finish()
-            except Exception as error:  # noqa: BLE001  as in `_pass`
-                what = f"{type(part).__name__.lower()} cannot be settled: {error!r}"
-                self._findings.look(Check.SHAPES, False, "the end of the history", what)
+            _settle(part, self._findings)
         for name in self._lines:
             place, what = self._forks.get(name, (name, ""))
             self._findings.look(Check.FORKS, not what, place, what)
@@ -386,6 +382,17 @@ class _Walk:
         await line.advance()
         if line.next is not None:
             self._by_leaf[line.leaf] = line
+
+
+def _settle(part: _Part, findings: Findings) -> None:
+    """Raises Unreadable."""
+    try:
+        part.finish()
+    except Unreadable:
+        raise
+    except Exception as error:  # noqa: BLE001  as in `_pass`
+        what = f"{type(part).__name__.lower()} cannot be settled: {error!r}"
+        findings.look(Check.SHAPES, False, "the end of the history", what)
 
 
 async def _each[T](pages: AsyncIterator[Sequence[T]]) -> AsyncIterator[T]:

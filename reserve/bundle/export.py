@@ -172,7 +172,7 @@ class _Export:
             raise NotExported("nothing is signed yet: there is no checkpoint that a bundle could be of")
         checkpoint = parse_checkpoint(parse_note(note).text)
         for service in SOURCES:
-            await self._small(f"texts/{service}.jsonl.gz", await self._source.texts(service))
+            await self._small(f"texts/{service}.jsonl.gz", list(await self._source.texts(service)))
         await self._small(BALANCES, await self._source.balances())
         recorded = dict(await self._source.recorded())
         histories = await self._source.histories()
