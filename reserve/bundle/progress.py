@@ -1,5 +1,6 @@
 """Progress of an export: what is finished, a line each, so that one that fell is gone on with."""
 
+import os
 from hashlib import file_digest
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def kept(folder: Path) -> tuple[dict[str, Done], list[str], set[str]]:
     missing = set[str]()
     if not (folder / PROGRESS).exists():
         return found, lost, missing
-    for line in (folder / PROGRESS).read_bytes().split(b"\n")[:-1]:
+    for line in _whole_lines(folder / PROGRESS):
         done = msgspec.json.decode(line, type=Done)
         if done.missing:
             missing.add(done.file.name)
@@ -38,3 +39,12 @@ def kept(folder: Path) -> tuple[dict[str, Done], list[str], set[str]]:
         if done.file.name not in found:
             lost.append(done.file.name)
     return found, lost, missing
+
+
+def _whole_lines(file: Path) -> list[bytes]:
+    """What a fall has torn off at the end is cut away: what is written next would otherwise go on from it, in one line that is none."""
+    content = file.read_bytes()
+    *lines, torn = content.split(b"\n")
+    if torn:
+        os.truncate(file, len(content) - len(torn))
+    return lines

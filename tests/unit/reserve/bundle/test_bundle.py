@@ -16,6 +16,7 @@ from reserve.bundle import layout
 from reserve.bundle.evidence import BundleEvidence
 from reserve.bundle.export import NotExported, export
 from reserve.bundle.layout import BadBundle, File, checked, rows
+from reserve.bundle.progress import PROGRESS
 from shared.proofs.checkpoint import open_checkpoint
 from tests.stories.audit import Told, draw, failures, stock, told
 from tests.stories.audit_material import told_with_material
@@ -153,6 +154,20 @@ async def test_a_finished_file_that_was_damaged_before_it_went_on_is_made_again(
             await export(Running(history), bundle)  # type: ignore[arg-type]
         return
     assert await export(Running(history), bundle) == whole  # type: ignore[arg-type]
+    checked(bundle)
+
+
+async def test_a_line_of_progress_that_was_torn_is_no_beginning_of_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "PART_ROWS", 4)
+    history, bundle = Told(told(), tmp_path / "log"), tmp_path / "bundle"
+    whole = await export(Running(history), tmp_path / "at_once")  # type: ignore[arg-type]
+    for falls_after in (9, 4, 4):
+        with pytest.raises(ConnectionError):
+            await export(Running(history, falls_after=falls_after), bundle)  # type: ignore[arg-type]
+        with (bundle / PROGRESS).open("ab") as progress:
+            progress.write(b'{"file":{"name":"journals/inv')
+    resumed = await export(Running(history), bundle)  # type: ignore[arg-type]
+    assert resumed == whole
     checked(bundle)
 
 
