@@ -385,7 +385,6 @@ class _Walk:
 
 
 def _settle(part: _Part, findings: Findings) -> None:
-    """Raises Unreadable."""
     try:
         part.finish()
     except Unreadable:

@@ -9,19 +9,20 @@ from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
 from reserve.__main__ import app
+from reserve.audit.journals import CODECS
 from reserve.audit.report import Check, Findings
 from reserve.bundle import export as exporting
 from reserve.bundle.documents import look_at_documents
 from reserve.bundle.evidence import BundleEvidence
 from reserve.bundle.export import export
 from reserve.commands.failure import CHECK_FAILED, SEEN_BY_NOBODY
-from services.allocation.events.policies import PolicyDrafted
+from reserve.operate.migrate import ROOT
 from tests.stories.audit import Step, Told, told
 from tests.stories.bundles import Running, bundle_of, change_manifest, rewrite
-from tests.unit.reserve.audit.test_order import event_of
 
 POLICY = b"a policy that no decision was made under"
 NAME = sha256(POLICY).hexdigest()
+DRAFTED = ROOT / "tests/contract/allocation/allocation.policy_drafted.v1.json"  # an event as it was stored once
 FILE = f"documents/allocation/{NAME}.gz"
 
 
@@ -29,8 +30,7 @@ class Documented(Told):
     """With a document that is no decision's."""
 
     def __init__(self, folder: Path, name: str = NAME, *, kept: bool = True) -> None:
-        drafted = event_of("allocation.policy_drafted")
-        assert isinstance(drafted, PolicyDrafted)
+        drafted = CODECS["allocation"].decode(DRAFTED.stem, DRAFTED.read_bytes().strip())
         step = Step(event=replace(drafted, document=name))
         super().__init__(told() | {"drafted": step, "signed_again": Step()}, folder)
         if kept:

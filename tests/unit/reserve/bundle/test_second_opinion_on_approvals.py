@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from reserve.operate.migrate import ROOT
 from shared.terms.approval import key_id, public_key_hex
 from tests.stories.audit import TODAY, Step, Story, Told, told
+from tests.stories.audit_ceremony import KEYS, enrolled
+from tests.stories.audit_ceremony import story as ceremony
 from tests.stories.bundles import bundle_of
-from tests.unit.reserve.audit.test_endorsements import KEYS, enrolled
-from tests.unit.reserve.audit.test_endorsements import story as ceremony
 
 SPEC = spec_from_file_location("verify", ROOT / "docs/audit/verify.py")
 assert SPEC is not None and SPEC.loader is not None
