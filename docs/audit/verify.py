@@ -7,9 +7,9 @@ BUNDLE: a folder that `reserve audit export` made. KEY: the log's verifier key (
 bundle; where there were histories before, theirs are known by what the newer log begins with.
 
 It checks integrity (each event's hash, each journal's chain, each leaf, the tree, the signed checkpoint), completeness (no position is
-missing, every leaf has its event, and every event that the checkpoint covers its leaf) and approvals (each signature over its statement, by
-a key that was enrolled, of another than the proposer, and not revoked before). It says nothing of what events mean beyond that, or of the
-ledger's books: `reserve audit verify BUNDLE` does. How each thing is made up is in check-it-yourself.md.
+missing, every leaf has its event, and every event that is covered its leaf) and approvals (each signature over its statement, by a key
+that was enrolled and vouched for before, and not revoked, of another than the proposer). Of what events mean beyond that, and of the
+books, it says nothing: `reserve audit verify BUNDLE` does. How each thing is made up is in check-it-yourself.md.
 
 Exit code 0: all of it holds. 1: it does not, and where. 2: it is no bundle that this can read.
 """
@@ -44,9 +44,6 @@ PAPERS |= {"acting_officer_named": ("acting_officer", "instrument officer valid_
 PAPERS |= {"instrument_registered": ("instrument", f"instrument {POWERS}")}
 
 
-class NoBundle(Exception): ...
-
-
 class Wrong(Exception): ...
 
 
@@ -72,18 +69,18 @@ class Bundle:
         self.folder = Path(folder)
         self.manifest = json.loads((self.folder / "manifest.json").read_bytes())
         if (self.manifest["format"], self.manifest["version"]) != ("reserve.audit-bundle", 1):
-            raise NoBundle("manifest.json is of another format, or another version")
+            raise ValueError("manifest.json is of another format, or another version")
         self.files = {file["name"]: file for file in self.manifest["files"]}
         if len(self.files) != len(self.manifest["files"]) or not all(map(NAME.fullmatch, self.files)):
-            raise NoBundle("manifest.json has a name that is none, or one twice")
+            raise ValueError("manifest.json has a name that is none, or one twice")
         for path in self.folder.rglob("*"):
             name = path.relative_to(self.folder).as_posix()
             if path.is_symlink() or not (path.is_dir() or name in self.files or name in ("manifest.json", "manifest.sha256")):
-                raise NoBundle(f"{name} is a link, or a file that the manifest does not name")
+                raise ValueError(f"{name} is a link, or a file that the manifest does not name")
         for name, file in self.files.items():
             with (self.folder / name).open("rb") as content:
                 if file_digest(content, "sha256").hexdigest() != file["sha256"]:
-                    raise NoBundle(f"{name} is another file than the manifest says")
+                    raise ValueError(f"{name} is another file than the manifest says")
 
     def rows(self, prefix):
         """What the lines of a file, or of all parts of a series, hold."""
@@ -93,20 +90,19 @@ class Bundle:
                 while line := file.readline(LINE):
                     left -= len(line)
                     if left < 0 or not line.endswith(b"\n"):
-                        raise NoBundle(f"{name}: there is more in it than the manifest says, or in a line of it than {LINE} bytes")
+                        raise ValueError(f"{name}: there is more in it than the manifest says, or in a line of it than {LINE} bytes")
                     yield json.loads(line)
             if left:
-                raise NoBundle(f"{name}: it is shorter than the manifest says")
+                raise ValueError(f"{name}: it is shorter than the manifest says")
 
 
 def open_key(text):
     """A C2SP verifier key: its name, its four-byte id, and the Ed25519 key."""
-    name, _, rest = text.strip().partition("+")
-    key_id, _, data = rest.partition("+")
+    name, key_id, data = text.strip().split("+", 2)
     raw = base64.b64decode(data, validate=True)
     said = sha256(name.encode() + b"\n" + raw).digest()[:4]
     if raw[:1] != b"\x01" or len(raw) != 33 or said.hex() != key_id:
-        raise NoBundle(f"{text}: it is no Ed25519 verifier key")
+        raise ValueError(f"{text}: it is no Ed25519 verifier key")
     return name, said, Ed25519PublicKey.from_public_bytes(raw[1:])
 
 
@@ -143,8 +139,8 @@ class Tree:
         return node.hex()
 
 
-def journal(bundle, service, shard, see):
-    """Each event of a shard, checked against the one before: (position, leaf)."""
+def journal(bundle, service, shard):
+    """Each event of a shard, checked against the one before: (position, leaf, place, what was hashed)."""
     chain, position, recorded = bytes(32), 0, ""
     for row in bundle.rows(f"journals/{service}/{shard}/"):
         hashed, position = json.loads(row["hashed"]), position + 1
@@ -158,54 +154,55 @@ def journal(bundle, service, shard, see):
         must(chain.hex() == row["chain_hash"], place, "the chain hash does not follow from the event before")
         must(hashed["recorded_at"] >= recorded, place, "it was recorded before the event before it")
         recorded = hashed["recorded_at"]
-        see(place, hashed)
-        yield position, sha256(b"\x03" + salt + place.encode() + own).digest()
+        yield position, sha256(b"\x03" + salt + place.encode() + own).digest(), place, hashed
 
 
 class Approvals:
-    """Keys as they were enrolled and revoked, and every signature."""
+    """Keys as they were enrolled and revoked, and every signature, in the log's order."""
 
     def __init__(self, origins):
-        self.origins, self.keys, self.gone, self.signed, self.proposers = origins, {}, {}, [], {}
+        self.origins, self.gone, self.signed, self.proposers, self.persons, self.enrolled = origins, {}, [], {}, {}, []
+        self.keys, self.late = {True: {}, False: {}}, 0  # by whether their enrolment is covered; how often others have signed
 
-    def see(self, place, hashed):
+    def see(self, place, hashed, covered=True):
         kind, data, at = hashed["type"].split(".")[1], hashed["data"], datetime.fromisoformat(hashed["recorded_at"])
+        if kind == "approver_key_enrolled":
+            self.keys[covered].setdefault((data["subject"], data["key"]), (data["public_key"], at))
+            self.enrolled += [(place, at, data)] * covered
+        if not covered:
+            return  # of which nothing is said, but that it may hold the key of what is
         document = data.get("decision") or data.get("document")
-        if document and data.get("proposed_by"):
+        if document and data.get("proposed_by") and kind.endswith("_proposed"):
             self.proposers[document] = data["proposed_by"]
         if kind in PAPERS:
             purpose, fields = PAPERS[kind]
             paper = {name: data[name] for name in fields.split() if name in data and (name != "window_days" or data[name] is not None)}
             document = sha256(canonical({"format": f"reserve.{purpose}.v1", **paper})).hexdigest()
-            for given in ("possession", "endorsement"):
-                if data.get(given):
-                    self.signed.append((place, at, purpose, document, data[given]))
+            self.signed += [(place, at, purpose, document, each, None) for each in map(data.get, ("possession", "endorsement")) if each]
         if kind in APPROVALS:
             given = [data["approval"]] if "approval" in data else data.get("approvals", [])
-            self.signed += [(place, at, APPROVALS[kind], document, each) for each in given]
-            if data.get("attestation"):
-                self.signed.append((place, at, "attestation", document, data["attestation"]))
+            proposer = self.proposers.get(document, data.get("proposed_by"))
+            self.signed += [(place, at, APPROVALS[kind], document, each, proposer) for each in given]
+            self.signed += [(place, at, "attestation", document, each, None) for each in [data.get("attestation")] if each]
         elif isinstance(data.get("approval"), dict) and "signature" in data["approval"]:
             raise Wrong(f"{place}: {kind} has an approval, and nothing is known of what it is for")
-        if kind == "approver_key_enrolled":
-            self.keys[data["subject"], data["key"]] = data["public_key"]
+        if kind == "person_named":
+            self.persons[data["official"]] = data["person"]
         elif kind == "approver_key_revoked":
             self.gone.setdefault((data["subject"], data["key"]), []).append([at, None])
         elif kind == "approver_key_restored" and self.gone.get((data["subject"], data["key"])):
             self.gone[data["subject"], data["key"]][-1][1] = at
 
     def check(self):
-        for place, at, purpose, document, given in self.signed:
+        for place, at, purpose, document, given, proposer in self.signed:
             who, key = given["subject"], given["key"]
-            public = self.keys.get((who, key))
-            must(public is not None, place, f"{who} has no key {key}")
-            lines = [purpose, document, who, key]
-            if given.get("origin") is None:
-                lines = ["reserve.approval.v1", *lines]
-            else:
-                must(given["origin"] in self.origins, place, f"{who} signed for {given['origin']}")
-                lines = ["reserve.approval.v2", given["origin"], *lines, given.get("authority") or "-"]
-            statement = "".join(f"{line}\n" for line in lines).encode()
+            self.late += (who, key) not in self.keys[True]
+            public, since = self.keys[True].get((who, key)) or self.keys[False].get((who, key)) or (None, None)
+            must(public is not None and since <= at + AT_ONCE, place, f"{who} has no key {key} by then")
+            lines, origin = [purpose, document, who, key], given.get("origin")
+            must(origin is None or origin in self.origins, place, f"{who} signed for {origin}")
+            second = ["reserve.approval.v2", origin, *lines, given.get("authority") or "-"]
+            statement = "".join(f"{line}\n" for line in (["reserve.approval.v1", *lines] if origin is None else second)).encode()
             try:
                 Ed25519PublicKey.from_public_bytes(unhex(public, 32)).verify(unhex(given["signature"], 64), statement)
             except InvalidSignature:
@@ -213,7 +210,14 @@ class Approvals:
             must(sha256(unhex(public)).hexdigest()[:16] == key, place, f"{key} is not the id of its key")
             for since, until in self.gone.get((who, key), ()):
                 must(at <= since + AT_ONCE or (until and at + AT_ONCE >= until), place, f"the key {key} of {who} was revoked before")
-            must(purpose == "attestation" or self.proposers.get(document) != who, place, f"{who} proposed it, and approved it")
+            must(proposer != who, place, f"{who} proposed it, and approved it")
+        # From the first key on that has signed its enrolment. Those of the first two persons nobody else could sign.
+        since = min((at for _, at, data in self.enrolled if data.get("possession")), default=None)
+        for place, at, data in [each for each in self.enrolled if since and each[1] >= since]:
+            own, other, who = data.get("possession"), data.get("endorsement"), data["subject"]
+            must(own and (own["subject"], own["key"]) == (who, data["key"]), place, "the key has not signed its enrolment")
+            before = {self.persons.get(each["subject"], each["subject"]) for _, then, each in self.enrolled if then < at}
+            must(other["subject"] != who if other else len(before) < 2, place, "no other approver has signed it")
 
 
 def follow(bundle, pinned):
@@ -233,22 +237,17 @@ def follow(bundle, pinned):
     size, root = open_checkpoint((bundle.folder / "log/checkpoint").read_text("utf-8"), pinned)
     sizes[told[-1]["history"]], roots[told[-1]["history"]] = size, root
     approvals, signed, covers, own = Approvals(set(keys)), {}, None, 0
-
-    def ledgers(place, hashed):
-        nonlocal covers, own
-        own += 1
-        if hashed["type"].startswith("ledger.checkpoint_signed."):
-            said = hashed["data"]
-            signed[hashed.get("history", 1), said["size"]] = said["root"]
-            if (said["size"], said["root"]) == (size, root):
-                covers = said["covers"]
-
     lines = {line: line.partition("/") for line in sorted(bundle.manifest["heads"])}
     for line in (line for line in lines if line.startswith("ledger/")):
-        for _ in journal(bundle, "ledger", lines[line][2], ledgers):
-            pass
+        for *_, hashed in journal(bundle, "ledger", lines[line][2]):
+            own += 1
+            if hashed["type"].startswith("ledger.checkpoint_signed."):
+                said = hashed["data"]
+                signed[hashed.get("history", 1), said["size"]] = said["root"]
+                if (said["size"], said["root"]) == (size, root):
+                    covers = said["covers"]
     must(covers is not None, "log/checkpoint", "the ledger never recorded it")
-    reading = {line: journal(bundle, *parts[::2], approvals.see) for line, parts in lines.items() if parts[0] != "ledger"}
+    reading = {line: journal(bundle, *parts[::2]) for line, parts in lines.items() if parts[0] != "ledger"}
     ahead, waiting, upto = {line: next(events, None) for line, events in reading.items()}, {}, dict.fromkeys(reading, 0)
     waiting = {event[1]: line for line, event in ahead.items() if event}
     for log in told:
@@ -261,20 +260,21 @@ def follow(bundle, pinned):
                 must(data in waiting, f"leaf {index} of history {history}", "no event opens it, or it comes before its turn")
                 line = waiting.pop(data)
                 upto[line] = ahead[line][0]
+                approvals.see(*ahead[line][2:])
                 ahead[line] = next(reading[line], None)
-                if ahead[line]:
-                    waiting[ahead[line][1]] = line
+                waiting |= {event[1]: line for event in [ahead[line]] if event}
             tree.add(data)
             if (history, tree.size) in signed:
                 must(signed[history, tree.size] == tree.root(), f"leaf {index} of history {history}", "the leaves give another root")
         must((tree.size, tree.root()) == (sizes[history], roots[history]), f"history {history}", "the leaves are not what was signed")
     for line, position in covers.items():
         must(upto.get(line) == position, f"{line}/{position}", f"it is covered, and the leaves of {line} end with {upto.get(line)}")
-    for events in reading.values():  # what the checkpoint does not cover yet may hold the keys of what it does
-        for _ in events:
-            pass
+    for line, events in reading.items():
+        while ahead[line]:
+            approvals.see(*ahead[line][2:], covered=False)
+            ahead[line] = next(events, None)
     approvals.check()
-    return own + sum(upto.values()), sum(sizes.values()), len(approvals.signed)
+    return own + sum(upto.values()), sum(sizes.values()), len(approvals.signed), approvals.late
 
 
 def main(arguments):
@@ -283,15 +283,16 @@ def main(arguments):
     try:
         bundle, pinned = Bundle(arguments[0]), {key[0]: key for key in map(open_key, arguments[1:])}
         if bundle.manifest["origin"] not in pinned:
-            raise NoBundle(f"it is of another system: {bundle.manifest['origin']}")
-        events, leaves, signatures = follow(bundle, pinned[bundle.manifest["origin"]])
+            raise ValueError(f"it is of another system: {bundle.manifest['origin']}")
+        events, leaves, signatures, late = follow(bundle, pinned[bundle.manifest["origin"]])
     except (Wrong, InvalidSignature) as wrong:
         print(f"it does not hold: {str(wrong) or 'a checkpoint has a signature that is not its key'}", file=sys.stderr)
         return 1
-    except (NoBundle, OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RecursionError, zlib.error) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RecursionError, zlib.error) as error:
         print(f"no bundle: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
-    print(f"it holds: {events} events, {leaves} leaves, {signatures} signatures of approvers")
+    more = f"; {late} of them by keys whose enrolment is not covered yet: of those a later bundle says" if late else ""
+    print(f"it holds: {events} events, {leaves} leaves, {signatures} signatures of approvers{more}")
     return 0
 
 

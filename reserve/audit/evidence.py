@@ -1,6 +1,6 @@
 """Evidence: what an audit is made from. Over HTTP from a live system, or from a test that has tampered with it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -143,8 +143,8 @@ class Evidence(Protocol):
         """The ledger's entries in the log's order, in pages."""
         ...
 
-    async def texts(self, service: str) -> Sequence[ReadText]:
-        """What a service keeps of what people have typed, and a word of each text that it has erased."""
+    async def texts(self, service: str) -> Iterable[ReadText]:
+        """What a service keeps of what people have typed, and a word of each text that it has erased. To be walked once."""
         ...
 
     async def document(self, service: str, name: str) -> bytes | None:

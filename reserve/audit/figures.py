@@ -32,16 +32,30 @@ type _GoesOn = ClockWarned | ClockBreached | ClockResumed | ClockAdvanced | Cloc
 
 
 class _Clock(msgspec.Struct):
+    """`limits`: one that is missing is not known."""
+
     limits: dict[Milestone, date]
     warn_days: int
     paused_on: date | None = None
     paused_days: int = 0  # before that
 
 
+class _Start(msgspec.Struct, frozen=True):
+    place: str
+    event: ClockStarted
+    paused_days: int
+
+    def is_by(self, given: ClockSet) -> bool:
+        event, before = self.event, given.submitted_on + timedelta(days=self.paused_days)
+        limits = {each: before + timedelta(days=days) for each, days in given.limits_days.items()}
+        return (event.limits, event.clock, event.warn_days) == (limits, given.clock, given.warn_days)
+
+
 class Figured:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
-        self._set: dict[str, ClockSet] = {}  # by request, until its clock starts
+        self._set: dict[str, list[ClockSet]] = {}  # by request, until its clock ends: each acceptance sets it
+        self._unset: dict[str, list[_Start]] = {}  # by request: as no set that was seen says, whose streams stand in other shards
         self._clocks: dict[str, _Clock] = {}  # by request, until it ends
         self._carries: dict[tuple[str, str], Fraction] = {}  # (product, agreement) -> but 0
         self._provisions: dict[str, int] = {}  # by loan, until it is closed
@@ -50,11 +64,13 @@ class Figured:
     def see(self, place: str, effective_on: str, event: Any) -> None:
         match event:
             case ClockSet():
-                self._set[event.request] = event
+                self._take_set(event)
             case ClockStarted():
                 self._start(place, event)
             case ClockEnded():
                 self._clocks.pop(event.request, None)
+                if event.request not in self._unset:
+                    self._set.pop(event.request, None)
             case ClockPaused() if (clock := self._clocks.get(event.request)) is not None:
                 clock.paused_on = event.on
             case ClockWarned() | ClockBreached() | ClockResumed() | ClockAdvanced() | ClockSetBack():
@@ -79,30 +95,55 @@ class Figured:
             case _ if isinstance(after := getattr(event, "after", None), Standing):
                 self._stands[event.loan] = after
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether a clock has started as nothing that was seen has set it: that may stand in a shard that the ledger was slower to take."""
+        return not self._set.keys().isdisjoint(self._unset)
+
+    def finish(self) -> None:
+        """Of builds that set none, nothing is known."""
+        for request in self._set.keys() & self._unset.keys():
+            given = "; ".join(f"{each.clock}, of {each.limits_days} days since {each.submitted_on}" for each in self._set[request])
+            for start in self._unset[request]:
+                self._look(False, start.place, f"{request} was set {given}")
+
+    def _take_set(self, event: ClockSet) -> None:
+        given = self._set.setdefault(event.request, [])
+        if event in given:
+            return
+        given.append(event)
+        if waiting := self._unset.pop(event.request, None):
+            left = [start for start in waiting if not start.is_by(event)]
+            self._findings.looked(Check.FIGURES, len(waiting) - len(left))
+            if left:
+                self._unset[event.request] = left
+
     def _start(self, place: str, event: ClockStarted) -> None:
-        """Once more, under another clock: pauses before it count on. One that the log has taken before what set it is not compared."""
-        before, given = self._clocks.get(event.request), self._set.pop(event.request, None)
+        """Once more, under another clock: pauses before it count on. It may have been set more than once since, or in what comes yet."""
+        before = self._clocks.get(event.request)
         paused_days = 0 if before is None else before.paused_days
-        if given is not None:
-            limits = {each: given.submitted_on + timedelta(days=days + paused_days) for each, days in given.limits_days.items()}
-            fine = (event.limits, event.clock, event.warn_days) == (limits, given.clock, given.warn_days)
-            self._look(fine, place, f"{event.request} was set {given.clock}, to be within {limits}")
-        if before is not None and before.paused_on is not None:
-            self._clocks.pop(event.request)  # what it has reached already has other limits, and nothing says which
+        start = _Start(place, event, paused_days)
+        if any(start.is_by(given) for given in self._set.get(event.request, ())):
+            self._findings.looked(Check.FIGURES, 1)
         else:
-            self._clocks[event.request] = _Clock(dict(event.limits), event.warn_days, None, paused_days)
+            self._unset.setdefault(event.request, []).append(start)
+        paused_on = None if before is None else before.paused_on
+        # While it is paused, what it has reached already has other limits, and nothing says which.
+        limits = dict(event.limits) if paused_on is None else {}
+        self._clocks[event.request] = _Clock(limits, event.warn_days, paused_on, paused_days)
 
     def _go_on(self, place: str, event: _GoesOn, clock: _Clock) -> None:
         match event:
             case ClockWarned() | ClockBreached():
                 first = event.limit_on - timedelta(days=clock.warn_days)
                 due = event.on > event.limit_on if isinstance(event, ClockBreached) else first <= event.on <= event.limit_on
-                fine = due and clock.limits.get(event.milestone) == event.limit_on and clock.paused_on is None
+                fine = due and clock.limits.get(event.milestone, event.limit_on) == event.limit_on and clock.paused_on is None
                 self._look(fine, place, f"{event.milestone} is due by {clock.limits.get(event.milestone)}, or the clock is paused")
             case ClockResumed():
                 since, clock.paused_on = clock.paused_on or event.on, None
                 days = max((event.on - since).days, 0)
-                later = {each: clock.limits.get(each, date.min) + timedelta(days=days) for each in event.limits}
+                known = {each: clock.limits[each] + timedelta(days=days) for each in event.limits if each in clock.limits}
+                later = event.limits | known
                 fine = (event.days, event.limits) == (days, later)
                 self._look(fine, place, f"it was paused for {days} days, and its limits are as much later: {later}")
                 clock.paused_days += days
@@ -110,10 +151,10 @@ class Figured:
             case _:  # what is reached in a pause was due as much later as that has gone on for
                 pause = timedelta(0) if clock.paused_on is None else max(event.on - clock.paused_on, timedelta(0))
                 told = {each.milestone: each.limit_on for each in event.progress if each.limit_on is not None}
-                due_by = {each: clock.limits.get(each, date.min) for each in told}
-                fine = all(limit in (due_by[each], due_by[each] + pause) for each, limit in told.items())
+                due_by = {each: clock.limits[each] for each in told if each in clock.limits}
+                fine = all(told[each] in (limit, limit + pause) for each, limit in due_by.items())
                 self._look(fine, place, f"it gives milestones other limits than they have: {due_by}")
-                clock.limits |= told
+                clock.limits |= {each: told[each] for each in due_by}
 
     def _carry(self, place: str, event: CarrySet | CarryExpired) -> None:
         key = event.product, event.agreement

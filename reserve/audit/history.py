@@ -26,7 +26,7 @@ from reserve.audit.differences import Differences
 from reserve.audit.emergencies import Emergencies
 from reserve.audit.endorsements import Endorsements
 from reserve.audit.entries import faults_of
-from reserve.audit.evidence import SOURCES, Evidence, LedgerEntry, Recorded
+from reserve.audit.evidence import SOURCES, Evidence, LedgerEntry, Recorded, Unreadable
 from reserve.audit.facilities import Facilities
 from reserve.audit.figures import Figured
 from reserve.audit.given_back import GivenBack
@@ -97,6 +97,7 @@ async def audit(
             walk.deliveries,
             walk.consignees,
             walk.agreements,
+            walk.figured,
         )
     ):
         await walk.read_ahead()
@@ -149,8 +150,9 @@ class _Walk:
         self._entries = _each(evidence.entries())
         self._entry: LedgerEntry | None = None  # the next
         self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
+        self.figured = Figured(findings)
         self._of_days: tuple[_OfADay, ...] = (
-            *(Stock(findings, checkpoints), Stopped(findings), Figured(findings)),
+            *(Stock(findings, checkpoints), Stopped(findings), self.figured),
             *(Held(findings), Owed(findings), Performance(findings)),
         )
         self._billing = Billing(findings)
@@ -187,8 +189,7 @@ class _Walk:
         self._order = Order(findings)
         self._texts = texts
         self.tree, self._history = hashes.Tree(), FIRST  # of the log that is walked
-        self.events = 0
-        self.heads: dict[str, int] = {}  # where the journals ended when the walk began
+        self.events, self.heads = 0, dict[str, int]()  # where the journals ended when the walk began
 
     async def start(self) -> None:
         for service in SOURCES:
@@ -225,21 +226,17 @@ class _Walk:
             read = 0 if line is None else self._journals[line.service].end(line.shard)
             place = self._logs.place(name, upto)
             self._findings.look(Check.EVENTS_IN_LOG, read >= upto, place, f"is covered, and the journal ends at {read}")
+        self._order.end_cut({line.service for line in self._lines.values() if line.next is not None})
 
     def finish(self) -> None:
         parts: tuple[_Part, ...] = (
             *(self.rounds, self._quorums, self._uses, self._protecting, self._differences, self._moves, self._persons, self._given_back),
             *(self.authority, self._control, self._checkpoints.witnesses, self._interests, self._emergencies, self.policies),
             *(self._attestations, self.approvers, self._endorsements, self.facilities, self.deliveries, self.consignees, self.tenders),
-            *(self._release_orders, self._texts, self._parked, self._laboratories, self.agreements, self._order),
+            *(self._release_orders, self._texts, self._parked, self._laboratories, self.agreements, self._order, self.figured),
         )
-        self._order.beyond = {line.service for line in self._lines.values() if line.next is not None}
         for part in parts:
-            try:
-                part.finish()
-            except Exception as error:  # noqa: BLE001  as in `_pass`
-                what = f"{type(part).__name__.lower()} cannot be settled: {error!r}"
-                self._findings.look(Check.SHAPES, False, "the end of the history", what)
+            _settle(part, self._findings)
         for name in self._lines:
             place, what = self._forks.get(name, (name, ""))
             self._findings.look(Check.FORKS, not what, place, what)
@@ -385,6 +382,16 @@ class _Walk:
         await line.advance()
         if line.next is not None:
             self._by_leaf[line.leaf] = line
+
+
+def _settle(part: _Part, findings: Findings) -> None:
+    try:
+        part.finish()
+    except Unreadable:
+        raise
+    except Exception as error:  # noqa: BLE001  as in `_pass`
+        what = f"{type(part).__name__.lower()} cannot be settled: {error!r}"
+        findings.look(Check.SHAPES, False, "the end of the history", what)
 
 
 async def _each[T](pages: AsyncIterator[Sequence[T]]) -> AsyncIterator[T]:

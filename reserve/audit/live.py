@@ -41,10 +41,12 @@ def _log_at(history: int | None) -> str:
 
 
 class LiveEvidence:
-    """`client`: an auditor's, who may read journals."""
+    """`client`: an auditor's, who may read journals. Once it was asked where they end, they end there: what comes meanwhile is for the next
+    audit, which has what caused it as well."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._ends: dict[str, int] = {}  # line -> the last position that it, or the ledger, was said to have
 
     async def histories(self) -> Sequence[LogOfHistory]:
         return msgspec.json.decode(await self._get(f"/{LEDGER}/v1/histories"), type=_Histories).data
@@ -77,10 +79,13 @@ class LiveEvidence:
 
     async def recorded(self) -> Mapping[str, int]:
         sources = msgspec.json.decode(await self._get(f"/{LEDGER}/v1/sources"), type=dict[str, _Position])
-        return {name: source.position for name, source in sources.items()}
+        recorded = {name: source.position for name, source in sources.items()}
+        self._end_at(recorded)
+        return recorded
 
     async def heads(self, service: str) -> Mapping[int, int]:
         heads = msgspec.json.decode(await self._get(f"/{service}/v1/journal/heads"), type=dict[int, _Position])
+        self._end_at({f"{service}/{shard}": head.position for shard, head in heads.items()})
         return {shard: head.position for shard, head in heads.items()}
 
     def journal(self, service: str, shard: int) -> AsyncIterator[Sequence[Recorded]]:
@@ -88,6 +93,10 @@ class LiveEvidence:
 
     def journal_after(self, service: str, shard: int, after: int) -> AsyncGenerator[Sequence[Recorded]]:
         return _ahead(self._journal(service, shard, after))
+
+    def _end_at(self, ends: Mapping[str, int]) -> None:
+        for line, position in ends.items():
+            self._ends[line] = max(position, self._ends.get(line, 0))
 
     def leaves(self, size: int, history: int | None = None) -> AsyncIterator[Sequence[bytes]]:
         return self.leaves_from(0, size, history)
@@ -118,10 +127,13 @@ class LiveEvidence:
     async def _journal(self, service: str, shard: int, start: int) -> AsyncIterator[Sequence[Recorded]]:
         decode = msgspec.json.Decoder(_Feed).decode
         after: int | None = start
+        end = self._ends.get(f"{service}/{shard}")
         while after is not None:
             feed = decode(await self._get(f"/{service}/v1/journal", shard=shard, after=after, limit=_JOURNAL_PAGE))
-            yield feed.records
-            after = feed.next
+            records, after = feed.records, feed.next
+            while end is not None and records and records[-1].position > end:  # one in their midst that says so stays, and is found
+                records, after = records[:-1], None
+            yield records
 
     async def _leaves(self, first: int, size: int, history: int | None) -> AsyncIterator[Sequence[bytes]]:
         for start in range(first, size, _BUNDLE):

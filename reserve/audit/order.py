@@ -31,14 +31,18 @@ class _Part(msgspec.Struct, frozen=True):
 
 
 class Order:
-    """Of all services. Of each thing no more is kept than a hash of its key, and what must be the same; nothing once it is over."""
+    """Of all services. Of each thing no more is kept than a hash of its key, and what must be the same; nothing once it is over, but
+    the hash, where the rule is in force from the first."""
 
     def __init__(self, findings: Findings, rules: Sequence[Follows] | None = None) -> None:
-        self.beyond: Collection[str] = ()  # services whose journals go on after what is audited
+        self._beyond: Collection[str] = ()  # services whose journals go on after the cut
+        self._after_the_cut = False  # whether what is seen comes after it: its cause may, too, in what was not read any more
         self._findings = findings
         self._rules = RULES if rules is None else rules
         self._parts: dict[type, tuple[_Part, ...]] = {}
         self._open: list[dict[int, tuple[Any, ...]]] = [{} for _ in self._rules]
+        self._in_force: set[tuple[int, int]] = set()  # (rule, key), where that is from the first on
+        self._ended: dict[tuple[int, int], tuple[Any, tuple[Any, ...]]] = {}  # where an end may be moved: its day, and what is the same
         self._waits: dict[tuple[int, int], list[tuple[str, str]]] = {}  # for a cause: (place, what is missing)
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
@@ -50,10 +54,14 @@ class Order:
             if None not in values:
                 self._take(part, place, hash(values), values, part.same(record, event), event)
 
+    def end_cut(self, beyond: Collection[str]) -> None:
+        """All is seen that the cut covers. `beyond`: services whose journals go on after it."""
+        self._beyond, self._after_the_cut = beyond, True
+
     def finish(self) -> None:
         """All is seen that there is, but of the services that have more."""
         for (rule, _), missing in self._waits.items():
-            if not {name.partition(".")[0] for name in self._rules[rule].after}.isdisjoint(self.beyond):
+            if not {name.partition(".")[0] for name in self._rules[rule].after}.isdisjoint(self._beyond):
                 continue
             for place, what in missing:
                 self._findings.look(Check.ORDER, False, place, what)
@@ -61,23 +69,43 @@ class Order:
     def _take(self, part: _Part, place: str, key: int, values: tuple[Any, ...], same: tuple[Any, ...], event: Any) -> None:
         rule, opened = self._rules[part.rule], self._open[part.rule]
         if part.says:
-            begun = opened.get(key)
+            begun = opened[key] if key in opened else self._moves_end(part.rule, key, event)
             if begun == same:
                 self._findings.looked(Check.ORDER, 1)
+            elif begun is None and rule.from_the_first and (part.rule, key) not in self._in_force:
+                self._findings.looked(Check.ORDER, 1)  # of a build that recorded none
             elif begun is not None:
                 differ = [name for name, was, now in zip(rule.same, begun, same, strict=True) if None not in (was, now) and was != now]
                 self._findings.look(Check.ORDER, not differ, place, f"{part.kind} says another {', '.join(differ)} than what it follows")
             else:
                 what = f"{part.kind} of {', '.join(map(str, values))}, and there is no {' or '.join(rule.after)}"
-                if rule.anywhere:
+                if rule.anywhere and self._after_the_cut:
+                    pass  # the next audit says
+                elif rule.anywhere:
                     self._waits.setdefault((part.rule, key), []).append((place, f"{what} of it"))
                 else:
                     self._findings.look(Check.ORDER, False, place, f"{what} before it, or that is over")
         if part.ends and not getattr(event, "remaining_g", 0):
-            opened.pop(key, None)
+            self._end(part.rule, key, event)
         if part.begins:
             opened[key] = same
+            if rule.from_the_first:
+                self._in_force.add((part.rule, key))
             self._waits.pop((part.rule, key), None)
+
+    def _end(self, number: int, key: int, event: Any) -> None:
+        begun, sooner = self._open[number].pop(key, None), self._rules[number].sooner
+        if not sooner:
+            return
+        day, same = self._ended.get((number, key), (None, begun))
+        if same is not None:
+            on = getattr(event, sooner)
+            self._ended[number, key] = (on if day is None else min(on, day)), same
+
+    def _moves_end(self, number: int, key: int, event: Any) -> tuple[Any, ...] | None:
+        """What must be the same, if this is an end before the one that was."""
+        ended = self._ended.get((number, key))
+        return None if ended is None or not getattr(event, self._rules[number].sooner) < ended[0] else ended[1]
 
 
 def _rules() -> Iterator[Follows]:

@@ -2,7 +2,8 @@
 
 Each type that `says` something comes after one of `after` with the same `key`, of which nothing in `until` has come since; what it says of
 `same` is what the last of those said, where both say it. `anywhere`: in another stream or service, so in any order, and for good.
-What has something left of it (`remaining_g`) ends nothing yet.
+What has something left of it (`remaining_g`) ends nothing yet. `from_the_first`: earlier builds recorded none of `after`, so the rule is in
+force of each thing from the first one that is of it. `sooner`: a field, a day: after an end one more is fine that is of an earlier day.
 """
 
 import msgspec
@@ -15,6 +16,8 @@ class Follows(msgspec.Struct, frozen=True):
     until: tuple[str, ...] = ()
     same: tuple[str, ...] = ()
     anywhere: bool = False
+    from_the_first: bool = False
+    sooner: str = ""
 
 
 def _follows(key: str, after: str, says: str, *, until: str = "", same: str = "") -> Follows:
@@ -97,7 +100,14 @@ ORDERS: dict[str, tuple[Follows, ...]] = {
             same="partner kind name",
         ),
         _follows("item", "readiness_cleared readiness_renewed", "readiness_expired readiness_expiring", same="until"),
-        _follows("product agreement", "carry_set", "carry_expired", until="carry_expired", same="partner carry_g"),
+        Follows(
+            ("product", "agreement"),
+            ("carry_set",),
+            ("carry_expired",),
+            until=("carry_expired",),
+            same=("partner", "carry_g"),
+            from_the_first=True,
+        ),
         _ended("disruption", "disruption_declared", "disruption_ended", says="disruption_revised", same="products"),
         # policies
         _ended("policy version", "policy_drafted", "policy_withdrawn"),
@@ -240,7 +250,14 @@ ORDERS: dict[str, tuple[Follows, ...]] = {
         ),
         _anywhere("award decision partner mass_g return_on", "allocation.loan_awarded", "material_loan_offered"),
         # what repays in kind, who is paid, who assays, what becomes known, what is published
-        _ended("offtake", "offtake_agreed", "offtake_ended", same="right loan"),
+        Follows(
+            ("offtake",),
+            ("offtake_agreed",),
+            ("offtake_ended",),
+            until=("offtake_ended",),
+            same=("right", "loan"),
+            sooner="on",  # two persons may have proposed two days, and sign the later one first
+        ),
         _follows("offtake", "offtake_agreed", "delivery_not_valued", same="right loan"),
         _follows("lot", "delivery_quarantined", "delivery_accepted", same="right product"),
         _anywhere("lot product", "inventory.lot_taken_in", "delivery_quarantined"),

@@ -63,11 +63,13 @@ class Check(StrEnum):
     READ_TABLES = "every table that is read is what the events make anew"
     KEPT_TABLES = "what services keep beside their events is what these give"
     TILES = "every tile of the log is its leaves'"
+    DOCUMENTS = "each document that an event names, and that is there, is that one"
     TEXTS = "what people typed is what events hold commitments to, and what was erased is gone"
 
 
 IN_THE_DATABASE = (Check.READ_TABLES, Check.KEPT_TABLES, Check.TILES)  # by who has it, and the folder: nobody else is shown all of that
-OVER_HTTP = tuple(check for check in Check if check not in IN_THE_DATABASE)
+IN_A_BUNDLE = (Check.DOCUMENTS,)  # where all of them are: a running system is asked for those of decisions
+OVER_HTTP = tuple(check for check in Check if check not in IN_THE_DATABASE + IN_A_BUNDLE)
 
 
 class Failure(msgspec.Struct, frozen=True):

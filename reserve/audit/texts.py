@@ -4,7 +4,7 @@ A commitment whose text nobody has, and of which no event says that it was erase
 recovery out of copies, which hold no texts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,8 +16,9 @@ _LATE = timedelta(hours=1)  # by which the ledger may be behind in one shard of 
 
 
 class Texts:
-    def __init__(self, findings: Findings, texts: Mapping[str, Sequence[ReadText]]) -> None:
-        """`texts`: by service, as they were before the journals are read, and after the cut was made."""
+    def __init__(self, findings: Findings, texts: Mapping[str, Iterable[ReadText]]) -> None:
+        """`texts`: by service, as they were before the journals are read, and after the cut was made. No more of them is kept than which of
+        those that events hold was given."""
         self._findings = findings
         self._texts = texts
         self._held: dict[tuple[str, str], str] = {}  # (service, SHA-256 in hex) -> the place of the first event that holds it
@@ -37,7 +38,8 @@ class Texts:
         given = set[tuple[str, str]]()
         for service, texts in self._texts.items():
             for text in texts:
-                given.add((service, text.sha256))
+                if (key := (service, text.sha256)) in self._held:
+                    given.add(key)
                 self._compare(service, text)
         for key in self._held.keys() - given - self._erased.keys():
             self._findings.list_it(Check.TEXTS, self._held[key], f"the text {key[1]} is not there, and no event says that it was erased")

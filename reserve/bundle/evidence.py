@@ -1,7 +1,7 @@
 """A bundle as evidence: what an audit reads over HTTP from a running system, out of a folder."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,10 +12,13 @@ from reserve.bundle.layout import (
     BALANCES,
     CHECKPOINT,
     HISTORIES,
+    LISTED_ROWS,
+    MOST_LOGS,
     SHOWN,
     BadBundle,
     Manifest,
     decoded,
+    listed,
     read_manifest,
     read_record,
     whole,
@@ -40,9 +43,10 @@ class BundleEvidence:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.manifest: Manifest = read_manifest(folder)
+        self._files = {file.name: file for file in self.manifest.files}
 
     async def histories(self) -> Sequence[LogOfHistory]:
-        if not (histories := self._all(HISTORIES, LogOfHistory)):
+        if not (histories := self._all(HISTORIES, LogOfHistory, MOST_LOGS)):
             raise BadBundle(f"{HISTORIES}: no log is in it")
         return histories
 
@@ -52,7 +56,7 @@ class BundleEvidence:
     async def consistency(self, old_size: int, size: int, history: int | None = None) -> Consistency | None:
         logs = await self.histories()
         number = history or logs[-1].history
-        for each in self._all(SHOWN, ShownOf):
+        for each in self._all(SHOWN, ShownOf, 2 * MOST_LOGS):
             if (each.history, each.shown.old_size, each.shown.size) == (number, old_size, size):
                 return each.shown
         if not 0 < old_size <= size <= sum(file.rows for file in self.manifest.series(f"log/leaves/{number}")):
@@ -100,25 +104,28 @@ class BundleEvidence:
         for page in decoded(self._folder, self.manifest.series("books/entries"), decode):
             yield page
 
-    async def texts(self, service: str) -> Sequence[ReadText]:
-        return self._all(f"texts/{service}.jsonl.gz", ReadText)
+    async def texts(self, service: str) -> Iterable[ReadText]:
+        """Each is decoded as it is looked at: what people typed may be more than there is memory for."""
+        file = self._files.get(f"texts/{service}.jsonl.gz")
+        decode = msgspec.json.Decoder(ReadText).decode
+        return (text for page in decoded(self._folder, [] if file is None else [file], decode) for text in page)
 
     async def document(self, service: str, name: str) -> bytes | None:
-        file = self.manifest.named(f"documents/{service}/{name}.gz")
+        file = self._files.get(f"documents/{service}/{name}.gz")
         return None if file is None else whole(self._folder, file)
 
     def _leaves(self, history: int) -> Iterator[list[bytes]]:
         return decoded(self._folder, self.manifest.series(f"log/leaves/{history}"), _leaf)
 
     def _whole(self, name: str) -> bytes:
-        if (file := self.manifest.named(name)) is None:
+        if (file := self._files.get(name)) is None:
             raise BadBundle(f"{name} is missing")
         return whole(self._folder, file)
 
-    def _all[T](self, name: str, kind: type[T]) -> list[T]:
-        file = self.manifest.named(name)
+    def _all[T](self, name: str, kind: type[T], most: int = LISTED_ROWS) -> list[T]:
+        file = self._files.get(name)
         decode = msgspec.json.Decoder(kind).decode
-        return [] if file is None else [row for page in decoded(self._folder, [file], decode) for row in page]
+        return [] if file is None else listed(self._folder, file, decode, most)
 
 
 def _leaf(row: bytes) -> bytes:

@@ -10,7 +10,7 @@ import os
 import zlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -18,8 +18,8 @@ from typing import Protocol
 import msgspec
 
 from reserve.audit.evidence import LEDGER, SOURCES, Evidence, LedgerEntry, LogOfHistory, Recorded
-from reserve.audit.journals import CODECS
 from reserve.audit.tables import DOCUMENTS_OF, naming_documents
+from reserve.bundle.documents import documents_named
 from reserve.bundle.evidence import ShownOf
 from reserve.bundle.layout import (
     BALANCES,
@@ -37,13 +37,13 @@ from reserve.bundle.layout import (
     manifest_hash,
     row_of,
 )
+from reserve.bundle.progress import PROGRESS, Done, kept
 from shared.engines.private_files import private_folder, write_private
-from shared.journal.codec import UnknownType
 from shared.proofs.checkpoint import TreeHead, parse_checkpoint
 from shared.proofs.history import NoCommitment, read_commitment
 from shared.proofs.signed_note import NoteMalformed, parse_note
 
-UNFINISHED, PROGRESS = "unfinished.json", "unfinished.jsonl"
+UNFINISHED = "unfinished.json"
 PART_ROWS = 100_000  # of a series: a part ends with the page that reaches so many
 _SIDE_BY_SIDE = 4  # series that are read at a time
 _SERIES = ("journals/", "books/entries/", "log/leaves/")
@@ -93,19 +93,22 @@ class _Plan(msgspec.Struct, frozen=True):
         return sum(self.ends.values()) + sum(self.recorded.values()) + sum(size for _, size in self.logs)
 
 
-class _Done(msgspec.Struct, frozen=True):
-    """A finished file. `then`: where its series goes on; `null`: nowhere."""
-
-    file: File
-    then: str | None = None
-
-
 type _Pages = AsyncGenerator[tuple[Sequence[bytes], str | None]]  # lines, and where it goes on after them
 
 
-async def export(source: Source, folder: Path, policy: bytes | None = None, progressed: Progressed = lambda _done, _of: None) -> Manifest:
-    """`policy`: the deployment's own witness policy, where it is known. Raises NotExported, BadBundle, and what `source` raises."""
-    return await _Export(source, _room(folder), progressed).run(policy)
+async def export(
+    source: Source,
+    folder: Path,
+    policy: bytes | None = None,
+    progressed: Progressed = lambda _done, _of: None,
+    lacks: Callable[[Sequence[str]], None] = lambda _names: None,
+) -> Manifest:
+    """`policy`: the deployment's own witness policy, where it is known. `lacks`: is told which documents that events name were not to be
+    had. Raises NotExported, BadBundle, and what `source` raises."""
+    exporting = _Export(source, _room(folder), progressed)
+    manifest = await exporting.run(policy)
+    lacks(exporting.missing)
+    return manifest
 
 
 def _room(folder: Path) -> Path:
@@ -121,7 +124,7 @@ class _Export:
         self._source = source
         self._folder = folder
         self._progressed = progressed
-        self._done, self._lost = _kept(folder)
+        self._done, self._lost, self._missing = kept(folder)
         self._turns = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._rows = 0
 
@@ -145,6 +148,11 @@ class _Export:
             raise several.exceptions[0] from several
         return self._finish(plan)
 
+    @property
+    def missing(self) -> list[str]:
+        """The files of documents that were not to be had, and were not later either."""
+        return sorted(self._missing - self._done.keys())
+
     # What is asked for first
 
     async def _planned(self, policy: bytes | None) -> _Plan:
@@ -157,13 +165,14 @@ class _Export:
         for name in self._done:
             (self._folder / name).unlink()
         self._done.clear()
+        self._missing.clear()
         write_private(self._folder / PROGRESS, b"")
         note = await self._source.checkpoint()
         if note is None:
             raise NotExported("nothing is signed yet: there is no checkpoint that a bundle could be of")
         checkpoint = parse_checkpoint(parse_note(note).text)
         for service in SOURCES:
-            await self._small(f"texts/{service}.jsonl.gz", await self._source.texts(service))
+            await self._small(f"texts/{service}.jsonl.gz", list(await self._source.texts(service)))
         await self._small(BALANCES, await self._source.balances())
         recorded = dict(await self._source.recorded())
         histories = await self._source.histories()
@@ -191,6 +200,8 @@ class _Export:
                 sha = Path(name).stem
                 if (content := await self._source.document(service, sha)) is not None:
                     await self._write(name, [content])
+                else:
+                    self._lacks(name)
             elif not name.startswith(_SERIES):
                 raise NotExported(f"{self._folder}: {name} was changed since it was written (accepted: a new folder)")
 
@@ -253,16 +264,14 @@ class _Export:
             return
         kinds = naming_documents(service)
         for record in records:
-            if record.type.rpartition(".")[0] not in kinds:
-                continue
-            try:
-                names = DOCUMENTS_OF[service](CODECS[service].decode(record.type, record.data))
-            except (UnknownType, LookupError, TypeError, AttributeError, ValueError):
-                continue  # which the audit finds
-            for sha in names:
+            for sha in documents_named(service, record, kinds):
                 name = f"documents/{service}/{sha}.gz"
-                if name not in self._done and (content := await self._source.document(service, sha)) is not None:
+                if name in self._done:
+                    continue
+                if (content := await self._source.document(service, sha)) is not None:
                     await self._write(name, [content])
+                else:
+                    self._lacks(name)
 
     # How files are written
 
@@ -300,7 +309,15 @@ class _Export:
         self._finished(part.end(), None)
 
     def _finished(self, file: File, then: str | None) -> None:
-        done = self._done[file.name] = _Done(file, then)
+        done = self._done[file.name] = Done(file, then)
+        self._progress(done)
+
+    def _lacks(self, name: str) -> None:
+        if name not in self._missing:
+            self._missing.add(name)
+            self._progress(Done(File(name, "", 0, 0, 0), missing=True))
+
+    def _progress(self, done: Done) -> None:
         with (self._folder / PROGRESS).open("ab") as progress:
             progress.write(msgspec.json.encode(done) + b"\n")
             progress.flush()
@@ -357,21 +374,3 @@ class _Part:
         self._file.write(packed)
         self._hash.update(packed)
         self._bytes += len(packed)
-
-
-def _kept(folder: Path) -> tuple[dict[str, _Done], list[str]]:
-    """What was finished before a fall, and is as it was; and the names of what is not."""
-    found: dict[str, _Done] = {}
-    lost: list[str] = []
-    if not (folder / PROGRESS).exists():
-        return found, lost
-    for line in (folder / PROGRESS).read_bytes().split(b"\n")[:-1]:
-        done = msgspec.json.decode(line, type=_Done)
-        path = folder / done.file.name
-        if path.is_file():
-            with path.open("rb") as content:
-                if file_digest(content, "sha256").hexdigest() == done.file.sha256:
-                    found[done.file.name] = done
-        if done.file.name not in found:
-            lost.append(done.file.name)
-    return found, lost

@@ -36,6 +36,9 @@ _LINE = re.compile(r"[a-z]{1,20}/(0|[1-9][0-9]{0,3})")
 _MANIFEST_BYTES = 256 * 1024 * 1024
 LINE_BYTES = 4 * 1024 * 1024  # of a row: an event's data are at most 64 KiB
 WHOLE_BYTES = 64 * 1024 * 1024  # of a file that is read as a whole: a document, a note
+LISTED_BYTES, LISTED_ROWS = 256 * 1024 * 1024, 2_000_000  # of a file whose rows are all held at once: balances
+MOST_LOGS = 9_999  # histories, as the name of a leaf's file has room for
+PAGE_ROWS, PAGE_BYTES = 1000, 16 * 1024 * 1024  # a page ends with the row that reaches either
 _AT_ONCE = 64 * 1024
 
 
@@ -194,7 +197,7 @@ def checked(folder: Path) -> Manifest:
     for file in manifest.files:
         _check(folder, file)
     said = folder / MANIFEST_HASH
-    if said.exists() and not said.read_bytes().startswith(manifest_hash(folder).encode()):
+    if said.is_file() and not _says(said, manifest_hash(folder).encode()):
         raise BadBundle(f"{MANIFEST} is another one than {MANIFEST_HASH} says")
     _of_its_checkpoint(folder, manifest)
     return manifest
@@ -202,6 +205,12 @@ def checked(folder: Path) -> Manifest:
 
 def manifest_hash(folder: Path) -> str:
     return sha256((folder / MANIFEST).read_bytes()).hexdigest()
+
+
+def _says(file: Path, beginning: bytes) -> bool:
+    """Whether the file begins so, however long it is."""
+    with file.open("rb") as content:
+        return content.read(len(beginning)) == beginning
 
 
 def rows(folder: Path, file: File) -> Iterator[bytes]:
@@ -212,6 +221,8 @@ def rows(folder: Path, file: File) -> Iterator[bytes]:
         if len(kept) > LINE_BYTES:
             raise BadBundle(f"{file.name}: line {count + len(lines) + 1} has more than {LINE_BYTES} bytes")
         count += len(lines)
+        if count > file.rows:
+            raise BadBundle(f"{file.name}: it has more lines than the {file.rows} that the manifest says")
         yield from lines
     if kept:
         raise BadBundle(f"{file.name}: its last line does not end")
@@ -226,9 +237,17 @@ def whole(folder: Path, file: File) -> bytes:
     return b"".join(_unpacked(folder, file))
 
 
-def decoded[T](folder: Path, files: Sequence[File], decode: Callable[[bytes], T], page: int = 1000) -> Iterator[list[T]]:
+def listed[T](folder: Path, file: File, decode: Callable[[bytes], T], most: int = LISTED_ROWS) -> list[T]:
+    """All rows of a file, at most so many. Raises BadBundle."""
+    if file.rows > most or file.content_bytes > LISTED_BYTES:
+        raise BadBundle(f"{file.name}: it has more than {most} lines, or {LISTED_BYTES} bytes")
+    return [row for page in decoded(folder, [file], decode) for row in page]
+
+
+def decoded[T](folder: Path, files: Sequence[File], decode: Callable[[bytes], T]) -> Iterator[list[T]]:
     """The rows of files, in pages. Raises BadBundle."""
     found: list[T] = []
+    size = 0
     for file in files:
         for number, row in enumerate(rows(folder, file), 1):
             try:
@@ -237,9 +256,10 @@ def decoded[T](folder: Path, files: Sequence[File], decode: Callable[[bytes], T]
                 raise BadBundle(f"{file.name}: line {number} is nested too deeply") from error
             except ValueError as error:
                 raise BadBundle(f"{file.name}: line {number}: {error}") from error
-            if len(found) == page:
+            size += len(row)
+            if len(found) == PAGE_ROWS or size >= PAGE_BYTES:
                 yield found
-                found = []
+                found, size = [], 0
     if found:
         yield found
 

@@ -16,9 +16,10 @@ from reserve.audit.evidence import Evidence, Unreadable
 from reserve.audit.history import audit
 from reserve.audit.integrity import audit_integrity
 from reserve.audit.live import UNANSWERED, LiveEvidence
-from reserve.audit.report import IN_THE_DATABASE, Check, Findings, Report, joined
+from reserve.audit.report import IN_A_BUNDLE, IN_THE_DATABASE, Check, Findings, Report, joined
 from reserve.audit.shards import Processes, ShardFailed
 from reserve.audit.tables import COULD_NOT_RUN
+from reserve.bundle.documents import look_at_documents
 from reserve.bundle.evidence import BundleEvidence
 from reserve.commands.audit_state import keep, kept
 from reserve.commands.bundle import opened
@@ -86,6 +87,8 @@ async def _verify(asked: Asked, pinned: Sequence[VerifierKey], anchors: Sequence
             if asked.integrity:
                 return await audit_integrity(evidence, partial(Processes, partial(_evidence, asked)), pinned, anchors, policies)
             report = await audit(evidence, pinned, anchors, policies)
+            if isinstance(evidence, BundleEvidence):
+                report = await _with_documents(report, evidence)
         return await _with_served(report, asked.folder) if asked.of_folder else report
     except (*UNANSWERED, ShardFailed) as error:
         fail(f"the audit could not be finished: {why(error)}")
@@ -95,6 +98,12 @@ async def _verify(asked: Asked, pinned: Sequence[VerifierKey], anchors: Sequence
         if asked.bundle is None:
             raise
         fail("BUNDLE: something in it is nested too deeply to be read")
+
+
+async def _with_documents(report: Report, bundle: BundleEvidence) -> Report:
+    findings = Findings()
+    await look_at_documents(findings, bundle, report.cut.covers)
+    return joined(report, findings, IN_A_BUNDLE)
 
 
 async def _with_served(report: Report, folder: Path) -> Report:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,13 +20,15 @@ from shared.proofs.signed_note import NoteMalformed
 
 
 class Exported(msgspec.Struct, frozen=True):
-    """`manifest_sha256`: by which the bundle is known: whoever hands it over says it by another way."""
+    """`manifest_sha256`: by which the bundle is known: whoever hands it over says it by another way. `documents_missing`: that events name,
+    and that were not to be had."""
 
     origin: str
     leaves: int
     events: int
     files: int
     bytes: int
+    documents_missing: int
     manifest_sha256: str
 
 
@@ -33,7 +36,7 @@ def export_into(folder: Path, client: AbstractAsyncContextManager[Client], polic
     """Ends the command with exit code 2 where there is no bundle: what was finished of it is kept, and gone on from at the next try."""
     try:
         pinned = policy.read_bytes() if policy is not None and policy.is_file() else None
-        manifest = asyncio.run(_export(folder, client, pinned))
+        manifest, missing = asyncio.run(_export(folder, client, pinned))
     except (NotExported, Unreadable) as error:
         fail(f"DIR: {error}")
     except OSError as error:
@@ -46,6 +49,7 @@ def export_into(folder: Path, client: AbstractAsyncContextManager[Client], polic
         events=sum(manifest.heads.values()),
         files=len(manifest.files),
         bytes=sum(file.bytes for file in manifest.files),
+        documents_missing=len(missing),
         manifest_sha256=manifest_hash(folder),
     )
 
@@ -61,9 +65,13 @@ def opened(folder: Path) -> BundleEvidence:
         fail(f"BUNDLE: {error.filename or folder}: {error.strerror}")
 
 
-async def _export(folder: Path, client: AbstractAsyncContextManager[Client], pinned: bytes | None) -> Manifest:
+async def _export(folder: Path, client: AbstractAsyncContextManager[Client], pinned: bytes | None) -> tuple[Manifest, list[str]]:
     columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         bar = shown.add_task("export", total=None)
+        missing: list[str] = []
         async with client as caller:
-            return await export(LiveEvidence(caller), folder, pinned, lambda done, total: shown.update(bar, completed=done, total=total))
+            evidence = LiveEvidence(caller)
+            told = partial(shown.update, bar)
+            manifest = await export(evidence, folder, pinned, lambda done, total: told(completed=done, total=total), missing.extend)
+        return manifest, missing

@@ -10,7 +10,16 @@ from reserve.audit.figures import Figured
 from reserve.audit.report import Check, Findings
 from reserve.audit.stopped import Stopped
 from services.allocation.events.carries import CarryExpired, CarrySet
-from services.allocation.events.clocks import ClockBreached, ClockPaused, ClockResumed, ClockSet, ClockStarted, ClockWarned, Standing
+from services.allocation.events.clocks import (
+    ClockBreached,
+    ClockEnded,
+    ClockPaused,
+    ClockResumed,
+    ClockSet,
+    ClockStarted,
+    ClockWarned,
+    Standing,
+)
 from services.inventory import events as inventory
 from services.loans.events.loan import ArrearsChanged, RatioReported, Regraded
 
@@ -29,6 +38,7 @@ def failures(*events: Any, on: date = day(6)) -> list[int]:
     for number, event in enumerate(events):
         figured.see(str(number), on.isoformat(), event)
         stopped.see(str(number), on.isoformat(), event)
+    figured.finish()
     return [int(each.place) for result in findings.results((Check.FIGURES, Check.STOPPED)) for each in result.failures]
 
 
@@ -59,6 +69,7 @@ def resumed(days: int = 3, decided: int = 9) -> ClockResumed:
     return ClockResumed(**OF, now=NOW, on=day(8), days=days, limits={"decided": day(decided)})
 
 
+ENDED = ClockEnded(**OF, now=NOW, cause="declined")
 PAUSED = ClockPaused(**OF, now=NOW, reason="a permit", on=day(5))  # type: ignore[arg-type]
 
 
@@ -73,6 +84,40 @@ def test_a_clock_that_starts_otherwise_than_it_was_set_is_found(started: dict[st
     assert failures(SET, replace(STARTED, **started)) == [1]
 
 
+SOON = replace(SET, clock="emergency", limits_days={"screened": 1, "decided": 3})
+STARTED_SOON = replace(STARTED, clock="emergency", limits={"screened": day(2), "decided": day(4)})
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (SET, SOON, STARTED, STARTED_SOON),
+        (STARTED, STARTED_SOON, SET, SOON),
+        (SET, STARTED, STARTED_SOON, SOON),
+        (SET, SOON, STARTED, STARTED_SOON, STARTED, SET),
+        (SET, SET, STARTED),
+    ],
+    ids=lambda events: "-".join(f"{type(each).__name__}_{each.clock}" for each in events),
+)
+def test_a_request_that_was_accepted_twice_may_be_read_in_any_order_of_its_two_streams(events: tuple[Any, ...]) -> None:
+    assert failures(*events) == []
+
+
+def test_a_clock_that_starts_as_none_of_its_acceptances_has_set_it_is_found() -> None:
+    assert failures(SET, SOON, replace(STARTED, warn_days=2)) == [2]
+    assert failures(replace(STARTED, warn_days=2), SOON, SET) == [0]
+    assert failures(SET, replace(STARTED, warn_days=2), ENDED) == [1]
+    assert failures(STARTED) == [], "of a build that set none, nothing is known"
+
+
+def test_a_clock_whose_set_is_yet_to_come_is_waited_for() -> None:
+    figured = Figured(Findings())
+    for events, waits in (((SET, STARTED), False), ((STARTED_SOON,), True), ((SOON,), False)):
+        for event in events:
+            figured.see("", day(6).isoformat(), event)
+        assert figured.unsettled == waits
+
+
 @pytest.mark.parametrize("told", [warned(7), warned(on=4), warned(on=7), breached(5, 7), breached(on=6)], ids=str)
 def test_a_warning_or_a_breach_on_another_day_than_its_own_is_found(told: Any) -> None:
     assert failures(SET, STARTED, told) == [2]
@@ -82,6 +127,22 @@ def test_what_a_paused_clock_says_and_a_pause_that_counts_otherwise_is_found() -
     assert failures(SET, STARTED, PAUSED, breached(on=8)) == [3]
     assert failures(SET, STARTED, PAUSED, resumed(days=4)) == [3]
     assert failures(SET, STARTED, PAUSED, resumed(decided=12)) == [3]
+
+
+def started_again(paused_days: int, **other: Any) -> ClockStarted:
+    """Accepted again, under the other clock or back under the first: its limits are as much later as it was paused before."""
+    days = {"screened": 1 + paused_days, "decided": 3 + paused_days} if other else {"screened": 2 + paused_days, "decided": 5 + paused_days}
+    return replace(STARTED, limits={name: day(1 + each) for name, each in days.items()}, **other)  # type: ignore[misc]
+
+
+def test_a_clock_that_is_paused_counts_on_over_an_acceptance_under_another() -> None:
+    again, back = started_again(0, clock="emergency"), started_again(3)
+    begun = (SET, SOON, STARTED, PAUSED, again)
+    assert failures(*begun, resumed(3, 7), back, warned(9, 8), breached(9, 10)) == []
+    assert failures(*begun, resumed(3, 7), started_again(0), warned(9, 8)) == [7, 6], "the start once all is seen"
+    assert failures(*begun, resumed(4, 7)) == [5], "its days are known"
+    assert failures(*begun, breached(5, 7)) == [5], "it is paused"
+    assert failures(*begun, resumed(3, 7), warned(7, 6), breached(8, 9)) == [7], "what its resumption says is known"
 
 
 # --- carries

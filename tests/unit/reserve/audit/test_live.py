@@ -1,14 +1,24 @@
 """What the auditor reads of the log's tiles, against what the ledger writes."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
+from threading import Thread
+from typing import Any, override
+from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reserve.audit.live import LiveEvidence, _tile_path, _unbundled
 from reserve.client import Client, GivenToken
 from services.ledger.tiles import Tile, decode_bundle, encode_bundle
+from tests.stories.audit import RECORD
 
 
 @given(st.integers(0, 10**10), st.integers(1, 256))
@@ -37,3 +47,54 @@ async def test_who_hangs_up_when_asked_for_a_proof_shows_nothing() -> None:
         nobody.bind(("127.0.0.1", 0))
         async with Client(f"http://127.0.0.1:{nobody.getsockname()[1]}", GivenToken("")) as client:
             assert await LiveEvidence(client).consistency(1, 2) is None
+
+
+@contextmanager
+def growing() -> Iterator[tuple[str, list[int]]]:
+    """A service whose journals grow with each answer: where it answers, and how many events a shard has, in pages of three."""
+    events = [4]
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = urlsplit(self.path)
+            query = {name: int(value) for name, (value,) in parse_qs(asked.query).items()}
+            said = json.dumps(_heads() if asked.path.endswith("/heads") else _page(query["after"])).encode()
+            events[0] += 1
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        @override
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    def _heads() -> dict[str, Any]:
+        return {"0": {"position": events[0]}, "1": {"position": events[0]}}
+
+    def _page(after: int) -> dict[str, Any]:
+        upto = min(after + 3, events[0])
+        records = [replace(RECORD, position=position) for position in range(after + 1, upto + 1)]
+        return {"records": msgspec.to_builtins(records), "next": upto if upto < events[0] else None}
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", events
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+async def test_a_journal_ends_where_it_ended_when_that_was_asked_for() -> None:
+    """Otherwise one shard would be read to a later end than another, and hold what something caused there that is not read."""
+    with growing() as (url, events):
+        async with Client(url, GivenToken("")) as client:
+            evidence = LiveEvidence(client)
+            heads = await evidence.heads("loans")
+            assert heads == {0: 4, 1: 4}
+            read = {shard: [each.position async for page in evidence.journal("loans", shard) for each in page] for shard in heads}
+            assert read == {0: [1, 2, 3, 4], 1: [1, 2, 3, 4]} and events[0] > 5
+            unasked = [each.position async for page in LiveEvidence(client).journal("loans", 0) for each in page]
+            assert len(unasked) > 5, "without being asked, to the last that there is"

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from reserve.__main__ import app
-from reserve.bundle.layout import LINE_BYTES, MANIFEST
+from reserve.bundle.layout import BALANCES, HISTORIES, LINE_BYTES, LISTED_BYTES, LISTED_ROWS, MANIFEST, MANIFEST_HASH
 from reserve.commands.failure import BAD_INPUT, CHECK_FAILED, SEEN_BY_NOBODY
 from tests.stories.audit import Told, told
 from tests.stories.bundles import bundle_of, change_manifest, fit, rewrite
@@ -119,6 +119,34 @@ def _a_bomb_that_says_so(bundle: Path) -> None:
     )
 
 
+def _of_more_lines_than_it_says(bundle: Path) -> None:
+    rewrite(bundle, BALANCES, lambda content: content * 2)
+    change_manifest(bundle, lambda manifest: [file.update(rows=1) for file in manifest["files"] if file["name"] == BALANCES])
+
+
+def _of_more_than_is_held_at_once(bundle: Path) -> None:
+    """Each of its lines may be short: together they are more than anybody has room for."""
+    rows = {BALANCES: LISTED_ROWS + 1}
+    change_manifest(bundle, lambda manifest: [file.update(rows=rows.get(file["name"], file["rows"])) for file in manifest["files"]])
+
+
+def _of_more_bytes_than_are_held_at_once(bundle: Path) -> None:
+    change_manifest(
+        bundle, lambda manifest: [file.update(content_bytes=LISTED_BYTES + 1) for file in manifest["files"] if file["name"] == BALANCES]
+    )
+
+
+def _of_more_logs_than_there_are_numbers(bundle: Path) -> None:
+    change_manifest(bundle, lambda manifest: [file.update(rows=10_000) for file in manifest["files"] if file["name"] == HISTORIES])
+
+
+def _a_hash_without_an_end(bundle: Path) -> None:
+    """Sixty-four gigabytes of nothing."""
+    os.truncate(bundle / MANIFEST_HASH, 64 * 1024**3)
+    change = bundle / MANIFEST
+    change.write_bytes(change.read_bytes() + b"\n")
+
+
 def _brackets(bundle: Path) -> None:
     rewrite(bundle, JOURNAL, lambda _: b'{"hashed":"{}","more":' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}\n")
 
@@ -186,6 +214,11 @@ def _another_hash(bundle: Path) -> None:
         (_linked, f"{JOURNAL} is neither a file nor a folder"),
         (_linked_folder, "journals is neither a file nor a folder"),
         (_a_bomb, f"{TEXTS}: there is more in it than the"),
+        (_of_more_lines_than_it_says, f"{BALANCES}: it has more lines than the 1 that"),
+        (_of_more_than_is_held_at_once, f"{BALANCES}: it has more than {LISTED_ROWS} lines"),
+        (_of_more_bytes_than_are_held_at_once, f"{BALANCES}: it has more than {LISTED_ROWS} lines, or {LISTED_BYTES} bytes"),
+        (_of_more_logs_than_there_are_numbers, f"{HISTORIES}: it has more than 9999 lines"),
+        (_a_hash_without_an_end, f"{MANIFEST} is another one than"),
         (_a_bomb_that_says_so, f"{TEXTS}: line 1 has more than {LINE_BYTES} bytes"),
         (_brackets, f"{JOURNAL}: line 1 is nested too deeply"),
         (_brackets_in_an_event, f"{JOURNAL}: line 1 is nested too deeply"),

@@ -1,19 +1,22 @@
 """A bundle gives what the running system gives, is one cut however long it takes, and goes on after a fall from what was finished."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from reserve.audit.anchors import Anchor
+from reserve.audit.evidence import ReadText
 from reserve.audit.history import audit
 from reserve.audit.integrity import audit_integrity
 from reserve.audit.shards import here
 from reserve.bundle import export as exporting
+from reserve.bundle import layout
 from reserve.bundle.evidence import BundleEvidence
 from reserve.bundle.export import NotExported, export
-from reserve.bundle.layout import BadBundle, checked, rows
+from reserve.bundle.layout import BadBundle, File, checked, rows
+from reserve.bundle.progress import PROGRESS
 from shared.proofs.checkpoint import open_checkpoint
 from tests.stories.audit import Told, draw, failures, stock, told
 from tests.stories.audit_material import told_with_material
@@ -154,6 +157,20 @@ async def test_a_finished_file_that_was_damaged_before_it_went_on_is_made_again(
     checked(bundle)
 
 
+async def test_a_line_of_progress_that_was_torn_is_no_beginning_of_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "PART_ROWS", 4)
+    history, bundle = Told(told(), tmp_path / "log"), tmp_path / "bundle"
+    whole = await export(Running(history), tmp_path / "at_once")  # type: ignore[arg-type]
+    for falls_after in (9, 4, 4):
+        with pytest.raises(ConnectionError):
+            await export(Running(history, falls_after=falls_after), bundle)  # type: ignore[arg-type]
+        with (bundle / PROGRESS).open("ab") as progress:
+            progress.write(b'{"file":{"name":"journals/inv')
+    resumed = await export(Running(history), bundle)  # type: ignore[arg-type]
+    assert resumed == whole
+    checked(bundle)
+
+
 async def test_nothing_that_is_there_is_written_over(tmp_path: Path) -> None:
     history = Told(told(), tmp_path / "log")
     await bundle_of(history, tmp_path / "bundle")
@@ -193,3 +210,23 @@ async def test_a_history_that_nobody_has_signed_has_no_bundle(tmp_path: Path) ->
     story = {name: step for name, step in told().items() if name not in ("sign", "dispatch", "last_sign")}
     with pytest.raises(NotExported, match="nothing is signed yet"):
         await bundle_of(Told(story, tmp_path / "log"), tmp_path / "bundle")
+
+
+async def test_a_page_ends_with_what_memory_is_for_and_texts_are_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = Told(told(), tmp_path / "log")
+    texts = [ReadText(sha256=f"{number:064}", content="x" * 1000, salt="00", place=None, erased_at=None) for number in range(9)]
+    history.typed["inventory"] = texts
+    await bundle_of(history, tmp_path / "bundle")
+    evidence, read = BundleEvidence(tmp_path / "bundle"), list[bytes]()
+    monkeypatch.setattr(layout, "PAGE_BYTES", 2000)
+    unread = layout.rows
+
+    def counted(folder: Path, file: File) -> Iterator[bytes]:
+        for row in unread(folder, file):
+            read.append(row)
+            yield row
+
+    monkeypatch.setattr(layout, "rows", counted)
+    found = iter(await evidence.texts("inventory"))
+    assert (next(found), len(read)) == (texts[0], 2)
+    assert list(found) == texts[1:] and len(read) == 9
