@@ -61,6 +61,7 @@ INVENTORY_TYPES = frozenset(
         inventory.AssayRecorded,
         inventory.ProtectedStockSet,
         inventory.HoldPutOn,
+        inventory.HoldConfirmed,
         inventory.HoldLifted,
         inventory.StockAdjusted,
         inventory.RightAdded,
