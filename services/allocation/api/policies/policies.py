@@ -29,6 +29,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads
 from shared.http.problems import Problem
+from shared.journal.postgres import read_version
 from shared.journal.protocol import Document
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, document_answer, signing_of
 from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed
@@ -232,7 +233,8 @@ async def show_policy(policy: PolicyPath, caller: Sees, reads: Reading, response
             raise Problem("policy_not_found", f"there is no policy {policy}", field="path:policy")
         versions = select(PolicyVersionRow).where(PolicyVersionRow.policy == policy).order_by(col(PolicyVersionRow.version))
         rows = (await session.exec(versions)).all()
-    reads.etag(response, caller, f"policy/{policy}", row.stream_version)
+    async with reads.kernel.pool.acquire() as connection:  # what waits for a signature changes the stream, too, and no version
+        reads.etag(response, caller, f"policy/{policy}", await read_version(connection, f"policy/{policy}"))
     return PolicyView(
         policy=policy,
         active=active_of(rows, reads.today),
