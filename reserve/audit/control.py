@@ -1,8 +1,8 @@
 """Control: that nothing which moves value was done by one person.
 
 Each such event stands in a command that one person proposed and another signed. In each service the rule is in force from the first event
-on that shows it: what one person did before, in an older build, is listed and fails nothing. That narrower limits, a larger provision and
-more protected stock take two is a rule of each of these, which the first that two have signed shows.
+on that shows it: what one person did before, in an older build, is listed and fails nothing. That narrower limits, a larger provision,
+more protected stock and evidence withdrawn take two is a rule of each of these, which the first that two have signed shows.
 """
 
 from datetime import date, datetime
@@ -24,6 +24,7 @@ from services.inventory import events as inventory
 from services.loans.events import material
 from services.loans.events.facility import LimitsSet
 from services.loans.events.loan import Regraded
+from services.loans.events.project import ProjectFactWithdrawn
 from shared.journal.record import name_of
 from shared.journal.texts import TextErased
 from shared.terms.countersigning import CommandApproved, CommandPaper, CommandProposed
@@ -141,7 +142,9 @@ class Control:
                 self._approved.pop(event.round, None)
             case PolicyApproved() | PolicyActivated() | PolicyWithdrawn():
                 self._of_policy(place, record, event)
-            case LimitsSet() | Regraded() | inventory.ProtectedStockSet() if not moved:
+            case ProjectFactWithdrawn() if record.actor.startswith("service:"):
+                pass  # a right to what the project delivers is over
+            case LimitsSet() | Regraded() | ProjectFactWithdrawn() | inventory.ProtectedStockSet() if not moved:
                 rule = type(event).__name__
                 if record.command_id in self._signed:
                     self._is_in_force(rule, record)

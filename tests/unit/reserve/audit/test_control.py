@@ -12,6 +12,7 @@ from services.allocation.events.policies import PolicyActivated, PolicyApproved,
 from services.inventory import events as inventory
 from services.loans.events.facility import FacilityId, FacilityOpened, Limit, LimitsSet
 from services.loans.events.loan import LoanId, Regraded
+from services.loans.events.project import ProjectFactId, ProjectFactWithdrawn
 from shared.journal.record import canonical
 from shared.terms.acting import Approval
 from shared.terms.apart import Apart
@@ -387,9 +388,16 @@ def protected(mass_g: int, command: str) -> Step:
     )
 
 
+def disproved(number: int, command: str) -> Step:
+    told: dict[str, Any] = {"project": "hillgrove", "kind": "permit", "by": "sub_operator", "reason": "x", "loans": ()}
+    gone = ProjectFactWithdrawn(**told, fact=ProjectFactId(f"fct_{number}"))
+    return Step(event=gone, stream="project/hillgrove", on=DAY_AFTER, command=command)
+
+
 STAYS: dict[str, tuple[Step, Step, Step]] = {  # what one person did in an older build, two did, and one did then
     "narrower limits": (limits_of(90, ALONE, reason="x"), limits_of(80, SIGNED, reason="x"), limits_of(70, ALONE, reason="x")),
     "a larger provision": (provided(10, 10, ALONE), provided(20, 10, SIGNED), provided(30, 10, ALONE)),
+    "evidence withdrawn": (disproved(1, ALONE), disproved(2, SIGNED), disproved(3, ALONE)),
     "more protected stock": (protected(10, ALONE), protected(20, SIGNED), protected(30, ALONE)),
 }
 
