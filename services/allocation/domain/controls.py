@@ -39,7 +39,7 @@ from services.allocation.domain.book.state import Book
 from services.allocation.domain.clocks.clock import AdvanceClock, CheckClock, EndClock, PauseClock, ResumeClock, SetClockBack, StartClock
 from services.allocation.domain.decisions.renouncing import RenounceAward
 from services.allocation.domain.decisions.report import SendReport
-from services.allocation.domain.decisions.review import AssignReview, ConcludeReview, RequestReview
+from services.allocation.domain.decisions.review import AssignReview, ConcludeReview, LapseReview, RequestReview
 from services.allocation.domain.decisions.superseding import SupersedeDecision
 from services.allocation.domain.partners.agreement import (
     Agreement,
@@ -288,6 +288,7 @@ CONTROLS: Controls = {
     RequestReview: Class.PREPARES,
     AssignReview: Class.PREPARES,
     ConcludeReview: Class.PREPARES,
+    LapseReview: Class.FOLLOWS,
     OpenTender: Class.PREPARES,
     CloseBidding: Class.FOLLOWS,
     ProposeTender: Class.PREPARES,
