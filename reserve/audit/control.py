@@ -1,8 +1,8 @@
 """Control: that nothing which moves value was done by one person.
 
 Each such event stands in a command that one person proposed and another signed. In each service the rule is in force from the first event
-on that shows it: what one person did before, in an older build, is listed and fails nothing. That narrower limits, a larger provision and
-more protected stock take two is a rule of each of these, which the first that two have signed shows.
+on that shows it: what one person did before, in an older build, is listed and fails nothing. That narrower limits, a larger provision,
+more protected stock and evidence withdrawn take two is a rule of each of these, which the first that two have signed shows.
 """
 
 from datetime import date, datetime
@@ -19,10 +19,12 @@ from reserve.audit.reconciling import Reconciling
 from reserve.audit.reference_rates import ReferenceRates
 from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
+from services.allocation.events.policies import PolicyActivated, PolicyApproved, PolicyWithdrawn
 from services.inventory import events as inventory
 from services.loans.events import material
 from services.loans.events.facility import LimitsSet
 from services.loans.events.loan import Regraded
+from services.loans.events.project import ProjectFactWithdrawn
 from shared.journal.record import name_of
 from shared.journal.texts import TextErased
 from shared.terms.countersigning import CommandApproved, CommandPaper, CommandProposed
@@ -59,11 +61,13 @@ MOVES = (
 TOLERANCE = Fraction(1, 200)  # of a draw's mass
 type _Cancelled = allocation.RoundCancelled | allocation.TenderCancelled
 type _OfBook = allocation.ScreeningListPutInForce | allocation.ScreeningListWithdrawn | _Cancelled
+type _OfPolicy = PolicyApproved | PolicyActivated | PolicyWithdrawn
 _DELIVERIES = "assignment_delivered"  # the rule for them came after the others, and they show it
 _TOP_UPS = "security_topped_up"  # so did that for these: the first that two people signed shows it
 _FIRST_LISTS = "screening_list_put_in_force"  # and for the first version of a list
 _CANCELLED = "round_cancelled"  # and for a round whose decision somebody had approved
 _TENDERS_CANCELLED = "tender_cancelled"  # and for a tender
+_POLICIES_WITHDRAWN = "policy_withdrawn"  # and for a version of a policy that was approved
 
 
 class _Moved(msgspec.Struct, frozen=True):
@@ -87,6 +91,7 @@ class Control:
         self._reference_rates = ReferenceRates(findings)
         self._lists: set[str] = set()  # in force
         self._approved: dict[str, set[str]] = {}  # by round, or tender: the keys that its decision is approved with
+        self._versions: set[tuple[str, int]] = set()  # of policies: approved, and superseded by none
         self._in_force_at: dict[str, datetime] = {}  # by rule: a service's, or that of one type of events
 
     def see(self, service: str, place: str, record: Recorded, event: Any) -> None:
@@ -135,7 +140,11 @@ class Control:
                 self._approved.get(event.round, set()).difference_update(event.keys)
             case allocation.RoundProposed() | allocation.ApprovalsLapsed() | allocation.RoundReopened():
                 self._approved.pop(event.round, None)
-            case LimitsSet() | Regraded() | inventory.ProtectedStockSet() if not moved:
+            case PolicyApproved() | PolicyActivated() | PolicyWithdrawn():
+                self._of_policy(place, record, event)
+            case ProjectFactWithdrawn() if record.actor.startswith("service:"):
+                pass  # a right to what the project delivers is over
+            case LimitsSet() | Regraded() | ProjectFactWithdrawn() | inventory.ProtectedStockSet() if not moved:
                 rule = type(event).__name__
                 if record.command_id in self._signed:
                     self._is_in_force(rule, record)
@@ -177,6 +186,19 @@ class Control:
         if rule != "allocation" and record.command_id in self._signed:
             self._is_in_force(rule, record)
         self._moved.append(_Moved(place, rule, record.command_id, instant(record)))
+
+    def _of_policy(self, place: str, record: Recorded, event: _OfPolicy) -> None:
+        """Withdrawing a version that is a draft, or that another has superseded, stops nothing."""
+        match event:
+            case PolicyApproved():
+                self._versions.add((event.policy, event.version))
+            case PolicyActivated():
+                self._versions -= {each for each in self._versions if each[0] == event.policy and each[1] < event.version}
+            case PolicyWithdrawn() if (event.policy, event.version) in self._versions:
+                self._versions.remove((event.policy, event.version))
+                if record.command_id in self._signed:
+                    self._is_in_force(_POLICIES_WITHDRAWN, record)
+                self._moved.append(_Moved(place, _POLICIES_WITHDRAWN, record.command_id, instant(record)))
 
     def _is_in_force(self, rule: str, record: Recorded) -> None:
         at = instant(record)

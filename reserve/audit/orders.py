@@ -68,7 +68,7 @@ ORDERS: dict[str, tuple[Follows, ...]] = {
         ),
         _ended("round", "round_certified", "round_released round_reopened", says="award_withdrawn", same="decision"),
         _anywhere("round decision", "round_certified", "award_renounced report_sent review_requested"),
-        _ended("review", "review_requested", "review_concluded", says="review_assigned", same="partner"),
+        _ended("review", "review_requested", "review_concluded review_lapsed", says="review_assigned", same="partner"),
         # tenders
         _ended(
             "tender",

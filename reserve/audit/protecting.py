@@ -54,6 +54,7 @@ from services.loans.events.terms import WriteOff
 from shared.terms.apart import Apart
 
 _LATE = timedelta(hours=1)  # a timer may fire late
+_HEARD_AFTER = timedelta(days=1)  # a line between services may stand still for as long
 _RENEWED_AFTER = timedelta(days=6)  # a week, less the hours by which days and instants differ
 
 
@@ -84,6 +85,7 @@ class Protecting:
         self._recent: dict[str, list[_Stop]] = {}  # product, or an agreement -> what has not ended long ago
         self._stops = Stops()
         self._scopes_count_once = False  # the rule is in force, as an event has shown
+        self._agreements_count_once: datetime | None = None  # the same of suspensions after what else stops the goods: since when
         self._kinds_count_once: set[str] = set()  # the same of loans, and of hits
         self._borrowers: dict[str, str] = {}  # loan's stream -> whose payees it is advanced on
         self._last = ""  # when the last event was recorded
@@ -104,6 +106,8 @@ class Protecting:
                 put = _Stop(place, what, by, instant(record), lapses_at, goes_on=event.takes_on is not None)
                 self._stop(record, event.hold, put, event.product)
             case AgreementSuspended(suspended_by=str() as by, lapses_at=datetime() as lapses_at):
+                if event.alone_since is not None:
+                    self._agreements_count_once = min(instant(record), self._agreements_count_once or instant(record))
                 put = _Stop(place, f"partner/{event.partner}", by, instant(record), lapses_at, agreement=event.agreement)
                 self._stop(record, event.hold, put, f"agreement {event.agreement}", *event.products)
             case HoldConfirmed() | AgreementSuspensionConfirmed():
@@ -229,7 +233,20 @@ class Protecting:
             self._findings.look(Check.CONTROL, not overdue, stop.place, what)
         for after in self._all:
             for before, in_force in after.before:
-                self._renewed(before, after, in_force)
+                self._renewed(before, after, self._counts(before, after, in_force))
+
+    def _counts(self, before: _Stop, after: _Stop, in_force: bool) -> bool:
+        """`in_force`: within one service. Of what another service, or another agreement, was told, whether it had heard: it hears later,
+        and of no hold on a lot or a depot that it stops a partner's goods. A day's delay gains nobody more than a day."""
+        if after.agreement == before.agreement:
+            return in_force
+        if after.at <= before.at + _HEARD_AFTER:
+            return False
+        if after.agreement is None:
+            return in_force
+        since = self._agreements_count_once
+        told = before.agreement is not None or before.what in ("all", "product", after.what)
+        return told and since is not None and since < before.at
 
     def _go_on(self, place: str, event: HoldPutOn, before: _Stop | None) -> None:
         due = (None, None) if before is None else (before.by, before.lapses_at)

@@ -1,6 +1,7 @@
 """Screening: nobody is given anything while a party of its request is on a list, and nobody reviews what they had a part in, or answers an
 objection to it: that from the first answer on which says so."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,12 +10,14 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events import (
     AwardGranted,
+    ConflictDeclared,
     ObjectionAnswered,
     ObjectionRaised,
     PartiesScreened,
     RequestAccepted,
     RequestDeclined,
     ReviewConcluded,
+    ReviewLapsed,
     ReviewRequested,
     RoundApproved,
     RoundCertified,
@@ -42,6 +45,7 @@ class Screening:
         self._involved: dict[str, set[str]] = {}  # round or request -> who had a part in it
         self._requests: dict[str, list[str]] = {}  # by round
         self._reviewed: dict[str, str] = {}  # review -> round; until it is concluded
+        self._of_interest: set[str] = set()  # reviews that one person's word about another has brought
         self._objections: set[str] = set()  # without an answer
         self._independent = False  # answers are
 
@@ -91,6 +95,12 @@ class Screening:
                 self._reviewed[event.review] = event.round
             case ReviewConcluded():
                 self._conclude(place, record, event)
+            case ConflictDeclared(lapses_at=datetime()):
+                self._of_interest.update(each.review for each in event.tainted if each.review is not None)
+            case ReviewLapsed():
+                self._reviewed.pop(event.review, None)
+                known = event.review in self._of_interest
+                self._findings.look(Check.SCREENING, known, place, f"{event.review} was not asked for by a conflict that may lapse")
             case _:
                 pass
 

@@ -185,6 +185,7 @@ LINKED: Mapping[str, tuple[str, ...]] = {
     "allocation.request_screening_late": ("orders",),
     "allocation.request_withdrawn": ("orders", "rounds"),
     "allocation.review_assigned": ("orders",),
+    "allocation.review_lapsed": ("orders", "screening"),
     "allocation.review_requested": ("apart", "orders", "screening"),
     "allocation.round_approved": ("apart", "authority", "orders", "screening"),
     "allocation.round_cancelled": ("orders", "uses"),

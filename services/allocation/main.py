@@ -49,7 +49,7 @@ SERVICE = Service(
         ceremony.DECIDER,
         instrument.DECIDER,
         countersigned(official.DECIDER, CONTROLS, EVENTS),
-        policy.DECIDER,
+        countersigned(policy.DECIDER, CONTROLS, EVENTS),
         countersigned(book.DECIDER, CONTROLS, EVENTS),
         clock.DECIDER,
         readiness.DECIDER,

@@ -39,6 +39,7 @@ SIGNED = (
     reference.DECIDER,
     payees.DECIDER,
     loan.DECIDER,
+    projects.DECIDER,
     offtake.DECIDER,
     equity.DECIDER,
     material.DECIDER,
@@ -50,7 +51,6 @@ SERVICE = Service(
     of_one_party=frozenset({"equity", "loan", "material", "payees"}),
     deciders=(
         *(countersigned(each, CONTROLS, EVENTS) for each in SIGNED),
-        projects.DECIDER,
         delivery.DECIDER,
         reach.decider(LogReachReported),
         parking.decider(PARKING_EVENTS),

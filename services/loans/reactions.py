@@ -21,7 +21,7 @@ from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
 from services.loans.domain.offtake.offtake import ValueDelivery
 from services.loans.domain.projects.project import EndRight, RecordRight, Watch, news_of, project_of
 from services.loans.domain.rates.reference import FollowReferenceRate, LeaveReferenceRate
-from services.loans.events.defaults import DefaultCured, LoanDefaulted
+from services.loans.events.defaults import DefaultConfirmed, DefaultCured, LoanDefaulted
 from services.loans.events.equity import HoldingApproved, HoldingClosed, UncalledCancelled
 from services.loans.events.facility import BorrowerDefaulted, CommitmentId, FacilityId, Guaranteed, HeadroomRefused, HeadroomReserved
 from services.loans.events.loan import CommitmentCancelled, LoanApproved, LoanClosed, LoanCommitted, LoanId, LoanImported
@@ -74,6 +74,7 @@ OWN_TYPES = frozenset(
         CommitmentCancelled,
         LoanClosed,
         LoanDefaulted,
+        DefaultConfirmed,
         DefaultCured,
         BorrowerDefaulted,
         HoldingApproved,
@@ -212,7 +213,7 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             return [_release(event.facility, event.holding, event.amount_minor)]
         case LoanClosed() as event:
             return [_tell_default(event.facility, event.loan, ended=True), _release(event.facility, event.loan, None), *_leave(event)]
-        case LoanDefaulted(facility=str(facility)) as event:
+        case LoanDefaulted(facility=str(facility), lapses_at=None) | DefaultConfirmed(facility=str(facility)) as event:
             return [_tell_default(facility, event.loan, ended=False)]
         case DefaultCured() as event:
             return [_tell_default(event.facility, event.loan, ended=True)]

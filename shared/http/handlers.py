@@ -169,6 +169,7 @@ class Post:
             effective_on=(effective_on or self.today).isoformat(),
             fingerprint=self._fingerprint,
             party=caller.party,
+            partner=caller.partner,
             expected_version=self.expected_version,
             client=caller.takes_turns_as,
             documents=tuple(documents),

@@ -48,6 +48,7 @@ class Pending(msgspec.Struct, eq=False):
         return [self.context.command_id]
 
 
+type _NotAgain = Refused[Any] | CommandFailed | FingerprintMismatch
 type Answer = Accepted | tuple[Accepted, ...] | Refused[Any] | Exception
 
 
@@ -126,7 +127,7 @@ class Batch:
             elif isinstance(each.command, AllOrNothing):
                 self._answer(each, await self.whole_again(append, each, earlier))
             else:
-                self._answer(each, await self.again(append, earlier))
+                self._answer(each, await self.again(append, earlier, context))
 
     def decide(self, pending: Pending, held: Mapping[str, State]) -> None:
         """Adds what follows from the command, and its answer. `held`: the states at the head."""
@@ -153,12 +154,14 @@ class Batch:
             return
         steps: list[tuple[Context, _Step | Accepted]] = []
         for number, (command, context) in enumerate(pending.command.commands):
-            step: _Step | Accepted | Refused[Any] | CommandFailed
+            step: _Step | Accepted | _NotAgain
             if (earlier := append.known.get(context.command_id) or self.outcomes.get(context.command_id)) is None:
                 step = self._step(stream, command, state)
             elif context.repeats(earlier.fingerprint):
-                step = await self.again(append, earlier)
+                step = await self.again(append, earlier, context)
             else:
+                step = FingerprintMismatch()
+            if isinstance(step, FingerprintMismatch):
                 self._answer(pending, ItemKeyReused(number))
                 return
             if isinstance(step, CommandFailed):
@@ -270,7 +273,7 @@ class Batch:
         self.facts += facts
         return facts
 
-    async def again(self, append: Append, outcome: Outcome) -> Accepted | Refused[Any] | CommandFailed:
+    async def again(self, append: Append, outcome: Outcome, context: Context) -> Accepted | _NotAgain:
         """The answer of a command that was decided before, made from what is stored. It fails where that is not what the command did."""
         if outcome.refused is not None:
             refusal = msgspec.json.decode(outcome.refused)
@@ -287,21 +290,23 @@ class Batch:
                 return CommandFailed(f"what stands at {self._journal.service}/{outcome.shard}/{first} is not what this command did")
             decode = self._journal.codec.decode
             facts = tuple(Fact(self._journal.service, record, decode(record.type, record.data)) for record in records)
+        if not context.may_hear(outcome.fingerprint, facts):
+            return FingerprintMismatch()
         return Accepted(outcome.stream, outcome.version, outcome.shard, last, facts)
 
-    async def whole_again(self, append: Append, pending: Pending, outcome: Outcome) -> tuple[Accepted, ...] | Refused[Any] | CommandFailed:
+    async def whole_again(self, append: Append, pending: Pending, outcome: Outcome) -> tuple[Accepted, ...] | _NotAgain:
         """As `again`, of an `AllOrNothing`."""
         if outcome.refused is not None:
-            answer = await self.again(append, outcome)
+            answer = await self.again(append, outcome, pending.context)
             assert not isinstance(answer, Accepted)
             return answer
         answers = []
         for _, context in pending.command.commands:
             if (known := append.known.get(context.command_id) or self.outcomes.get(context.command_id)) is None:
                 return CommandFailed(f"what was done together has no outcome of {context.command_id.hex()}")
-            answer = await self.again(append, known)
+            answer = await self.again(append, known, context)
             if not isinstance(answer, Accepted):
-                return CommandFailed(f"what was done together was not done: {answer}")
+                return answer if isinstance(answer, FingerprintMismatch) else CommandFailed(f"what was done together was not: {answer}")
             answers.append(answer)
         return tuple(answers)
 

@@ -1,5 +1,6 @@
 """Commands: what goes with one to a service's writer, and what comes back."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
@@ -72,6 +73,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     effective_on: str  # the day it counts for
     fingerprint: bytes = b""  # SHA-256 of the caller's input
     party: bytes = b""  # whom the caller speaks for, as 8 bytes; b"": it is the service's own
+    partner: str | None = None  # the partner among them; None: there is none
     expected_version: int | None = None
     client: str = ""  # whose turn it takes; "": the service's own
     documents: tuple[Document, ...] = ()
@@ -86,6 +88,14 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Whether a command of the same id, with whose outcome this is kept, was the same, for the same party. Builds before kept the
         input alone."""
         return kept in (self.sent, self.fingerprint, UNKNOWN_INPUT + self.party, UNKNOWN_INPUT)
+
+    def may_hear(self, kept: bytes, facts: Iterable[Fact]) -> bool:
+        """Whether an answer of these facts is this partner's. With an outcome that was recovered no party is kept: where its events say
+        whose they are, one of them is the caller's."""
+        if kept != UNKNOWN_INPUT or self.partner is None:
+            return True
+        partners = {fact.record.partner for fact in facts} - {None}
+        return not partners or self.partner in partners
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):

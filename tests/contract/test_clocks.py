@@ -1,7 +1,7 @@
 """Clocks to delivery, readiness registers, tasks and suspended agreements, as they are served on the real PostgreSQL and Kafka."""
 
 import secrets
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.allocation.background.watch import clocks_overdue
@@ -13,7 +13,9 @@ from services.allocation.events import PartnerCode, ProductId, RequestId
 from services.allocation.events.readiness import ItemId
 from services.inventory.domain.dispatch import DeliverDraw, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
-from services.inventory.events import DrawId, ReleaseId
+from services.inventory.domain.holds import ConfirmHold, PutOnHold
+from services.inventory.events import DrawId, HoldId, ReleaseId
+from shared.terms.protecting import lapses_at
 from tests.contract.allocation_stage import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve
 from tests.contract.any_order import assert_no_order_matters
 from tests.kernel.stage import context, until
@@ -265,6 +267,29 @@ async def test_a_suspended_agreement_stops_what_is_decided_and_holds_what_is_rel
     assert await reserve.refused("operator-1", f"{path}/resume", reason) == (409, "agreement_not_suspended")
     await reserve.propose(round, 2)
     await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "enough"})
+
+
+async def test_who_has_put_a_partner_on_hold_suspends_its_agreement_no_longer_than_that(reserve: Reserve):
+    [agreement] = [each["agreement"] for each in (await reserve.get("partner-jp", "/v1/agreements"))["data"]]
+    path, reason = f"/v1/agreements/{agreement}", {"reason": "a tip at night"}
+    one, at = reserve.subject("operator-1"), datetime.now(UTC) - timedelta(hours=2)
+    about: dict[str, Any] = {"hold": HoldId("hld_alone"), "scope": "partner", "target": "JP", "reason": "a tip", "authority": "keeper"}
+    await reserve.happen(PutOnHold(**about, on=TODAY, at=at, by=one, accounts=frozenset({one})))
+
+    async def heard() -> int:
+        return int(await reserve.allocation.kernel.pool.fetchval("SELECT count(*) FROM hold_words WHERE hold = 'hld_alone'"))
+
+    async def confirmed() -> bool:
+        return not await heard()
+
+    await until(heard)
+    await reserve.post("operator-1", f"{path}/suspend", reason)
+    lapses = datetime.fromisoformat((await reserve.get("operator-1", path))["suspension_lapses_at"])
+    assert lapses == lapses_at(at), "with the hold, and not 72 hours from now"
+    await reserve.by_two(f"{path}/resume", reason)
+    two = reserve.subject("approver-1")
+    await reserve.happen(ConfirmHold(hold=HoldId("hld_alone"), by=two, accounts=frozenset({two})))
+    await until(confirmed)
 
 
 async def test_whichever_shard_is_read_first_the_tables_are_the_same(reserve: Reserve):

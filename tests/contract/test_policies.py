@@ -62,7 +62,11 @@ async def test_a_later_version_waits_for_its_day_and_withdrawing_one_brings_none
     assert (await reserve.get("operator-1", "/v1/policies/turns"))["active"] == 1
     await an_active_policy(reserve, "turns", NOW)
     assert (await reserve.get("operator-1", "/v1/policies/turns"))["active"] == 3
-    await reserve.post("operator-1", "/v1/policies/turns/versions/3/withdraw", {"reason": "a mistake"})
+    withdraw = "/v1/policies/turns/versions/3/withdraw"
+    proposed = await reserve.post("operator-1", withdraw, {"reason": "a mistake"})
+    assert (await reserve.get("operator-1", "/v1/policies/turns"))["active"] == 3, "one person stops no policy"
+    await reserve.sign(proposed)
+    assert await reserve.refused("operator-1", withdraw, {"reason": "a mistake"}) == (409, "policy_withdrawn")
     seen = await reserve.get("operator-1", "/v1/policies/turns")
     assert [version["status"] for version in seen["versions"]] == ["superseded", "superseded", "withdrawn"]
     assert (seen["active"], seen["versions"][2]["reason"]) == (None, "a mistake")

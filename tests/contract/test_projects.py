@@ -17,7 +17,7 @@ from services.loans.main import SERVICE as LOANS
 from shared.engines.engines import Engines
 from tests.contract.allocation_stage import TODAY
 from tests.kernel.stage import a_stage, context, until
-from tests.stories.countersigned import by_two
+from tests.stories.countersigned import approve, by_two
 from tests.stories.stockpile import UNIT_G, register, right
 
 SINCE = "2026-01-06"
@@ -28,9 +28,10 @@ RIGHT = "01jh7qmxw4e0aayfkn3d1a2b3c"
 class Projects:
     """Everyone calls with their own token."""
 
-    def __init__(self, clients: dict[str, httpx.AsyncClient], inventory: Any) -> None:
+    def __init__(self, clients: dict[str, httpx.AsyncClient], inventory: Any, loans: Any) -> None:
         self.clients = clients
         self.inventory = inventory
+        self.loans = loans
 
     async def post(self, path: str, body: Any, who: str = "operator-1", **headers: str) -> httpx.Response:
         return await self.clients[who].post(path, json=body, headers={"Idempotency-Key": secrets.token_hex(8), **headers})
@@ -56,11 +57,12 @@ async def projects(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -
         heard = tuple(msgspec.structs.replace(each, source=names[each.source]) for each in LOANS.subscriptions if each.source in names)
         loans = msgspec.structs.replace(LOANS, name=names["loans"], subscriptions=heard)
         stock = msgspec.structs.replace(INVENTORY, name=names["inventory"], subscriptions=())
-        inventory, _ = [await stack.enter_async_context(stage.serving(service)) for service in (stock, loans)]
+        inventory, lending = [await stack.enter_async_context(stage.serving(service)) for service in (stock, loans)]
         parties = ("operator-1", "auditor-1", "partner-jp")
         yield Projects(
             {who: await stack.enter_async_context(stage.client(stage.urls[names["loans"]], who)) for who in parties},
             inventory,
+            lending,
         )
 
 
@@ -72,8 +74,12 @@ async def test_a_fact_is_recorded_read_and_withdrawn(projects: Projects):
     assert await projects.facts("/v1/projects/hillgrove/facts?kind=offtake") == [recorded]
     assert await projects.facts("/v1/projects/hillgrove/facts?kind=output") == []
 
-    withdrawn = await projects.made(f"{path}/withdraw", {"reason": "the buyer has left"})
-    assert (withdrawn["fact"], withdrawn["withdrawn_because"], withdrawn["loans"]) == (recorded["fact"], "the buyer has left", [])
+    proposed = await projects.made(f"{path}/withdraw", {"reason": "the buyer has left"})
+    assert (proposed["act"], proposed["status"]) == ("amend_conditions", "proposed")
+    assert await projects.facts("/v1/projects/hillgrove/facts") == [recorded], "one person withdraws nothing"
+    signed = approve(TODAY, proposal=proposed["proposal"], document=proposed["document"])
+    decided = await projects.loans.kernel.writer.submit("project/hillgrove", signed, context())
+    assert hasattr(decided, "facts"), decided
     assert await projects.facts("/v1/projects/hillgrove/facts") == []
     [kept] = await projects.facts("/v1/projects/hillgrove/facts?withdrawn=true")
     assert (kept["withdrawn_because"], kept["withdrawn_by"]) == ("the buyer has left", recorded["by"])

@@ -35,7 +35,7 @@ from tests.waiting import HANGS_AFTER_S, until
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance"
 EXAMPLES = 2  # of each operation, beyond those that cover each rule
 
-# Who holds a partner's goods in inventory does not suspend its agreement in allocation after it, which the audit finds.
+# Who holds a partner's goods in inventory does not suspend its agreement in allocation after it: the audit would list that.
 FUZZES = {"allocation": "operator-2"}
 
 # The operator may do the most, and is asked also about each rule of each field; others are mostly told that they may not.

@@ -10,6 +10,7 @@ from reserve.operate.recover import AnotherHistory, HeldByNobody
 from shared.delivery.kafka_broker import KafkaBroker
 from shared.journal.messages import topic_of
 from shared.journal.protocol import Document
+from shared.writer.commands import Accepted, FingerprintMismatch
 from tests.kernel.counter import Add, SetClosing
 from tests.kernel.recovering import Case
 from tests.kernel.stage import Running, Stage, context, until
@@ -105,6 +106,27 @@ async def test_a_command_that_was_recovered_gets_its_first_answer(case: Case) ->
         assert await add(counter, 2, key="one-key") == first
         assert await add(counter, 5, key="one-key") == first, "what the caller had sent is not known any more"
         assert (await counter.http.get("/v1/counters/a/state")).json() == {"total": 3, "version": 2}
+
+
+async def test_what_was_recovered_is_answered_to_no_other_partner(case: Case) -> None:
+    """With its outcome no party is kept: its events say whose they are."""
+    async with case.serving() as counter:
+        await add(counter, 1)
+        await case.back_up()
+        told = {name: context(name, party=b"japan---", partner="JP") for name in ("its", "nobody-s")}
+        its = await counter.kernel.writer.submit("counter/a", Add(counter="a", amount=2, partner="JP"), told["its"])
+        await counter.kernel.writer.submit("counter/a", Add(counter="a", amount=3), told["nobody-s"])
+        await case.carried()
+    await case.restore()
+    await case.recover()
+    async with case.serving() as counter:
+        writer, anew = counter.kernel.writer, Add(counter="a", amount=2, partner="US")
+        with pytest.raises(FingerprintMismatch):
+            await writer.submit("counter/a", anew, context("its", party=b"america-", partner="US"))
+        assert await writer.submit("counter/a", anew, told["its"]) == its
+        assert await writer.submit("counter/a", anew, context("its")) == its, "the Reserve's own sees all of it"
+        assert isinstance(await writer.submit("counter/a", anew, context("nobody-s", party=b"america-", partner="US")), Accepted)
+        assert (await counter.http.get("/v1/counters/a/state")).json() == {"total": 6, "version": 3}
 
 
 async def test_what_nobody_holds_is_named_and_all_before_it_is_recovered(case: Case) -> None:

@@ -101,7 +101,7 @@ async def learn(client: Client, until_s: float) -> None:
     while asyncio.get_running_loop().time() < until_s:
         if known and client.dice.random() < 0.3:
             project, fact = client.dice.choice(known)
-            await client.do("loans", f"project/{project}", WithdrawFact(fact=fact, by="geologist", reason="it was wrong"))
+            await give(client, "loans", f"project/{project}", WithdrawFact(fact=fact, by="geologist", reason="it was wrong"))
         else:
             project, kind = client.dice.choice(PROJECTS), client.dice.choice(("permit", "permit", "output", "offtake"))
             fact = ProjectFact(

@@ -23,6 +23,7 @@ from shared.journal.protocol import Document
 from shared.terms.approval import approve
 from tests.simulation.client import Answer, Client, Prepare
 from tests.simulation.clients import Approver, signing_of
+from tests.simulation.two_people import by_two
 
 if TYPE_CHECKING:
     from tests.simulation.world import Running
@@ -47,7 +48,7 @@ async def write_policy(client: Client, approvers: Sequence[Approver], until_s: f
                 if isinstance(answer, Refused) and client.dice.random() < 0.3:
                     await client.do("allocation", STREAM, WithdrawVersion(version=version, by=AUTHOR, reason="stands still", on=date.min))
             case "approved" if client.dice.random() < 0.2:
-                await client.do("allocation", STREAM, WithdrawVersion(version=version, by=AUTHOR, reason="no good", on=date.min))
+                await by_two(client, f"allocation/{STREAM}", WithdrawVersion(version=version, by=AUTHOR, reason="no good", on=date.min))
             case _:
                 await client.do("allocation", STREAM, _written(client, version + 1))
 

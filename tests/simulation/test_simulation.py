@@ -37,6 +37,7 @@ UNPROVOKED = {
     # an official declares what is theirs alone, and revokes their own key
     "allocation.conflict_confirmed.v1",
     "allocation.conflict_lapsed.v1",
+    "allocation.review_lapsed.v1",
     "allocation.approver_key_restored.v1",
     "inventory.dispatch_corrected.v2",
     # a stand-in for the ledger is always reached

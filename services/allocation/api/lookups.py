@@ -3,23 +3,25 @@
 from collections.abc import Collection
 from datetime import date
 
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Text, any_, literal
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlmodel import col, func, select
+from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import EVERYTHING, Sight
 from services.allocation.domain.book.lapses import Surroundings, TermsRead
-from services.allocation.domain.partners.agreement import year_from
+from services.allocation.domain.partners.agreement import Agreement, year_from
 from services.allocation.domain.policies.policy import Policy
 from services.allocation.events import AgreementId, PartnerCode, SubjectId
 from services.allocation.tables.book import BookRow, RequestRow, RoundRow
 from services.allocation.tables.partners import AgreementRow, DisruptionRow, PartnerRow
 from services.allocation.tables.screening import InvolvementRow
-from services.allocation.tables.supply import RightRow, StockRow, StockUnitsRow
+from services.allocation.tables.supply import HoldWordRow, RightRow, StockRow, StockUnitsRow
 from shared.http.handlers import Reads
 from shared.http.problems import Problem
 from shared.terms.authority_tables import accounts_of
+from shared.terms.protecting import Word
 
 
 def among(column: str, names: Collection[str]) -> ColumnElement[bool]:
@@ -39,6 +41,19 @@ async def require_products(session: AsyncSession, products: Collection[str], fie
     known = set((await session.exec(select(BookRow.product).where(col(BookRow.product).in_(products)))).all())
     if unknown := sorted(set(products) - known):
         raise Problem("product_not_found", f"{unknown[0]} has no book", field=field)
+
+
+async def words_beside(reads: Reads, agreement: str) -> list[Word]:
+    """What one person alone has stopped of an agreement's goods otherwise, and nobody else has confirmed: by a hold on its partner, or on
+    all of a product, as far as inventory's events have come, or by another agreement of the partner."""
+    state: Agreement = (await reads.state(f"agreement/{agreement}"))[0]
+    async with reads.session() as session:
+        of_its = (among("product", state.products), or_(col(HoldWordRow.partner).is_(None), HoldWordRow.partner == state.partner))
+        held = (await session.exec(select(HoldWordRow).where(*of_its))).all()
+        others = (await session.exec(select(AgreementRow).where(AgreementRow.partner == state.partner))).all()
+    same = [each.agreement for each in others if not {*state.products}.isdisjoint(terms["product"] for terms in each.products)]
+    words = [word for other in same if other != agreement for word in (await reads.state(f"agreement/{other}"))[0].words]
+    return [*(Word(each.put_on_by, each.lapses_at, "hold") for each in held), *(replace(word, what="another agreement") for word in words)]
 
 
 async def find_request(session: AsyncSession, request: str, partner: PartnerCode | None, nominee: str | None = None) -> RequestRow:

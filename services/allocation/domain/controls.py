@@ -39,7 +39,7 @@ from services.allocation.domain.book.state import Book
 from services.allocation.domain.clocks.clock import AdvanceClock, CheckClock, EndClock, PauseClock, ResumeClock, SetClockBack, StartClock
 from services.allocation.domain.decisions.renouncing import RenounceAward
 from services.allocation.domain.decisions.report import SendReport
-from services.allocation.domain.decisions.review import AssignReview, ConcludeReview, RequestReview
+from services.allocation.domain.decisions.review import AssignReview, ConcludeReview, LapseReview, RequestReview
 from services.allocation.domain.decisions.superseding import SupersedeDecision
 from services.allocation.domain.partners.agreement import (
     Agreement,
@@ -58,6 +58,7 @@ from services.allocation.domain.policies.policy import (
     ApproveVersion,
     DraftVersion,
     NoteUse,
+    Policy,
     ReviseVersion,
     SubmitVersion,
     WithdrawVersion,
@@ -170,6 +171,16 @@ def _cancel_tender(_: CancelTender, state: Tender) -> Action:
     )
 
 
+def _version_is_approved(command: WithdrawVersion, state: Policy) -> bool:
+    """Whether rounds are, or will be, held under it: none is opened without it, until two have approved another."""
+    version = state.versions.get(command.version)
+    return version is not None and version.status == "approved"
+
+
+def _withdraw_version(_: WithdrawVersion, __: Policy) -> Action:
+    return Action(act=Power.APPROVE_POLICY)
+
+
 def _clear_consignee(_: DecideConsigneeHit, state: Consignee) -> Action:
     return Action(act=Power.CLEAR_HIT, concerns=(interest_in("company", state.name),))
 
@@ -223,7 +234,7 @@ CONTROLS: Controls = {
     ReviseVersion: Class.PREPARES,
     SubmitVersion: Class.PREPARES,
     ApproveVersion: Class.MOVES_VALUE,
-    WithdrawVersion: Class.PREPARES,
+    WithdrawVersion: Countersigned(Power.APPROVE_POLICY, _withdraw_version, only=_version_is_approved),  # before that, it prepares
     ActivateVersion: Class.FOLLOWS,
     NoteUse: Class.FOLLOWS,
     GiveBack: Class.FOLLOWS,
@@ -277,6 +288,7 @@ CONTROLS: Controls = {
     RequestReview: Class.PREPARES,
     AssignReview: Class.PREPARES,
     ConcludeReview: Class.PREPARES,
+    LapseReview: Class.FOLLOWS,
     OpenTender: Class.PREPARES,
     CloseBidding: Class.FOLLOWS,
     ProposeTender: Class.PREPARES,

@@ -86,7 +86,7 @@ from services.allocation.events.requests import (
     RequestWithdrawn,
     Statement,
 )
-from services.allocation.events.reviews import ReviewAssigned, ReviewConcluded, ReviewRequested
+from services.allocation.events.reviews import ReviewAssigned, ReviewConcluded, ReviewLapsed, ReviewRequested
 from services.allocation.events.rounds import (
     AgreementRead,
     ApprovalsLapsed,
@@ -274,6 +274,7 @@ __all__ = [
     "ReviewConcluded",
     "ReviewEvent",
     "ReviewId",
+    "ReviewLapsed",
     "ReviewRequested",
     "RoundApproved",
     "RoundCancelled",
@@ -344,7 +345,7 @@ RoundEvent = (
 )
 ScreeningEvent = PartiesScreened | ScreeningHitDecided | ScreeningHitLapsed | RequestScreened | ObjectionRaised | ObjectionAnswered
 ScreeningListEvent = ScreeningListPutInForce | ScreeningListWithdrawn
-ReviewEvent = ReviewRequested | ReviewAssigned | ReviewConcluded
+ReviewEvent = ReviewRequested | ReviewAssigned | ReviewConcluded | ReviewLapsed
 BookEvent = (
     BookOpened | RequestEvent | ClockSet | RoundEvent | ScreeningEvent | AuthorityCited | EmergencyEvent | CarryEvent | DecisionGivenBack
 )

@@ -184,12 +184,13 @@ class ConflictConfirmed(msgspec.Struct, frozen=True, kw_only=True, tag_field="ty
     confirmed_by: SubjectId
 
 
-class ConflictLapsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.conflict_lapsed.v1"):
+class ConflictLapsed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.conflict_lapsed.v1"):
     """Nobody has confirmed it in time. What had lapsed with it stays lapsed."""
 
     official: SubjectId
     about: ConflictAbout
     name: str
+    reviews: tuple[ReviewId, ...] = ()  # that were asked for because of it, and are over unless they are concluded
 
 
 class ConflictWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.conflict_withdrawn.v2"):

@@ -64,6 +64,7 @@ class AgreementSuspended(
     reason: TypedText
     suspended_by: SubjectId | None = None  # None: by an earlier build
     lapses_at: datetime | None = None  # unless a second person confirms it; None: it stands by itself
+    alone_since: datetime | None = None  # when they first stopped any of it, by a hold or another agreement; None: by an earlier build
 
 
 class AgreementSuspensionConfirmed(

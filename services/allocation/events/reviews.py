@@ -35,3 +35,10 @@ class ReviewConcluded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     outcome: Literal["upheld", "error_found"]
     findings: tuple[TypedText, ...]
     reviewer: SubjectId
+
+
+class ReviewLapsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.review_lapsed.v1"):
+    """It was asked for because of a conflict of interest that nobody has confirmed in time: nobody is to conclude it."""
+
+    review: ReviewId
+    partner: PartnerCode | None

@@ -15,6 +15,8 @@ from services.allocation.events import (
     RequestWithdrawn,
     ReviewAssigned,
     ReviewConcluded,
+    ReviewEvent,
+    ReviewLapsed,
     ReviewRequested,
     RoundApproved,
     RoundCertified,
@@ -86,7 +88,7 @@ async def project_screening(connection: Connection, fact: Fact) -> None:
             await _involve(connection, event.round, event.approval.subject, "approver")
         case RoundCertified() as event:
             await _involve(connection, event.round, fact.record.actor, "certifier")
-        case ReviewRequested() | ReviewAssigned() | ReviewConcluded() as event:
+        case ReviewRequested() | ReviewAssigned() | ReviewConcluded() | ReviewLapsed() as event:
             await _review(connection, event, on)
         case _:
             pass
@@ -269,7 +271,7 @@ async def _object(connection: Connection, event: ObjectionRaised | ObjectionAnsw
                 await _to_correct(connection, _correction_task(event.objection, event.round, event.partner, event.product, why, on))
 
 
-async def _review(connection: Connection, event: ReviewRequested | ReviewAssigned | ReviewConcluded, on: date) -> None:
+async def _review(connection: Connection, event: ReviewEvent, on: date) -> None:
     match event:
         case ReviewRequested():
             await connection.execute(
@@ -289,6 +291,9 @@ async def _review(connection: Connection, event: ReviewRequested | ReviewAssigne
             await connection.execute(
                 "UPDATE reviews SET status = 'assigned', reviewer = $2 WHERE review = $1", event.review, event.reviewer
             )
+        case ReviewLapsed():
+            await connection.execute("UPDATE reviews SET status = 'lapsed' WHERE review = $1", event.review)
+            await end_tasks(connection, {f"review/{event.review}": on})
         case ReviewConcluded():
             await connection.execute(
                 "UPDATE reviews SET status = 'concluded', outcome = $2, findings = $3, concluded_on = $4 WHERE review = $1",

@@ -17,7 +17,7 @@ from services.allocation.domain.book.lapses import (
     ProtectedStockChanged,
 )
 from services.allocation.domain.book.rounds import CloseRound, ReopenRound
-from services.allocation.domain.decisions.review import RequestReview
+from services.allocation.domain.decisions.review import LapseReview, RequestReview
 from services.allocation.domain.policies.policy import NoteUse, is_policy_name
 from services.allocation.domain.tenders.decider import CloseTender, ReopenTender
 from services.allocation.events import (
@@ -42,7 +42,7 @@ from services.allocation.events import (
     SubjectId,
     is_tender,
 )
-from services.allocation.events.authority import Tainted
+from services.allocation.events.authority import ConflictLapsed, Tainted
 from services.allocation.events.policies import PolicyActivated, PolicyWithdrawn
 from services.allocation.reactions import clocks as clock_reactions
 from services.inventory import events as inventory
@@ -61,6 +61,7 @@ INVENTORY_TYPES = frozenset(
         inventory.AssayRecorded,
         inventory.ProtectedStockSet,
         inventory.HoldPutOn,
+        inventory.HoldConfirmed,
         inventory.HoldLifted,
         inventory.StockAdjusted,
         inventory.RightAdded,
@@ -95,6 +96,7 @@ OWN_TYPES = frozenset(
         DisruptionEnded,
         ApproverKeyRevoked,
         ConflictDeclared,
+        ConflictLapsed,
         InstrumentEnded,
         RoundOpened,
         PolicyActivated,
@@ -197,6 +199,8 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             return [_in_book(product, LapseApprovals(cause=KeyRevoked(key=key))) for product in products]
         case ConflictDeclared(tainted=tainted):
             return [_of_interest(each, fact) for each in tainted]
+        case ConflictLapsed(reviews=reviews):
+            return [Reaction(f"review/{each}", LapseReview(review=each)) for each in reviews]
         case InstrumentEnded(instrument=instrument, products=products):
             return [_in_book(product, LapseApprovals(cause=AuthorityEnded(instrument=instrument))) for product in products]
         case RoundOpened(policy=policy, product=product):

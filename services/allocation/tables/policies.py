@@ -13,7 +13,6 @@ class PolicyRow(Table, table=True):
     __tablename__ = "policies"
     policy: str = Field(primary_key=True)
     latest: int  # version
-    stream_version: int
 
 
 class PolicyVersionRow(Table, table=True):

@@ -34,6 +34,7 @@ class ReviewStatus(StrEnum):
     REQUESTED = "requested"
     ASSIGNED = "assigned"
     CONCLUDED = "concluded"
+    LAPSED = "lapsed"
 
 
 class ScreeningListRow(Table, table=True):

@@ -1,6 +1,6 @@
 """What may be offered, as inventory's events say."""
 
-from datetime import date
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlmodel import Field
@@ -76,6 +76,18 @@ class StopRow(Table, table=True):
     scope: str
     target: str | None
     expires_on: date | None  # inclusive
+
+
+class HoldWordRow(Table, table=True):
+    """One person's word, which nobody else has confirmed, on all of a stockpile or on a partner: kept after its end, since who puts on a
+    hold goes on with no suspension."""
+
+    __tablename__ = "hold_words"
+    product: str = Field(primary_key=True)
+    hold: str = Field(primary_key=True)
+    partner: str | None  # None: it stops all of the product
+    put_on_by: str
+    lapses_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
 
 
 class RightRow(Table, table=True):

@@ -95,7 +95,7 @@ from services.loans.domain.material.terms import (
 from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake, Offtake, ValueDelivery
 from services.loans.domain.payees.payees import ConfirmPayeeEnd, EndPayee, LapsePayeeEnd, RegisterPayee
-from services.loans.domain.projects.project import EndRight, RecordFact, RecordRight, Watch, WithdrawFact
+from services.loans.domain.projects.project import EndRight, Project, RecordFact, RecordRight, Watch, WithdrawFact
 from services.loans.domain.rates.reference import (
     FollowReferenceRate,
     LeaveReferenceRate,
@@ -249,6 +249,10 @@ def _payee_of(command: RegisterPayee, _state: Any) -> Action:
     return Action(act="register_payee", concerns=[interest_in("company", command.borrower)])
 
 
+def _withdrawn(_: WithdrawFact, project: Project) -> Action:
+    return Action(act="amend_conditions", concerns=[] if project.id is None else [interest_in("company", project.id)])
+
+
 def _returned_g(command: AssayReturn, loan: MaterialLoan) -> int:
     return 0 if (returned := loan.returns.get(command.returned)) is None else returned.mass_g
 
@@ -262,7 +266,7 @@ CONTROLS: Controls = {
     ReleaseHeadroom: Class.FOLLOWS,
     TellDefault: Class.FOLLOWS,
     RecordFact: Class.PREPARES,  # nothing moves by evidence until an advance is paid, by another than has recorded it
-    WithdrawFact: Class.PROTECTS,  # fewer conditions are met without it
+    WithdrawFact: Countersigned("amend_conditions", _withdrawn),  # fewer conditions are met without it, until somebody proves it anew
     RecordRight: Class.FOLLOWS,
     EndRight: Class.FOLLOWS,
     Watch: Class.FOLLOWS,

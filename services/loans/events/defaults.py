@@ -13,8 +13,9 @@ type HowCured = Literal["paid", "covenant_kept", "covenant_waived", "covenant_la
 
 
 class LoanDefaulted(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.loan_defaulted.v2"):
-    """`facility`: which tells the borrower's other loans; None: by a build that told none. `declared_by`: one person, whose word it is
-    until another confirms it, or it lapses; None: it follows from what the loan owes, or an earlier build said nothing."""
+    """`facility`: which tells the borrower's other loans, once it is nobody's word alone; None: by a build that told none. `declared_by`:
+    one person, whose word it is until another confirms it, or it lapses; None: it follows from what the loan owes, or an earlier build said
+    nothing."""
 
     on: date
     reason: TypedText
@@ -25,10 +26,12 @@ class LoanDefaulted(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag
     alone_since: datetime | None = None  # when they first stopped anything of the loan; None: by an earlier build
 
 
-class DefaultConfirmed(LoanFact, frozen=True, kw_only=True, tag="loans.default_confirmed.v1"):
-    """By another person than has declared it: it does not lapse any more."""
+class DefaultConfirmed(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.default_confirmed.v1"):
+    """By another person than has declared it: it does not lapse any more.
+    `facility`: which tells the borrower's other loans now; None: by a build that had told them when it was declared."""
 
     confirmed_by: str
+    facility: FacilityId | None = None
 
 
 class AccelerationNotified(LoanFact, frozen=True, kw_only=True, tag="loans.acceleration_notified.v1"):

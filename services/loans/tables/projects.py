@@ -12,7 +12,6 @@ class ProjectRow(Table, table=True):
     __tablename__ = "projects"
     project: str = Field(primary_key=True)
     loans: list[str] = json()  # that watch it
-    version: int = whole()
 
 
 class ProjectFactRow(Table, table=True):

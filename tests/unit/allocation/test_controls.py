@@ -19,6 +19,9 @@ from services.allocation.domain.decisions.superseding import SupersedeDecision
 from services.allocation.domain.partners import agreement, disruption
 from services.allocation.domain.partners.agreement import AmendAgreement, EndAgreement, ResumeAgreement, SignAgreement, SuspendAgreement
 from services.allocation.domain.partners.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
+from services.allocation.domain.policies import policy
+from services.allocation.domain.policies.policy import DraftVersion, SubmitVersion, WithdrawVersion
+from services.allocation.domain.policies.terms import STANDARD_TERMS
 from services.allocation.domain.screening import consignee, screening_list
 from services.allocation.domain.screening.consignee import DecideConsigneeHit, ScreenConsignee
 from services.allocation.domain.screening.screening_list import PutListInForce, WithdrawList
@@ -49,11 +52,12 @@ from services.allocation.events import (
     ScreeningListPutInForce,
     SubjectId,
 )
+from services.allocation.events.policies import PolicyActivated, PolicyApproved, PolicyWithdrawn
 from services.allocation.main import SERVICE
 from services.inventory.domain.controls import CONTROLS as INVENTORYS
 from shared.journal.decider import Decider, Refused
 from shared.terms import erasing
-from shared.terms.acting import ApprovalReason
+from shared.terms.acting import Approval, ApprovalReason
 from shared.terms.authority import Fault, interest_in
 from shared.terms.countersigning import Class, ControlReason, Countersigned, countersigned, without_control
 from tests.stories.barring import barring
@@ -68,7 +72,8 @@ JP = PartnerCode("JP")
 ANTIMONY, GALLIUM = ProductId("antimony-metal"), ProductId("gallium-4n")
 OPERATOR, LIST = SubjectId("sub_operator"), ListName("entity-list")
 ALREADY: dict[str, Any] = {
-    each.DECIDER.kind: each.DECIDER for each in (agreement, disruption, book, screening_list, consignee, superseding, official, tenders)
+    each.DECIDER.kind: each.DECIDER
+    for each in (agreement, disruption, book, screening_list, consignee, superseding, official, tenders, policy)
 }
 CONTROLLED = {kind: countersigned(decider, CONTROLS, EVENTS) for kind, decider in ALREADY.items()}
 
@@ -240,6 +245,25 @@ def test_what_cannot_be_is_put_before_nobody_and_what_cannot_be_any_more_is_not_
     short = msgspec.structs.replace(DOUBLED, valid_until=TODAY)
     waits = signed("agreement", SIGN).given(propose(short, TODAY))
     waits.when(approve(TODAY + timedelta(days=1))).refused("date_in_past")  # its day is the signature's
+
+
+def test_a_policy_s_version_is_withdrawn_by_one_person_until_it_is_approved_and_by_two_from_then_on():
+    withdraw = WithdrawVersion(version=1, by=OPERATOR, reason="a mistake", on=TODAY)
+    draft = DraftVersion(policy="standing", version=1, active_from=TODAY, terms=STANDARD_TERMS, by=OPERATOR, on=TODAY)
+    drafted = signed("policy", draft, SubmitVersion(version=1, by=OPERATOR))
+    drafted.when(withdraw).then(PolicyWithdrawn)
+    approval = Approval(subject=SIGNER, key="a1" * 8, signature="f0" * 64, approved_on=TODAY)
+    document = drafted.state.versions[1].document
+    approved = PolicyApproved(policy="standing", version=1, document=document, active_from=TODAY, approval=approval)
+    active = drafted.given(approved, PolicyActivated(policy="standing", version=1, products=()))
+    active.when(withdraw).refused(ControlReason.NEEDED)
+    waits = active.given(propose(withdraw, TODAY))
+    assert waits.state.active_on(TODAY) == 1
+    waits.when(approve(TODAY, by=PROPOSER)).refused(ApprovalReason.BY_PROPOSER)
+    waits.when(approve(TODAY, capacity=may(SIGNER, TODAY, acts=frozenset({"tender"})))).refused(Fault.OTHER_ACT)
+    signer = may(SIGNER, TODAY, acts=frozenset({"approve_policy"}))
+    gone = waits.when(approve(TODAY, capacity=signer)).then(CommandApproved, PolicyWithdrawn, AuthorityCited)
+    assert gone.state.active_on(TODAY) is None
 
 
 def test_a_disruption_is_declared_by_two():

@@ -291,10 +291,14 @@ async def test_lot_by_lot_it_is_what_the_stockpile_has_whatever_happens(tables: 
         assert kept == {(name, pin.lot): pin.units for name, it in state.releases.items() for pin in it.pins}
         stops = {row["hold"] for row in await connection.fetch("SELECT hold FROM stops")}
         assert stops == set(state.holds)
+        words = {row["hold"] for row in await connection.fetch("SELECT hold FROM hold_words")} & stops
+        alone = {name: it.stops.partition("/")[0] for name, it in state.holds.items() if it.by is not None}
+        wide = {name for name, scope in alone.items() if scope in ("all", "product", "partner")}
+        assert words == wide, "whom a suspension may not go on with"
         units = {row["unit_g"]: row["units"] for row in await connection.fetch("SELECT unit_g, units FROM stock_units") if row["units"]}
         assert units == {unit_g: shelf.free_units for unit_g, shelf in state.shelves.items() if shelf.free_units}
         pins += len(kept)
-        for table in ("lots", "pins", "stops", "stock_units", "stock", "rights", "protected_levels"):
+        for table in ("lots", "pins", "stops", "hold_words", "stock_units", "stock", "rights", "protected_levels"):
             await connection.execute(f"DELETE FROM {table}")
     assert pins and moved
 

@@ -112,6 +112,7 @@ def test_what_nobody_ratifies_is_on_hold_until_somebody_does():
     story = moved(weigh()).when(MISSED).then(MoveRatificationMissed, HoldPutOn)
     put = story.events[1]
     assert (put.scope, put.target, put.lapses_at, put.put_on_by) == ("lot", "lot_1", None, None)
+    assert not timers(put), "silence does not do what a second person has to"
     story.when(dispatch(on=TODAY + timedelta(days=1))).refused(Reason.ON_HOLD)
     assert story.when(MISSED).events == []
     story.when(ratify(ANN, days=2)).refused(Reason.MOVE_OWN)

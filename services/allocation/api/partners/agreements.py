@@ -9,7 +9,7 @@ from sqlmodel import select
 
 from services.allocation.api.book.terms import RecentTerms
 from services.allocation.api.fields import READERS, AgreementPath, PartnerField, ProductField, limited_to
-from services.allocation.api.lookups import require_partners, require_products
+from services.allocation.api.lookups import require_partners, require_products, words_beside
 from services.allocation.domain.controls import CONTROLS
 from services.allocation.domain.partners.agreement import (
     AmendAgreement,
@@ -156,12 +156,12 @@ async def end_agreement(
 async def suspend_agreement(
     agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator", on_duty=True)], post: Posting, reads: Reading
 ) -> AgreementChange:
-    """By one person at once, for 72 hours: longer, if a second one confirms it. What is released to the partner of its products is held a
-    moment later, by inventory."""
+    """By one person at once, for 72 hours: longer, if a second one confirms it; less, after a hold of theirs on the same. What
+    is released to the partner of its products is held a moment later, by inventory."""
     command = SuspendAgreement(
         hold=post.new_id("hld"),
         reason=post.text(body.reason),
-        by=await by_one_caller(reads, caller, post.now),
+        by=await by_one_caller(reads, caller, post.now, await words_beside(reads, agreement)),
     )
     accepted = await post.submit(f"agreement/{agreement}", command)
     post.kernel.part(RecentTerms).forget()

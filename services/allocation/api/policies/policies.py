@@ -11,6 +11,7 @@ from sqlmodel import col, select
 
 from services.allocation.api.fields import READERS, PartnerField, PolicyPath, ProductField, VersionPath
 from services.allocation.api.lookups import read_policy, require_partners, require_products
+from services.allocation.domain.controls import CONTROLS
 from services.allocation.domain.policies.policy import (
     ApproveVersion,
     DraftVersion,
@@ -28,8 +29,10 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads
 from shared.http.problems import Problem
+from shared.journal.postgres import read_version
 from shared.journal.protocol import Document
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, document_answer, signing_of
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
 
@@ -193,14 +196,15 @@ async def approve_version(
     return VersionChange(policy=policy, version=version, status="approved", document=event.document, active_from=event.active_from)
 
 
-@router.post("/{policy}/versions/{version}/withdraw")
+@router.post("/{policy}/versions/{version}/withdraw", responses=OR_PROPOSED)
 async def withdraw_version(
     policy: PolicyPath, version: VersionPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading
-) -> VersionChange:
-    """Of an active one: until another version is approved and its day has come, no round is opened under the policy. One that it had
-    superseded does not come back."""
+) -> VersionChange | ProposalView:
+    """One that is approved is withdrawn by two. Of an active one: until another version is approved and its day has come, no round is
+    opened under the policy. One that it had superseded does not come back."""
     command = WithdrawVersion(version=version, by=SubjectId(caller.subject), reason=post.text(body.reason), on=post.today)
-    await post.submit(f"policy/{policy}", command)
+    if isinstance(done := await done_or_proposed(post, CONTROLS, f"policy/{policy}", command), ProposalView):
+        return done
     found = (await read_policy(reads, policy)).versions[version]
     return VersionChange(policy=policy, version=version, status="withdrawn", document=found.document)
 
@@ -229,7 +233,8 @@ async def show_policy(policy: PolicyPath, caller: Sees, reads: Reading, response
             raise Problem("policy_not_found", f"there is no policy {policy}", field="path:policy")
         versions = select(PolicyVersionRow).where(PolicyVersionRow.policy == policy).order_by(col(PolicyVersionRow.version))
         rows = (await session.exec(versions)).all()
-    reads.etag(response, caller, f"policy/{policy}", row.stream_version)
+    async with reads.kernel.pool.acquire() as connection:  # what waits for a signature changes the stream, too, and no version
+        reads.etag(response, caller, f"policy/{policy}", await read_version(connection, f"policy/{policy}"))
     return PolicyView(
         policy=policy,
         active=active_of(rows, reads.today),

@@ -24,7 +24,7 @@ from services.allocation.events.authority import (
     PersonNamed,
     Tainted,
 )
-from services.allocation.events.ids import SubjectId
+from services.allocation.events.ids import ReviewId, SubjectId
 from services.allocation.events.papers import paper_of
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.texts import TypedText
@@ -99,6 +99,7 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     about: ConflictAbout
     name: str
     word: Word | None = None  # of who declared it of another, as long as nobody has confirmed it
+    reviews: tuple[ReviewId, ...] = ()  # that are asked for because of it
 
 
 class Official(msgspec.Struct, frozen=True):
@@ -127,7 +128,7 @@ def decide(command: Command, official: Official) -> Stated:
         case LapseConflict():
             if known is None or known.word is None or known.word.lapses_at != command.lapses_at:
                 return []
-            return [ConflictLapsed(official=command.official, about=known.about, name=known.name)]
+            return [ConflictLapsed(official=command.official, about=known.about, name=known.name, reviews=known.reviews)]
         case WithdrawConflict():
             if known is None:
                 return _not_found(command)
@@ -142,7 +143,8 @@ def evolve(official: Official, event: OfficialEvent | AuthorityCited) -> Officia
     match event:
         case ConflictDeclared():
             word = alone(event.declared_by, event.lapses_at)
-            return _with(official, Conflict(about=event.about, name=event.name, word=word))
+            reviews = tuple(each.review for each in event.tainted if each.review is not None)
+            return _with(official, Conflict(about=event.about, name=event.name, word=word, reviews=reviews))
         case ConflictConfirmed():
             return _with(official, Conflict(about=event.about, name=event.name))
         case ConflictWithdrawn() | ConflictLapsed():

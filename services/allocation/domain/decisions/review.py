@@ -12,6 +12,7 @@ from services.allocation.events import (
     ReviewConcluded,
     ReviewEvent,
     ReviewId,
+    ReviewLapsed,
     ReviewRequested,
     RoundId,
     SubjectId,
@@ -49,7 +50,13 @@ class ConcludeReview(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     by: SubjectId
 
 
-type Command = RequestReview | AssignReview | ConcludeReview
+class LapseReview(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The conflict of interest that it was asked for has lapsed. Total."""
+
+    review: ReviewId
+
+
+type Command = RequestReview | AssignReview | ConcludeReview | LapseReview
 
 
 class Reason(Reasons):
@@ -68,7 +75,7 @@ class Review(msgspec.Struct, frozen=True):
     requested: bool = False
     partner: PartnerCode | None = None
     reviewer: SubjectId | None = None
-    concluded: bool = False
+    concluded: bool = False  # or lapsed
 
 
 def decide(command: Command, review: Review) -> list[ReviewEvent] | Refused[Reason]:
@@ -81,6 +88,9 @@ def decide(command: Command, review: Review) -> list[ReviewEvent] | Refused[Reas
             return [ReviewAssigned(review=command.review, partner=review.partner, reviewer=command.reviewer, assigned_by=command.by)]
         case ConcludeReview():
             return _conclude(command, review)
+        case LapseReview():
+            open_one = review.requested and not review.concluded and review.partner is None
+            return [ReviewLapsed(review=command.review, partner=None)] if open_one else []
         case _:
             assert_never(command)
 
@@ -91,7 +101,7 @@ def evolve(review: Review, event: ReviewEvent) -> Review:
             return Review(requested=True, partner=event.partner)
         case ReviewAssigned():
             return msgspec.structs.replace(review, reviewer=event.reviewer)
-        case ReviewConcluded():
+        case ReviewConcluded() | ReviewLapsed():
             return msgspec.structs.replace(review, concluded=True)
         case _:
             assert_never(event)
@@ -136,7 +146,7 @@ def _conclude(command: ConcludeReview, review: Review) -> list[ReviewEvent] | Re
 def _closed(name: ReviewId, review: Review) -> Refused[Reason] | None:
     if not review.requested:
         return Refused(Reason.NOT_FOUND, f"there is no review {name}", field="path:review")
-    return Refused(Reason.CONCLUDED, f"{name} is concluded") if review.concluded else None
+    return Refused(Reason.CONCLUDED, f"{name} is concluded, or has lapsed") if review.concluded else None
 
 
 def _involved(subject: SubjectId, involved: tuple[SubjectId, ...], field: str | None) -> Refused[Reason] | None:

@@ -29,7 +29,7 @@ from services.allocation.events import (
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.texts import TypedText
 from shared.terms.countersigning import ProposedCommand
-from shared.terms.protecting import ByOne, Word, alone, begins, confirmed, said
+from shared.terms.protecting import ByOne, Word, alone, alone_since, begins, confirmed, said
 
 
 class SignAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -57,7 +57,7 @@ class EndAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class SuspendAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """At once, for a while."""
+    """At once, for a while: no longer than what the same person has stopped of it already, by a hold or another agreement."""
 
     hold: str  # a new one's id
     reason: TypedText
@@ -243,6 +243,7 @@ def _suspend(command: SuspendAgreement, agreement: Agreement) -> list[AgreementE
             reason=command.reason,
             suspended_by=None if command.by is None else SubjectId(command.by.by),
             lapses_at=lapses,
+            alone_since=alone_since(lapses),
         )
     ]
 

@@ -30,6 +30,7 @@ from shared.journal.record import canonical
 from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason, Proposal, Signing, sign
 from shared.terms.authority import Action, Fault
+from shared.terms.countersigning import ProposedCommand
 
 type _Event = PolicyEvent | AuthorityCited
 
@@ -119,6 +120,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     versions: immutables.Map[int, Version] = immutables.Map()
     products: frozenset[ProductId] = frozenset()
     activated: int | None = None  # the version that the books were told of last
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # that wait for another person's signature
 
     @property
     def latest(self) -> int:
@@ -313,7 +315,7 @@ def _withdraw(command: WithdrawVersion, policy: Policy) -> list[_Event] | Refusa
 
 
 def _superseded(policy: Policy, by: int) -> Policy:
-    """What was approved before it: that approval does not come back with the later version's withdrawal, which is one person's act."""
+    """What was approved before it: that approval does not come back with the later version's withdrawal, which approves nothing."""
     earlier = [number for number, version in policy.versions.items() if number < by and version.status == "approved"]
     return reduce(lambda now, number: _with_status(now, number, "superseded"), earlier, policy)
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, StrictBool, StrictInt, StringConstraints
 from sqlmodel import col, select
 
 from services.loans.api.fields import READERS, Code, FactKind, FactPath, ProjectPath, Sha256
+from services.loans.domain.controls import CONTROLS
 from services.loans.domain.projects.project import RecordFact, WithdrawFact
 from services.loans.events.project import ProjectFact, ProjectFactId
 from services.loans.events.terms import ProjectCode
@@ -16,7 +17,9 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
+from shared.journal.postgres import read_version
 from shared.journal.record import MAX_INTEGER
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/projects", tags=["projects"])
 
@@ -53,14 +56,6 @@ class FactView(BaseModel):
     withdrawn_on: date | None
     withdrawn_by: str | None
     withdrawn_because: str | None
-
-
-class FactWithdrawnView(BaseModel):
-    fact: str
-    project: str
-    kind: str
-    withdrawn_because: str
-    loans: list[str]  # that are told
 
 
 class ProjectView(BaseModel):
@@ -105,14 +100,14 @@ async def record_fact(project: ProjectPath, body: FactBody, caller: Annotated[Ca
     )
 
 
-@router.post("/{project}/facts/{fact}/withdraw")
+@router.post("/{project}/facts/{fact}/withdraw", status_code=202)
 async def withdraw_fact(
     project: ProjectPath, fact: FactPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
-) -> FactWithdrawnView:
-    """It was wrong, or has ended before its time: it counts no longer, on any day. What was let happen by it stays."""
+) -> ProposalView:
+    """It was wrong, or has ended before its time: once another person has signed that, it counts no longer, on any day. What was let happen
+    by it stays."""
     command = WithdrawFact(fact=ProjectFactId(fact), by=caller.subject, reason=post.text(body.reason))
-    event = (await post.submit(f"project/{project}", command)).facts[0].event
-    return FactWithdrawnView(fact=event.fact, project=event.project, kind=event.kind, withdrawn_because=event.reason, loans=event.loans)
+    return await propose(post, CONTROLS, f"project/{project}", command)
 
 
 @router.get("")
@@ -126,7 +121,8 @@ async def show_project(project: ProjectPath, caller: Annotated[Caller, allow(*RE
         row = await session.get(ProjectRow, project)
     if row is None:
         raise Problem("project_not_found", f"nothing is known of a project {project}", field="path:project")
-    reads.etag(response, caller, f"project/{project}", row.version)
+    async with reads.kernel.pool.acquire() as connection:  # what waits for a signature changes the stream, too, and no fact
+        reads.etag(response, caller, f"project/{project}", await read_version(connection, f"project/{project}"))
     return ProjectView.model_validate(row, from_attributes=True)
 
 

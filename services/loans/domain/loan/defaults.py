@@ -134,7 +134,7 @@ def _declare(command: DeclareDefault, loan: Loan) -> Decided:
 
 
 def _confirm(command: ConfirmDefault, loan: Loan) -> Decided:
-    if loan.id is None:
+    if loan.id is None or loan.terms is None:
         return not_found()
     if loan.status is not LoanStatus.DEFAULTED:
         return wrong_status(loan, "in default")
@@ -148,7 +148,7 @@ def _confirm(command: ConfirmDefault, loan: Loan) -> Decided:
     if loan.default_cause == "cross_default" and loan.cross_defaults <= command.unconfirmed:
         accepted = "the same once another person has confirmed that loan's default"
         return Refused(Reason.DEFAULT_UNCONFIRMED, "that of the borrower's other loan is one person's word", accepted=accepted)
-    return [DefaultConfirmed(loan=loan.id, confirmed_by=command.by)]
+    return [DefaultConfirmed(loan=loan.id, confirmed_by=command.by, facility=loan.terms.facility)]
 
 
 def _lapse(command: LapseDefault, loan: Loan) -> list[LoanEvent]:

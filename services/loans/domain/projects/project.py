@@ -14,6 +14,7 @@ from typing import assert_never
 import immutables
 import msgspec
 
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.loan import LoanId
 from services.loans.events.project import (
     ProjectEvent,
@@ -28,6 +29,7 @@ from shared.journal.decider import Decider, Reasons, Refused
 from shared.journal.record import MAX_INTEGER
 from shared.journal.texts import TypedText
 from shared.terms.conditions import Evidence
+from shared.terms.countersigning import ProposedCommand
 
 OFFTAKE = "offtake"
 OUTPUT = "output"
@@ -95,6 +97,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     id: ProjectCode | None = None  # None: nothing is known of it, and nobody watches
     facts: immutables.Map[ProjectFactId, ProjectFact] = immutables.Map()  # those that were not withdrawn
     loans: tuple[LoanId, ...] = ()  # that watch
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
 
 
 def decide(command: Command, project: Project) -> Sequence[ProjectEvent] | Refused[Reason]:
@@ -115,7 +118,7 @@ def decide(command: Command, project: Project) -> Sequence[ProjectEvent] | Refus
             assert_never(command)
 
 
-def evolve(project: Project, event: ProjectEvent) -> Project:
+def evolve(project: Project, event: ProjectEvent | AuthorityCited) -> Project:
     match event:
         case ProjectFactRecorded():
             return msgspec.structs.replace(project, id=event.project, facts=project.facts.set(event.known.fact, event.known))
@@ -124,6 +127,8 @@ def evolve(project: Project, event: ProjectEvent) -> Project:
         case ProjectWatched():
             loans = project.loans if event.loan in project.loans else (*project.loans, event.loan)
             return msgspec.structs.replace(project, id=event.project, loans=loans)
+        case AuthorityCited():
+            return project
         case _:
             assert_never(event)
 

@@ -3,6 +3,8 @@
 from datetime import date, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from services.allocation.domain.partners.agreement import (
     DECIDER,
     ConfirmSuspension,
@@ -24,6 +26,7 @@ from services.allocation.events import (
     SubjectId,
 )
 from shared.journal.decider import CancelTimer, Timer
+from shared.terms.protecting import Word, lapses_at
 from tests.stories.alone import AT, by_one
 from tests.stories.given import Given
 
@@ -84,6 +87,22 @@ def test_nobody_renews_their_own_for_a_week():
     assert lapsed.when(suspend(ANN, "hld_2", 10)).events
     confirmed = suspended(confirm(), ResumeAgreement(reason="cleared"))
     assert confirmed.when(suspend(ANN, "hld_2", 4)).events
+
+
+def test_nobody_goes_on_with_one_from_a_hold_of_their_own_or_from_another_agreement():
+    """Which is over with the first; and is none, once that has ended without another person's word."""
+
+    def goes_on(days_later: int, what: str, by: SubjectId = ANN) -> Any:
+        beside = (Word(by, lapses_at(AT), what),)
+        return Given(DECIDER, SIGNED).when(replace(suspend(days_later=days_later), by=replace(by_one(ANN, days_later), beside=beside)))
+
+    for what in ("hold", "another agreement"):
+        [shorter] = goes_on(2, what).events
+        assert (shorter.lapses_at, shorter.alone_since) == (lapses_at(AT), AT)
+        goes_on(4, what).refused(Reason.RENEWED)
+        [anew] = goes_on(10, what).events
+        [another_s] = goes_on(2, what, BOB).events
+        assert (anew.lapses_at, another_s.lapses_at) == (lapses_at(AT + timedelta(days=10)), lapses_at(AT + timedelta(days=2)))
 
 
 def test_one_of_an_earlier_build_stands_by_itself():

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from services.loans.domain.facility.headroom import TellDefault
 from services.loans.domain.loan.advances import EndAvailability, LearnEvidence
 from services.loans.domain.loan.covenants import ConfirmBreach, LapseBreach, ReportRatio
 from services.loans.domain.loan.decider import timers
@@ -15,13 +16,17 @@ from services.loans.domain.loan.servicing import CloseLoan, ClosePeriod, LookAtA
 from services.loans.domain.loan.state import broken_covenants
 from services.loans.domain.standing.standing import figures_on
 from services.loans.events.defaults import BreachConfirmed, BreachLapsed, DefaultConfirmed, DefaultCured, LoanDefaulted
+from services.loans.events.facility import CommitmentId
 from services.loans.events.loan import CommitmentCancelled, LoanId, PaymentId, RatioReported
 from services.loans.events.terms import Accelerate, Covenant, CovenantKind, WriteOff
+from services.loans.reactions import OWN_TYPES, react_to_own
+from shared.journal.codec import type_of
 from shared.journal.decider import CancelTimer, Timer
 from shared.terms.protecting import Word
 from tests.stories.alone import LATER, ONE, TWO, by_one
 from tests.stories.given import Given
 from tests.stories.loan import SHOWN, START, act, committed, day_after, learn, lent, months, names, payment, reconcile, request, sign_act
+from tests.stories.stockpile_facts import fact as stock_fact
 
 LAPSE = LapseDefault(lapses_at=LATER, on=LATER.date())
 COVENANTS: tuple[CovenantKind, ...] = ("dscr", "llcr")
@@ -210,6 +215,23 @@ def test_a_default_for_another_loan_s_is_confirmed_once_that_one_is():
     loan = lent(NoteCrossDefault(by=by, ended=False, on=START), declare(cause="cross_default"), cross_default=True, **MARGIN)
     loan.when(confirm(unconfirmed=frozenset({by}))).refused("default_unconfirmed")
     loan.when(confirm()).then(DefaultConfirmed)
+
+
+def test_the_borrower_s_other_loans_are_told_of_a_default_once_it_is_nobody_s_word_alone():
+    """Else one person stops all of them, by turns across them."""
+
+    def told(event: Any) -> list[TellDefault]:
+        return [each.command for each in react_to_own(stock_fact(event, source="loans"), {})]
+
+    declared = lent(**MARGIN).given(declare())
+    confirmed = declared.given(confirm())
+    tells = TellDefault(commitment=CommitmentId("lon_1"), ended=False)
+    assert told(declared.events[0]) == []
+    assert told(confirmed.events[0]) == [tells]
+    assert told(msgspec.structs.replace(declared.events[0], declared_by=None, lapses_at=None)) == [tells], "a loan has found it itself"
+    assert told(DefaultConfirmed(loan=LoanId("lon_1"), confirmed_by=TWO)) == [], "a build before told of it when it was declared"
+    assert told(declared.given(LAPSE).events[0]) == [msgspec.structs.replace(tells, ended=True)]
+    assert {type_of(LoanDefaulted), type_of(DefaultConfirmed), type_of(DefaultCured)} <= OWN_TYPES
 
 
 def test_a_breach_that_one_person_reports_stops_advances_for_72_hours():

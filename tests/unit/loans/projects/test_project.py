@@ -10,15 +10,19 @@ from hypothesis import strategies as st
 
 from services.inventory.domain.rights import ExerciseRight, TerminateRight
 from services.inventory.events import RightId, RightKind
+from services.loans.domain.controls import CONTROLS, EVENTS
 from services.loans.domain.projects.project import (
     DECIDER,
     FACTS_AN_EVENT,
+    EndRight,
     Reason,
     RecordFact,
     evidence_of,
     news_of,
     project_of,
 )
+from services.loans.events.authority import AuthorityCited
+from services.loans.events.controls import CommandApproved
 from services.loans.events.project import (
     ProjectFactId,
     ProjectFactRecorded,
@@ -28,8 +32,13 @@ from services.loans.events.project import (
 from services.loans.reactions import react_to_inventory
 from shared.delivery.inbox import Reaction
 from shared.journal.record import MAX_DATA_BYTES, MAX_INTEGER
+from shared.terms.acting import ApprovalReason
+from shared.terms.authority import Fault, interest_in
 from shared.terms.conditions import Evidence, ShareAtLeast, Shown, evaluate
+from shared.terms.countersigning import ControlReason, countersigned
+from tests.stories.countersigned import PROPOSER, SIGNER, approve, propose
 from tests.stories.given import Given
+from tests.stories.powers import may
 from tests.stories.project import HILLGROVE, LOAN, OTHER_LOAN, TODAY, a_fact, a_right, offtake, output, record, watch, withdraw
 from tests.stories.stockpile import a_stockpile
 from tests.stories.stockpile import right as a_stock_right
@@ -237,11 +246,21 @@ def test_every_name_has_an_id_that_fits_into_a_path(name: str):
     assert id.replace("-", "").isalnum() and id.isascii() and id == id.lower() and not id.startswith("-")
 
 
-def test_evidence_that_one_person_withdraws_is_recorded_again_by_another():
-    """One person's word, which needs no time to be over: nobody has to wait, or to sign."""
-    known = Given(DECIDER, watch(), record())
-    withdrawn = known.given(withdraw())
+def test_evidence_is_withdrawn_by_two_and_may_be_recorded_again():
+    """By one alone, each advance that rests on it would be stopped, and nothing would end that."""
+    known = Given(countersigned(DECIDER, CONTROLS, EVENTS), watch(), record())
+    known.when(withdraw()).refused(ControlReason.NEEDED)
+    waits = known.given(propose(withdraw(), TODAY))
+    waits.when(approve(TODAY, by=PROPOSER)).refused(ApprovalReason.BY_PROPOSER)
+    interested = may(SIGNER, TODAY, conflicts=frozenset({interest_in("company", HILLGROVE)}))
+    waits.when(approve(TODAY, capacity=interested)).refused(Fault.CONFLICT)
+    withdrawn = waits.when(approve(TODAY)).then(CommandApproved, ProjectFactWithdrawn, AuthorityCited)
     again = withdrawn.when(record("fct_2", by="usr_3")).then(ProjectFactRecorded)
     assert again.events[0].loans == (LOAN,)
     permit = Shown(kind="permit")
-    assert [status(permit, each) for each in (known, withdrawn, again)] == ["met", "open", "met"]
+    assert [status(permit, each) for each in (known, waits, withdrawn, again)] == ["met", "met", "open", "met"]
+
+
+def test_a_right_that_is_terminated_ends_its_evidence_by_itself():
+    known = Given(countersigned(DECIDER, CONTROLS, EVENTS), watch(), a_right("rgt_9"))
+    known.when(EndRight(project=HILLGROVE, right="rgt_9")).then(ProjectFactWithdrawn)

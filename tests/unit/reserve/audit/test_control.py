@@ -8,9 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from services.allocation import events as allocation
+from services.allocation.events.policies import PolicyActivated, PolicyApproved, PolicyWithdrawn
 from services.inventory import events as inventory
 from services.loans.events.facility import FacilityId, FacilityOpened, Limit, LimitsSet
 from services.loans.events.loan import LoanId, Regraded
+from services.loans.events.project import ProjectFactId, ProjectFactWithdrawn
 from shared.journal.record import canonical
 from shared.terms.acting import Approval
 from shared.terms.apart import Apart
@@ -275,6 +277,35 @@ async def test_a_round_that_somebody_has_approved_is_cancelled_by_two(tmp_path: 
     assert await by_one("another's", **approved, fall_2=lapsed_round("rnd_2", ("k2",), stands=True)) == ["one person did this"]
 
 
+def of_policy(event: Any, command: str = ALONE) -> Step:
+    return Step(event=event, stream="policy/standing", on=DAY_AFTER, command=command)
+
+
+def withdrawn(version: int, command: str) -> Step:
+    gone = PolicyWithdrawn(policy="standing", version=version, active=None, products=(), withdrawn_by="sub_operator", reason="x")  # type: ignore[arg-type]
+    return of_policy(gone, command)
+
+
+def approved_version(version: int) -> Step:
+    approval = Approval(subject="sub_approver", key="k1", signature="00" * 64, approved_on=DAY_AFTER)
+    return of_policy(PolicyApproved(policy="standing", version=version, document="ab" * 32, active_from=DAY_AFTER, approval=approval))
+
+
+async def test_a_version_of_a_policy_that_is_approved_is_withdrawn_by_two(tmp_path: Path):
+    by_two_first = {"approve_1": approved_version(1), "withdraw_1": withdrawn(1, SIGNED)}
+
+    async def by_one(name: str, first: dict[str, Step], **steps: Step) -> list[str]:
+        failed, _ = await control_of(tmp_path / name, **first, **steps, withdraw_2=withdrawn(2, ALONE))
+        return failed
+
+    approved = {"approve_2": approved_version(2)}
+    assert await by_one("a draft", by_two_first) == []
+    assert await by_one("approved", by_two_first, **approved) == ["one person did this"]
+    assert await by_one("by an earlier build", {}, **approved) == []
+    superseded = of_policy(PolicyActivated(policy="standing", version=3, products=()))
+    assert await by_one("superseded", by_two_first, **approved, activate_3=superseded) == []
+
+
 def of_tender(event: Any, command: str = ALONE) -> Step:
     return Step(event=event, stream="tender/tnd_1", on=DAY_AFTER, command=command)
 
@@ -357,9 +388,16 @@ def protected(mass_g: int, command: str) -> Step:
     )
 
 
+def disproved(number: int, command: str) -> Step:
+    told: dict[str, Any] = {"project": "hillgrove", "kind": "permit", "by": "sub_operator", "reason": "x", "loans": ()}
+    gone = ProjectFactWithdrawn(**told, fact=ProjectFactId(f"fct_{number}"))
+    return Step(event=gone, stream="project/hillgrove", on=DAY_AFTER, command=command)
+
+
 STAYS: dict[str, tuple[Step, Step, Step]] = {  # what one person did in an older build, two did, and one did then
     "narrower limits": (limits_of(90, ALONE, reason="x"), limits_of(80, SIGNED, reason="x"), limits_of(70, ALONE, reason="x")),
     "a larger provision": (provided(10, 10, ALONE), provided(20, 10, SIGNED), provided(30, 10, ALONE)),
+    "evidence withdrawn": (disproved(1, ALONE), disproved(2, SIGNED), disproved(3, ALONE)),
     "more protected stock": (protected(10, ALONE), protected(20, SIGNED), protected(30, ALONE)),
 }
 

@@ -111,9 +111,10 @@ class History:
     def off(self, hours: int, hold: Any = "hld_1", authority: str | None = None) -> "History":
         return self._see("off", hours, inventory.HoldLifted(product=PRODUCT, hold=hold, reason="", authority=authority))
 
-    def suspends(self, hours: int, by: Any, *products: str, agreement: str = "agr_1") -> "History":
+    def suspends(self, hours: int, by: Any, *products: str, agreement: str = "agr_1", marked: bool = False) -> "History":
+        """`marked`: by a build in which it counts with what else the same person stops."""
         told: dict[str, Any] = {"agreement": agreement, "partner": "JP", "hold": "hld_1", "reason": "", "suspended_by": by}
-        told |= {"products": products}
+        told |= {"products": products, "alone_since": NOON if marked else None}
         return self._see("suspend", hours, allocation.AgreementSuspended(**told, lapses_at=lapses_at(NOON + timedelta(hours=hours))))
 
     def confirms_suspension(self, hours: int, by: Any) -> "History":
@@ -226,13 +227,30 @@ def test_what_an_earlier_build_let_pass_is_listed():
     assert told.found(81) == ["stop hld_2"]
 
 
+def in_force() -> History:
+    """A suspension counts with what else the same person stops: as another's says."""
+    return History().suspends(-1, "bob", "tin", agreement="agr_9", marked=True).resumed(71)
+
+
 def test_a_hold_goes_on_with_no_suspension_of_the_same_person_nor_the_other_way_round():
     assert History().suspends(0, "ann", PRODUCT).resumed(72).stops_what(80, "partner/JP", hold="hld_2").found(81) == ["stop hld_2"]
     assert History().suspends(0, "ann", PRODUCT).resumed(72).stops_what(80, "partner/US", hold="hld_2").found(81) == []
     assert History().suspends(0, "ann", "tin").resumed(72).stops_what(80, "partner/JP", hold="hld_2").found(81) == []
-    assert History().stops_what(0, "all", hold="hld_9").off(72, "hld_9").suspends(80, "ann", PRODUCT).found(81) == ["suspend"]
-    twice = History().stops_what(0, "lot/lot_9", hold="hld_9").off(72, "hld_9").suspends(0, "ann", PRODUCT).resumed(72)
-    assert twice.suspends(80, "ann", PRODUCT, agreement="agr_2").found(81) == ["suspend"]
+    for first, found in (("all", ["suspend"]), ("partner/JP", ["suspend"]), ("partner/US", []), ("lot/lot_9", [])):
+        story = in_force().stops_what(0, first, hold="hld_9").off(72, "hld_9").suspends(80, "ann", PRODUCT, marked=True)
+        assert story.found(81) == found
+    twice = in_force().suspends(0, "ann", PRODUCT, marked=True).resumed(72)
+    assert twice.suspends(80, "ann", PRODUCT, agreement="agr_2", marked=True).found(81) == ["suspend"]
+
+
+def test_what_one_service_cannot_have_heard_of_another_or_an_earlier_build_let_pass_is_listed():
+    at_once = in_force().stops_what(0, "all", hold="hld_9").suspends(20, "ann", PRODUCT, marked=True)
+    assert (at_once.found(21), at_once.listed()) == ([], ["suspend"])
+    assert in_force().stops_what(0, "all", hold="hld_9").suspends(30, "ann", PRODUCT, marked=True).found(31) == ["suspend"]
+    held = History().suspends(0, "ann", PRODUCT).stops_what(20, "partner/JP", hold="hld_2")
+    assert (held.found(21), held.listed()) == ([], ["stop hld_2"])
+    before = History().stops_what(0, "all", hold="hld_9").off(72, "hld_9").suspends(80, "ann", PRODUCT, marked=True)
+    assert (before.found(81), before.listed()) == ([], ["suspend"]), "the hold is from before the rule"
 
 
 STOPS: dict[str, tuple[Any, Any, Any]] = {  # what one person says, how another confirms it, and how it lapses

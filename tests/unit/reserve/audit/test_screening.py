@@ -1,5 +1,6 @@
 """The audit of screening and reviews: what a book would have refused is found in a journal that holds it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,7 +10,17 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from reserve.audit.screening import Screening
 from services.allocation.domain.decisions.review import DECIDER, AssignReview, ConcludeReview, RequestReview
-from services.allocation.events import AwardGranted, DecisionHash, ReviewConcluded, ReviewId, RoundId, SubjectId
+from services.allocation.events import (
+    AwardGranted,
+    ConflictDeclared,
+    DecisionHash,
+    ReviewConcluded,
+    ReviewId,
+    ReviewLapsed,
+    RoundId,
+    SubjectId,
+)
+from services.allocation.events.authority import Tainted
 from tests.stories.book import APPROVER, JP, OPERATOR, Story, a_book, accept, open_round, submit
 from tests.stories.given import Given
 from tests.stories.screening import LISTS, PARTNER, answer, decide_hit, findings, hit, objection, screen
@@ -138,3 +149,12 @@ def test_a_review_that_is_concluded_twice_is_found():
     reviewed(audited, REVIEWER)
     again = ReviewConcluded(review=ReviewId("rev_1"), partner=JP, outcome="upheld", findings=("fine",), reviewer=REVIEWER)
     assert audited.see(again, by=REVIEWER).failed == 1
+
+
+@pytest.mark.parametrize(("asked", "failed"), [("rev_1", 0), ("rev_2", 1)])
+def test_a_review_that_lapses_was_asked_for_by_a_conflict_that_may(asked: str, failed: int):
+    audited, _ = a_certified_story()
+    told: Any = {"round": "rnd_1", "product": "antimony-metal", "decision": "ab" * 32, "key": None, "review": asked}
+    about: Any = {"official": "sub_1", "about": "partner", "name": "JP", "reason": "told", "declared_by": "sub_2"}
+    audited.see(ConflictDeclared(**about, tainted=(Tainted(**told),), lapses_at=datetime(2026, 1, 9, tzinfo=UTC)))
+    assert audited.see(ReviewLapsed(review=ReviewId("rev_1"), partner=None)).failed == failed
