@@ -17,6 +17,7 @@ from services.identity.main import create_app as identity_app
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.events import AuthorityCited
 from services.ledger.keys import seed_key
+from services.ledger.tiles import TILE_WIDTH, Tile, tile_at
 from services.registry import JOURNALED, service
 from shared.clock import SystemClock, day_of
 from shared.engines.engines import Engines, remembered_ports
@@ -133,6 +134,16 @@ async def receipts_of(http: httpx.AsyncClient, places: Sequence[str]) -> list[st
         return answer.text if answer.status_code == 200 else ""
 
     return [await until(lambda place=place: receipt(place)) for place in places]
+
+
+def tiles_of(size: int) -> list[Tile]:
+    """Of the hashes of a log's leaves, which are those of other files' tests, too."""
+    return [tile_at(size, 0, index) for index in range(-(-size // TILE_WIDTH))]
+
+
+async def bundle_of(http: httpx.AsyncClient, tile: Tile) -> httpx.Response:
+    """The leaves under a tile of their hashes."""
+    return await http.get(f"/v1/{Tile('entries', tile.index, tile.width).path}")
 
 
 async def rows(http: httpx.AsyncClient, path: str, **query: Any) -> list[dict[str, Any]]:
