@@ -17,7 +17,7 @@ from services.identity.tokens import Claims, TokenSigner
 from services.inventory.events import ProductId
 from services.ledger.api.feed import KEEPALIVE_S
 from services.ledger.news import MOST, MOST_OF_ONE, News
-from services.ledger.tiles import decode_bundle
+from services.ledger.tiles import decode_bundle, parse_tile_path
 from services.registry import service
 from shared.http.auth import FRESH_S, LEEWAY_S, TokenVerifier
 from shared.http.problems import Problem
@@ -105,9 +105,11 @@ async def test_each_item_opens_its_leaf_under_the_pages_checkpoint(stage: Ledger
     own = sha256(b"\x01" + salt + item["hashed"].encode()).digest()
     assert (item["place"], item["eventhash"]) == (place, own.hex()) and msgspec.json.decode(item["hashed"])["data"] == item["data"]
     head = open_checkpoint(read["checkpoint"], [stage.key]).head
-    leaves = [leaf for tile in tiles_of(head.size) for leaf in decode_bundle((await bundle_of(europe, tile)).content)]
+    tiles = tiles_of(head.size)
+    leaves = [leaf for tile in tiles for leaf in decode_bundle((await bundle_of(europe, tile)).content)]
     assert leaves[item["leafindex"]] == leaf_data(salt, item["place"], own)
     assert root_of([hash_leaf(leaf) for leaf in leaves]) == head.root
+    assert [parse_tile_path(tile.path) for tile in tiles] == tiles
 
 
 async def test_who_waits_is_given_what_comes_and_nothing_of_others(stage: LedgerStage, europe: Http):

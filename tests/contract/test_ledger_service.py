@@ -17,7 +17,7 @@ from services.inventory.domain.lots import AdjustStock, RecordAssay
 from services.inventory.events import LotId, ProductId
 from services.ledger.receipt import verify_receipt
 from services.ledger.tables import metadata
-from services.ledger.tiles import decode_bundle
+from services.ledger.tiles import TILE_WIDTH, Tile, decode_bundle
 from shared.journal.messages import from_feed
 from shared.journal.record import event_hash
 from shared.process.service import Kernel
@@ -111,9 +111,11 @@ async def test_the_tiles_hold_the_leaves_and_give_the_root_that_was_signed(stage
         assert (await japan.get(f"/v1/{tile.path}")).content == b"".join(leaves)
         hashes += leaves
     assert root_of(hashes) == head.root
+    beyond = Tile(0, head.size // TILE_WIDTH)  # the last one, were it full
+    assert (await japan.get(f"/v1/{beyond.path}")).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["0/997", "0/998.p/250", "9/000", "0/..%2f..%2fkeys", "entries/0", "-1/000"])
+@pytest.mark.parametrize("path", ["0/997", "0/998.p/250", "0/999", "9/000", "0/..%2f..%2fkeys", "entries/0", "-1/000"])
 async def test_a_tile_beyond_the_checkpoint_or_of_no_tree_is_not_found(japan: Http, path: str):
     answer = await japan.get(f"/v1/tile/{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, "tile_not_found")
