@@ -1,4 +1,4 @@
-"""One sandbox for all of them, as `make up SEED=demo` makes it, and one Chromium."""
+"""One sandbox for all of them, as `make up SEED=demo` makes it, and one Chromium; both end with the last of them, before others begin."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.e2e.running import start  # noqa: E402
 from tests.waiting import until  # noqa: E402
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def browser() -> AsyncIterator[Browser]:
     program = found()
     assert program is not None, f"there is no Chromium; {HOW}"
@@ -25,7 +25,7 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
     folder: Path = tmp_path_factory.mktemp("console") / "reserve"
     running = await start(folder, options=("--seed", "demo"))

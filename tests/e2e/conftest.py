@@ -19,7 +19,7 @@ from tests.e2e.world import World, a_world  # noqa: E402
 from tests.stories.witnesses import NAMES, Witnesses  # noqa: E402
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     folder = tmp_path_factory.mktemp("world")
     clock_file = folder / "clock"
