@@ -30,8 +30,16 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Eng
         await program.stop()
 
 
-# One after the other, in one worker: they share a deployment, or runs. Two deployments under load at once would starve each other.
+# One after the other, in one worker: they share a deployment, or runs.
 TOGETHER = {"tests/e2e": "deployments", "tests/browser": "deployments", "tests/faults": "deployments", "tests/simulation": "simulation"}
+# Each has a deployment, or engines, of its own, and asks little of it: the other worker runs them meanwhile.
+BESIDE = (
+    "tests/e2e/test_benches",
+    "tests/faults/test_full_disk",
+    "tests/faults/test_new_history",
+    "tests/faults/test_restore",
+    "tests/faults/test_servers_elsewhere",
+)
 
 
 class Longest(LoadScopeScheduling):
@@ -39,6 +47,8 @@ class Longest(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if file.startswith(BESIDE):
+            return file
         return next((scope for folder, scope in TOGETHER.items() if file.startswith(folder)), file)
 
 
@@ -48,7 +58,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Longest:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(tuple(TOGETHER)))
+    def rank(item: pytest.Item) -> int:
+        if item.nodeid.startswith(BESIDE):
+            return 1
+        return 0 if item.nodeid.startswith(tuple(TOGETHER)) else 2
+
+    items.sort(key=rank)
 
 
 def pytest_collection_finish() -> None:
