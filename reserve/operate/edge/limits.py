@@ -33,6 +33,7 @@ VERIFIED = 1000  # tokens a worker remembers as verified
 _FILTER = "type.googleapis.com/envoy.extensions.filters.http"
 KNOWN = "x-reserve-known"  # a header that only a verified token gives
 _ISSUER_KEYS = "issuer_keys"
+_SLASH = "(?:/|%2f)"  # services decode a path before they look for its route
 
 type Configuration = dict[str, Any]
 
@@ -131,7 +132,7 @@ def _counted_by() -> list[Configuration]:
     """What each request is counted by. The routes to the issuer begin with these, as they were sent: in no other spelling."""
     client, subject = _claim("client_id"), _claim("sub")
     to_issuer = [_header(":method", exact="POST"), _header(":path", safe_regex={"regex": "/(?:identity|oauth)/.*"})]
-    from_issuer = [_header(":path", safe_regex={"regex": f"(?i)/console(?:/|%2f)+{spelled('callback')}.*"})]
+    from_issuer = [_header(":path", safe_regex={"regex": f"(?i)/console{_SLASH}+{spelled('callback')}.*"})]
     stranger = _matched("stranger", [{"name": KNOWN, "present_match": True}], when=False)
     description = _header(":path", safe_regex={"regex": f"(?i).*/{spelled('openapi')}.*"})  # the one large answer that needs no token
     large = [_matched("large", headers) for headers in ([*UNANNOUNCED], [description])]
@@ -149,7 +150,8 @@ def _counted_by() -> list[Configuration]:
 
 def _bulks() -> list[tuple[Configuration, Configuration]]:
     """A bulk, and how much it takes from its bucket: its length, or that of the most commands where it is longer, or does not say it."""
-    to_bulk = [_header(":method", exact="POST"), _header(":path", safe_regex={"regex": rf"(?i)[^?]*/{spelled('bulk')}/*(?:\?.*)?"})]
+    ends_so = rf"(?i)[^?]*{_SLASH}{spelled('bulk')}{_SLASH}*(?:\?.*)?"
+    to_bulk = [_header(":method", exact="POST"), _header(":path", safe_regex={"regex": ends_so})]
     short: Configuration = {"name": "content-length", "range_match": {"start": 0, "end": BULK_BYTES}}
     long = {**short, "invert_match": True, "treat_missing_header_as_empty": True}
     return [
