@@ -122,7 +122,7 @@ async def _beside_others(options: Options) -> AsyncGenerator[Figure]:
 
 async def _took(options: Options, started: _Edge, fronts: dict[str, Listening]) -> AsyncGenerator[Figure]:
     token, took_us = started.token("JP"), dict[str, list[float]]()
-    for turn in range(TURNS):
+    for turn in range(options.some(TURNS)):
         for name, program in {"direct": started.upstream, **fronts}.items():
             before = program.cpu_s()
             path = "/v1/x" if name == "direct" else "/inventory/v1/x"
@@ -157,7 +157,7 @@ async def _attacked(options: Options) -> AsyncGenerator[Figure]:
             token = started.token("JP")
             for name, attack in attacks(b"").items():
                 took_s: dict[str, list[float]] = {"edge": [], "sink": []}
-                for _ in range(TURNS):
+                for _ in range(options.some(TURNS)):
                     for target, program in (("sink", sink), ("edge", started.front)):
                         attacker = module("bench.attackers", name, str(program.port), str(options.some(attack.connections)), token)
                         async with listening(attacker):
@@ -190,7 +190,7 @@ async def _draws(options: Options) -> AsyncGenerator[Figure]:
             [release] = await release_stock(parties, Path(folder), deployment.verifier_key, ["bench-oxide"])
             draws = Draws(deployment, parties, endpoints, [f"/v1/releases/{release}/draws"], options)
             per_s: dict[bool, list[float]] = {False: [], True: []}
-            for turn in range(TURNS):
+            for turn in range(options.some(TURNS)):
                 for through in per_s:
                     load = await draws.storm(f"{'edge' if through else 'direct'}-{turn}", edge=through, seconds=min(10.0, options.seconds))
                     per_s[through].append(load.per_second)

