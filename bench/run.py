@@ -85,7 +85,7 @@ async def measure(names: Sequence[str], options: Options) -> AsyncGenerator[Figu
 
 @asynccontextmanager
 async def _ending(name: str, within_s: float) -> AsyncIterator[None]:
-    """Whatever a bench waits for, it ends. Raises NeverEnds, which says where it waited."""
+    """Whatever a bench waits for, it ends, and where it fails the process does. Raises NeverEnds, which says where it waited."""
     faulthandler.dump_traceback_later(within_s + ENDS_WITHIN_S, exit=True, file=sys.__stderr__ or sys.stderr)
     try:
         async with asyncio.timeout(within_s) as limit:
@@ -96,5 +96,4 @@ async def _ending(name: str, within_s: float) -> AsyncIterator[None]:
         frames = traceback.extract_tb(None if error.__cause__ is None else error.__cause__.__traceback__)
         waited = ", ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
         raise NeverEnds(f"{name} has not ended within {within_s:g} s. It waited in {waited}") from error
-    finally:
-        faulthandler.cancel_dump_traceback_later()
+    faulthandler.cancel_dump_traceback_later()
