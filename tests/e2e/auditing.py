@@ -23,3 +23,11 @@ async def a_dispatch(world: World) -> str:
     await world.dispatched(drawn["draw"])
     place: str = drawn["place"]
     return place
+
+
+async def an_assignment(world: World) -> None:
+    """A draw of a right to what is still to be delivered."""
+    product = await world.registered_product()
+    await world.right_to(product, 3 * UNIT_G)
+    release = await world.released_to("AU", product, 2 * UNIT_G)
+    await world.drawn("AU", release, 2 * UNIT_G, assign_rights=True)

@@ -12,7 +12,7 @@ from reserve.audit.report import Report
 from reserve.commands.audit_state import read_notes
 from reserve.commands.failure import SEEN_BY_NOBODY
 from shared.engines.engines import engines
-from tests.e2e.auditing import a_dispatch, audited
+from tests.e2e.auditing import a_dispatch, an_assignment, audited
 from tests.e2e.lending import something_of_each
 from tests.e2e.tendering import a_tender
 from tests.e2e.world import UNIT_G, World
@@ -29,6 +29,7 @@ def failed(report: Report) -> dict[str, list[str]]:
 
 async def test_a_true_history_passes_and_every_check_has_looked_at_something(world: World) -> None:
     await a_dispatch(world)
+    await an_assignment(world)
     await something_of_each(world)
     await a_tender(world)
 
