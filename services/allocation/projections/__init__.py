@@ -111,7 +111,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
         await project_carry(connection, event, on)
         return
     if isinstance(event, PolicyEvent):
-        await project_policy(connection, event)
+        await project_policy(connection, event, fact.record.version)
         return
     if isinstance(event, ReadinessEvent):
         await project_readiness(connection, event, on)

@@ -15,15 +15,16 @@ from services.allocation.events.policies import (
 from shared.journal.connection import Connection, as_json
 
 
-async def project_policy(connection: Connection, event: PolicyEvent) -> None:
+async def project_policy(connection: Connection, event: PolicyEvent, stream_version: int) -> None:
     execute = connection.execute
     match event:
         case PolicyDrafted():
             await execute(
-                """INSERT INTO policies (policy, latest) VALUES ($1, $2)
+                """INSERT INTO policies (policy, latest, stream_version) VALUES ($1, $2, $3)
                    ON CONFLICT (policy) DO UPDATE SET latest = $2""",
                 event.policy,
                 event.version,
+                stream_version,
             )
             await execute(
                 """INSERT INTO policy_versions (policy, version, status, active_from, document, terms, drafted_by)
@@ -83,3 +84,4 @@ async def project_policy(connection: Connection, event: PolicyEvent) -> None:
             pass
         case _:
             assert_never(event)
+    await execute("UPDATE policies SET stream_version = $2 WHERE policy = $1", event.policy, stream_version)

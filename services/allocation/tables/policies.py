@@ -13,6 +13,7 @@ class PolicyRow(Table, table=True):
     __tablename__ = "policies"
     policy: str = Field(primary_key=True)
     latest: int  # version
+    stream_version: int  # of its last event that is a policy's: by which the build before this one answers
 
 
 class PolicyVersionRow(Table, table=True):

@@ -10,8 +10,10 @@ from shared.journal.record import Fact
 async def project_project(connection: Connection, fact: Fact) -> None:
     event, on = fact.event, date.fromisoformat(fact.record.effective_on)
     await connection.execute(
-        "INSERT INTO projects (project, loans) VALUES ($1, '[]') ON CONFLICT (project) DO NOTHING",
+        """INSERT INTO projects (project, loans, version) VALUES ($1, '[]', $2)
+           ON CONFLICT (project) DO UPDATE SET version = $2""",
         event.project,
+        fact.record.version,
     )
     match event:
         case ProjectFactRecorded():

@@ -12,6 +12,7 @@ class ProjectRow(Table, table=True):
     __tablename__ = "projects"
     project: str = Field(primary_key=True)
     loans: list[str] = json()  # that watch it
+    version: int = whole()  # of its last event that is a project's: by which the build before this one answers
 
 
 class ProjectFactRow(Table, table=True):

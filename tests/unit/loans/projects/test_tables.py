@@ -32,7 +32,6 @@ MIGRATIONS = [
         "0011_payees",
         "0013_laboratories",
         "0014_what_lapses",
-        "0015_projects_versions",
     )
 ]
 
