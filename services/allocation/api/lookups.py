@@ -48,7 +48,7 @@ async def words_beside(reads: Reads, agreement: str) -> list[Word]:
     all of a product, as far as inventory's events have come, or by another agreement of the partner."""
     state: Agreement = (await reads.state(f"agreement/{agreement}"))[0]
     async with reads.session() as session:
-        of_its = (among("product", state.products), or_(col(HoldWordRow.partner).is_(None), HoldWordRow.partner == state.partner))
+        of_its = (among(HoldWordRow.product, state.products), or_(col(HoldWordRow.partner).is_(None), HoldWordRow.partner == state.partner))
         held = (await session.exec(select(HoldWordRow).where(*of_its))).all()
         others = (await session.exec(select(AgreementRow).where(AgreementRow.partner == state.partner))).all()
     same = [each.agreement for each in others if not {*state.products}.isdisjoint(terms["product"] for terms in each.products)]
