@@ -270,10 +270,10 @@ async def test_a_suspended_agreement_stops_what_is_decided_and_holds_what_is_rel
 
 
 async def test_who_has_put_a_partner_on_hold_suspends_its_agreement_no_longer_than_that(reserve: Reserve):
-    [agreement] = [each["agreement"] for each in (await reserve.get("partner-jp", "/v1/agreements"))["data"]]
+    [agreement] = [each["agreement"] for each in (await reserve.get("partner-us", "/v1/agreements"))["data"]]
     path, reason = f"/v1/agreements/{agreement}", {"reason": "a tip at night"}
     one, at = reserve.subject("operator-1"), datetime.now(UTC) - timedelta(hours=2)
-    about: dict[str, Any] = {"hold": HoldId("hld_alone"), "scope": "partner", "target": "JP", "reason": "a tip", "authority": "keeper"}
+    about: dict[str, Any] = {"hold": HoldId("hld_alone"), "scope": "partner", "target": "US", "reason": "a tip", "authority": "keeper"}
     await reserve.happen(PutOnHold(**about, on=TODAY, at=at, by=one, accounts=frozenset({one})))
 
     async def heard() -> int:
