@@ -12,7 +12,7 @@ from tests.stories.stockpile import UNIT_G, register
 
 
 async def no_longer_active(reserve: Reserve, policy: str, version: int) -> None:
-    await reserve.post("operator-1", f"/v1/policies/{policy}/versions/{version}/withdraw", {"reason": "a mistake"})
+    await reserve.by_two(f"/v1/policies/{policy}/versions/{version}/withdraw", {"reason": "a mistake"})
 
 
 async def test_a_round_is_opened_once_though_its_policy_is_gone(reserve: Reserve):
