@@ -62,8 +62,10 @@ async def _receiving() -> AsyncIterator[tuple[str, list[float]]]:
     """(the URL of a receiver on the loopback, when each event arrived)"""
     arrived: list[float] = []
     server = await asyncio.get_running_loop().create_server(lambda: _Receiver(arrived), "127.0.0.1", 0)
-    async with server:
+    try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", arrived
+    finally:
+        server.close()  # and waits for no connection: the ledger keeps some until it calls another
 
 
 class _Receiver(asyncio.Protocol):
