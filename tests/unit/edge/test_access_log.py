@@ -14,9 +14,7 @@ from tests.unit.edge.setting import ISSUER, KEY, Setting, edge, raw, received
 from tests.waiting import until
 
 SECRET = "never-to-be-written"
-TOKEN = TokenSigner(KEY, issuer=ISSUER, audience="reserve").sign(
-    Claims(subject="person-1", client_id="partner-jp", roles=["partner"], partner="JP")
-)
+JAPAN = Claims(subject="person-1", client_id="partner-jp", roles=["partner"], partner="JP")
 
 
 class Logged:
@@ -24,6 +22,7 @@ class Logged:
 
     def __init__(self, setting: Setting, file: Path) -> None:
         self.setting = setting
+        self.token = TokenSigner(KEY, issuer=ISSUER, audience="reserve").sign(JAPAN)
         self._file = file
 
     def all(self) -> str:
@@ -51,7 +50,8 @@ async def logged(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Logg
 async def test_each_request_has_a_line(logged: Logged) -> None:
     async def known() -> dict[str, Any] | None:
         """The issuer's keys come a moment after the start."""
-        answer = await logged.setting.http.post("/inventory/v1/echo/a%2Fb", content=b"a body", headers={"authorization": f"Bearer {TOKEN}"})
+        bearer = {"authorization": f"Bearer {logged.token}"}
+        answer = await logged.setting.http.post("/inventory/v1/echo/a%2Fb", content=b"a body", headers=bearer)
         line = await logged.line_of(answer)
         return line | {"length": len(answer.content)} if "client" in line else None
 
@@ -110,7 +110,7 @@ async def test_no_query_no_header_and_no_body_is_written(logged: Logged) -> None
     assert len((await logged.line_of(long))["path"]) <= LONGEST_PATH + len("/inventory")
     assert "/oauth/token" in logged.all()
     assert "missing_host_header" in logged.all()
-    for secret in (SECRET, TOKEN, TOKEN.rpartition(".")[2], "127.0.0.1"):
+    for secret in (SECRET, logged.token, logged.token.rpartition(".")[2], "127.0.0.1"):
         assert secret not in logged.all()
 
 
