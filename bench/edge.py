@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -110,14 +110,12 @@ async def _beside_others(options: Options) -> AsyncGenerator[Figure]:
     """Processor time a request of the size of a draw: of the edge, of nginx where it can be had, and of the application itself."""
     with tempfile.TemporaryDirectory(prefix="reserve-bench-", ignore_cleanup_errors=True) as name:
         folder, program = Path(name), find_nginx()
-        async with _edge(folder, UNLIMITED) as started:
-            if program is None:
-                async for each in _took(options, started, {"edge": started.front}):
-                    yield each
-            else:
-                async with listening(nginx_before(program, started.upstream.port, folder)) as nginx:
-                    async for each in _took(options, started, {"edge": started.front, "nginx": nginx}):
-                        yield each
+        async with _edge(folder, UNLIMITED) as started, AsyncExitStack() as beside:
+            fronts = {"edge": started.front}
+            if program is not None:
+                fronts["nginx"] = await beside.enter_async_context(listening(nginx_before(program, started.upstream.port, folder)))
+            async for each in _took(options, started, fronts):
+                yield each
 
 
 async def _took(options: Options, started: _Edge, fronts: dict[str, Listening]) -> AsyncGenerator[Figure]:

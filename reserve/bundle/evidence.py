@@ -19,6 +19,7 @@ from reserve.bundle.layout import (
     Manifest,
     decoded,
     listed,
+    name_of_document,
     read_manifest,
     read_record,
     whole,
@@ -111,7 +112,7 @@ class BundleEvidence:
         return (text for page in decoded(self._folder, [] if file is None else [file], decode) for text in page)
 
     async def document(self, service: str, name: str) -> bytes | None:
-        file = self._files.get(f"documents/{service}/{name}.gz")
+        file = self._files.get(name_of_document(service, name))
         return None if file is None else whole(self._folder, file)
 
     def _leaves(self, history: int) -> Iterator[list[bytes]]:

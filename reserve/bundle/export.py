@@ -35,6 +35,7 @@ from reserve.bundle.layout import (
     File,
     Manifest,
     manifest_hash,
+    name_of_document,
     row_of,
 )
 from reserve.bundle.progress import PROGRESS, Done, kept
@@ -197,11 +198,7 @@ class _Export:
         for name in self._lost:
             kind, service, *_ = name.split("/")
             if kind == "documents":
-                sha = Path(name).stem
-                if (content := await self._source.document(service, sha)) is not None:
-                    await self._write(name, [content])
-                else:
-                    self._lacks(name)
+                await self._keep_document(service, Path(name).stem)
             elif not name.startswith(_SERIES):
                 raise NotExported(f"{self._folder}: {name} was changed since it was written (accepted: a new folder)")
 
@@ -265,13 +262,16 @@ class _Export:
         kinds = naming_documents(service)
         for record in records:
             for sha in documents_named(service, record, kinds):
-                name = f"documents/{service}/{sha}.gz"
-                if name in self._done:
-                    continue
-                if (content := await self._source.document(service, sha)) is not None:
-                    await self._write(name, [content])
-                else:
-                    self._lacks(name)
+                if name_of_document(service, sha) not in self._done:
+                    await self._keep_document(service, sha)
+
+    async def _keep_document(self, service: str, sha: str) -> None:
+        name = name_of_document(service, sha)
+        if (content := await self._source.document(service, sha)) is not None:
+            await self._write(name, [content])
+        elif name not in self._missing:
+            self._missing.add(name)
+            self._progress(Done(File(name, "", 0, 0, 0), missing=True))
 
     # How files are written
 
@@ -311,11 +311,6 @@ class _Export:
     def _finished(self, file: File, then: str | None) -> None:
         done = self._done[file.name] = Done(file, then)
         self._progress(done)
-
-    def _lacks(self, name: str) -> None:
-        if name not in self._missing:
-            self._missing.add(name)
-            self._progress(Done(File(name, "", 0, 0, 0), missing=True))
 
     def _progress(self, done: Done) -> None:
         with (self._folder / PROGRESS).open("ab") as progress:

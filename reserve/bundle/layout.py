@@ -8,7 +8,6 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ import msgspec
 
 from reserve.audit.evidence import Recorded, Unreadable
 from reserve.audit.hashes import hashed_bytes
-from shared.journal.places import FIRST
+from shared.engines.private_files import sha256_of
+from shared.journal.record import columns_of
 from shared.proofs.checkpoint import parse_checkpoint
 from shared.proofs.signed_note import parse_note
 
@@ -91,28 +91,7 @@ class JournalRow(msgspec.Struct, frozen=True, gc=False):
     chain_hash: str
 
 
-class _Columns(msgspec.Struct, frozen=True, gc=False):
-    """What `hashed` holds."""
-
-    actor: str
-    causation_id: str
-    command_id: str
-    correlation_id: str
-    data: msgspec.Raw
-    effective_on: str
-    partner: str | None
-    partner_seq: int | None
-    position: int
-    recorded_at: str
-    shard: int
-    stream: str
-    type: str
-    version: int
-    history: int = FIRST
-
-
 _read_row = msgspec.json.Decoder(JournalRow).decode
-_read_columns = msgspec.json.Decoder(_Columns).decode
 
 
 def row_of(service: str, record: Recorded) -> bytes:
@@ -129,27 +108,9 @@ def row_of(service: str, record: Recorded) -> bytes:
 def read_record(row: bytes) -> Recorded:
     """Raises ValueError."""
     said = _read_row(row)
-    columns = _read_columns(said.hashed)
-    return Recorded(
-        shard=columns.shard,
-        position=columns.position,
-        stream=columns.stream,
-        version=columns.version,
-        type=columns.type,
-        data=bytes(columns.data),
-        partner=columns.partner,
-        partner_seq=columns.partner_seq,
-        effective_on=columns.effective_on,
-        recorded_at=columns.recorded_at,
-        command_id=columns.command_id,
-        actor=columns.actor,
-        correlation_id=columns.correlation_id,
-        causation_id=columns.causation_id,
-        salt=said.salt,
-        event_hash=said.event_hash,
-        chain_hash=said.chain_hash,
-        history=columns.history,
-    )
+    columns = columns_of(said.hashed)
+    columns["data"] = bytes(columns["data"])
+    return Recorded(**columns, salt=said.salt, event_hash=said.event_hash, chain_hash=said.chain_hash)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -204,7 +165,11 @@ def checked(folder: Path) -> Manifest:
 
 
 def manifest_hash(folder: Path) -> str:
-    return sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    return sha256_of(folder / MANIFEST)
+
+
+def name_of_document(service: str, sha256: str) -> str:
+    return f"documents/{service}/{sha256}.gz"
 
 
 def _says(file: Path, beginning: bytes) -> bool:
@@ -326,6 +291,5 @@ def _check(folder: Path, file: File) -> None:
         raise BadBundle(f"{file.name} is missing")
     if (size := path.stat().st_size) != file.bytes:
         raise BadBundle(f"{file.name} has {size} bytes, and the manifest says {file.bytes}")
-    with path.open("rb") as content:
-        if file_digest(content, "sha256").hexdigest() != file.sha256:
-            raise BadBundle(f"{file.name} is another file than the manifest says: its SHA-256 differs")
+    if sha256_of(path) != file.sha256:
+        raise BadBundle(f"{file.name} is another file than the manifest says: its SHA-256 differs")

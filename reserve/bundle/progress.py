@@ -1,12 +1,12 @@
 """Progress of an export: what is finished, a line each, so that one that fell is gone on with."""
 
 import os
-from hashlib import file_digest
 from pathlib import Path
 
 import msgspec
 
 from reserve.bundle.layout import File
+from shared.engines.private_files import sha256_of
 
 PROGRESS = "unfinished.jsonl"
 
@@ -32,11 +32,9 @@ def kept(folder: Path) -> tuple[dict[str, Done], list[str], set[str]]:
             missing.add(done.file.name)
             continue
         path = folder / done.file.name
-        if path.is_file():
-            with path.open("rb") as content:
-                if file_digest(content, "sha256").hexdigest() == done.file.sha256:
-                    found[done.file.name] = done
-        if done.file.name not in found:
+        if path.is_file() and sha256_of(path) == done.file.sha256:
+            found[done.file.name] = done
+        elif done.file.name not in found:
             lost.append(done.file.name)
     return found, lost, missing
 

@@ -13,7 +13,6 @@ or, of one service, `manifest.json` and `SERVICE.sql`, its schema.
 import asyncio
 import shutil
 from datetime import UTC, datetime
-from hashlib import file_digest
 from pathlib import Path
 
 import asyncpg
@@ -23,7 +22,7 @@ from services.ledger.tile_copy import copy_tiles
 from services.registry import JOURNALED
 from shared.clock import written
 from shared.engines.postgres_tools import copy_cluster, dump_schema, verify_cluster
-from shared.engines.private_files import private_folder, write_private
+from shared.engines.private_files import private_folder, sha256_of, write_private
 from shared.journal.connection import Connection
 from shared.journal.places import FIRST
 from shared.journal.postgres import read_histories
@@ -110,7 +109,7 @@ async def verify(backup: Path) -> Manifest:
         raise NoBackup(f"{backup} is of layout {manifest.layout}, and this build reads layout {LAYOUT}")
     for name, expected in manifest.files.items():
         try:
-            found = await asyncio.to_thread(_sha256, backup / name)
+            found = await asyncio.to_thread(sha256_of, backup / name)
         except OSError as error:
             raise NoBackup(f"{name}: {error.strerror}") from error
         if found != expected:
@@ -143,12 +142,7 @@ def _files(backup: Path) -> list[Path]:
 
 
 async def _finish(into: Path, service: str | None, heads: dict[str, Head], history: int) -> Manifest:
-    hashes = {path.relative_to(into).as_posix(): await asyncio.to_thread(_sha256, path) for path in sorted(_files(into))}
+    hashes = {path.relative_to(into).as_posix(): await asyncio.to_thread(sha256_of, path) for path in sorted(_files(into))}
     manifest = Manifest(service=service, made_at=written(datetime.now(UTC)), heads=heads, history=history, files=hashes)
     write_private(into / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest)))
     return manifest
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,5 @@
 """Kafka's jars: fetched once for each user by the coordinates in deploy/kafka/jars.lock, and checked against the hashes there."""
 
-import hashlib
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from shared.engines.private_files import cache_folder
+from shared.engines.private_files import cache_folder, sha256_of
 
 LOCK = Path(__file__).parents[2] / "deploy" / "kafka" / "jars.lock"
 THREADS = 8
@@ -53,7 +52,7 @@ def kafka_classpath() -> str:
 
 def _present(jar: Jar, folder: Path) -> Path:
     path = folder / jar.file_name
-    if not path.exists() or _sha256(path) != jar.sha256:
+    if not path.exists() or sha256_of(path) != jar.sha256:
         _fetch(jar, path)
     return path
 
@@ -62,7 +61,7 @@ def _fetch(jar: Jar, path: Path) -> None:
     """Into a folder of its own, so that what is cut off half-way is never seen under the jar's name."""
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         fetched = _download(jar, Path(scratch))
-        if (found := _sha256(fetched)) != jar.sha256:
+        if (found := sha256_of(fetched)) != jar.sha256:
             raise WrongJar(f"{jar.group}:{jar.artifact}:{jar.version} has SHA-256 {found}, but {LOCK.name} says {jar.sha256}")
         fetched.replace(path)
 
@@ -79,11 +78,6 @@ def _download(jar: Jar, folder: Path) -> Path:
                 raise
             print(f"{jar.artifact}: {error}; trying again", file=sys.stderr)
     raise AssertionError("unreachable")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Files and folders that hold this deployment's secrets and state: nobody but their owner can look into them."""
 
 import os
+from hashlib import file_digest
 from pathlib import Path
 
 
@@ -24,3 +25,9 @@ def write_private(path: Path, content: bytes) -> None:
 def cache_folder() -> Path:
     """What can be fetched again, for all checkouts of this user: RESERVE_CACHE, or ~/.cache/reserve."""
     return Path(os.environ.get("RESERVE_CACHE") or Path.home() / ".cache" / "reserve")
+
+
+def sha256_of(file: Path) -> str:
+    """Hex, in memory that does not grow with the file."""
+    with file.open("rb") as content:
+        return file_digest(content, "sha256").hexdigest()

@@ -116,8 +116,12 @@ def chained(previous: bytes, *, salt: bytes, **columns: Any) -> Record:
 
 def record_of(hashed: bytes, *, salt: bytes, event_hash: bytes, chain_hash: bytes) -> Record:
     """The record whose `hashed_bytes` these are. Raises `msgspec.ValidationError` for other bytes."""
-    columns = msgspec.structs.asdict(_decode_hashed(hashed))
-    return Record(**columns, salt=salt, event_hash=event_hash, chain_hash=chain_hash)
+    return Record(**columns_of(hashed), salt=salt, event_hash=event_hash, chain_hash=chain_hash)
+
+
+def columns_of(hashed: bytes | str) -> dict[str, Any]:
+    """All but the salt and the hashes of the record whose `hashed_bytes` these are. Raises `msgspec.ValidationError` for other bytes."""
+    return msgspec.structs.asdict(_decode_hashed(hashed))
 
 
 def new_salts(count: int) -> list[bytes]:

@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from datetime import date
 
+import httpx
 import pytest
 
 from shared.engines.engines import Engines
+from shared.process.service import Kernel
 from tests.contract.allocation_stage import Reserve, a_reserve
 from tests.contract.ledger_stage import LedgerStage, a_ledger_stage
 from tests.stories.stockpile import a_round, award, lot, register, right
@@ -25,3 +27,16 @@ async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) ->
     """Allocation beside inventory, anew for each file of tests."""
     async with a_reserve(servers, tmp_path_factory.mktemp("allocation")) as reserve:
         yield reserve
+
+
+@pytest.fixture
+async def europe(stage: LedgerStage, ledger: Kernel) -> AsyncIterator[httpx.AsyncClient]:
+    """Asks the ledger that the file of tests has started."""
+    async with stage.client("partner-eu") as http:
+        yield http
+
+
+@pytest.fixture
+async def auditor(stage: LedgerStage, ledger: Kernel) -> AsyncIterator[httpx.AsyncClient]:
+    async with stage.client("auditor-1") as http:
+        yield http

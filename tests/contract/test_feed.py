@@ -47,18 +47,6 @@ async def ledger(stage: LedgerStage) -> AsyncIterator[Kernel]:
         yield kernel
 
 
-@pytest.fixture
-async def europe(stage: LedgerStage, ledger: Kernel) -> AsyncIterator[Http]:
-    async with stage.client("partner-eu") as http:
-        yield http
-
-
-@pytest.fixture
-async def auditor(stage: LedgerStage, ledger: Kernel) -> AsyncIterator[Http]:
-    async with stage.client("auditor-1") as http:
-        yield http
-
-
 async def page(http: Http, **query: Any) -> Any:
     answer = await http.get("/v1/feed", params=query)
     assert answer.status_code == 200, answer.text

@@ -39,12 +39,6 @@ async def ledger(stage: LedgerStage) -> AsyncIterator[Kernel]:
 
 
 @pytest.fixture
-async def auditor(stage: LedgerStage, ledger: Kernel) -> AsyncIterator[Http]:
-    async with stage.client("auditor-1") as http:
-        yield http
-
-
-@pytest.fixture
 async def japan(stage: LedgerStage, ledger: Kernel) -> AsyncIterator[Http]:
     async with stage.client("partner-jp") as http:
         yield http

@@ -65,12 +65,6 @@ async def ledger(stage: LedgerStage, clock_file: Path) -> AsyncIterator[Kernel]:
 
 
 @pytest.fixture
-async def europe(stage: LedgerStage, ledger: Kernel) -> AsyncIterator[Http]:
-    async with stage.client("partner-eu") as http:
-        yield http
-
-
-@pytest.fixture
 async def america(stage: LedgerStage, ledger: Kernel) -> AsyncIterator[Http]:
     async with stage.client("partner-us") as http:
         yield http

@@ -11,7 +11,7 @@ import httpx
 
 from reserve.operate.deployment import Deployment
 from tests.e2e.world import World
-from tests.faults.second import free_port
+from tests.kernel.stage import free_port
 from tests.waiting import HANGS_AFTER_S, until
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "restore.md"

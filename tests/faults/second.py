@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +17,7 @@ from reserve.client import Client
 from reserve.operate.deployment import Deployment
 from shared.delivery.tokens import TokenSource
 from tests.e2e.world import World
+from tests.kernel.stage import free_port
 from tests.waiting import HANGS_AFTER_S, until
 
 
@@ -60,13 +60,6 @@ async def answers(url: str) -> None:
                 return False
 
         await until(ready)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Sessions:

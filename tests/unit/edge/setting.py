@@ -18,6 +18,7 @@ from reserve.operate.edge.configuration import HEAP_BYTES, QUIET_S, REQUEST_WITH
 from reserve.operate.edge.limits import Issuer
 from reserve.operate.edge.program import command
 from shared.settings import Rates
+from tests.kernel.stage import free_port
 from tests.waiting import HANGS_AFTER_S, until
 
 ISSUER = "https://issuer.example"
@@ -117,12 +118,6 @@ class Service:
 
     async def readyz(self) -> Response:
         return PlainTextResponse("ready", status_code=200 if self.healthy else 503)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Setting:
