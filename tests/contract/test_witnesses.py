@@ -139,10 +139,13 @@ async def test_a_witness_that_holds_another_history_stops_the_log(stage: LedgerS
 async def test_a_witness_that_shows_it_later_stops_the_log_then(stage: LedgerStage, witnesses: Witnesses):
     _, signer = open_key(stage.folder)
     fork = sign_checkpoint(Checkpoint(stage.key.name, TreeHead(1_000_000, bytes(32))), signer)
+    async with witnesses.serving(stage.key, "washington") as http:
+        answer = await http["washington"].post("/add-checkpoint", content=str(Submission(0, (), fork)))
+        assert answer.status_code == 200, answer.text
     async with stage.ledger() as kernel, stage.client("auditor-1") as auditor:
         await receipts_of(auditor, await stage.happen(lot("lot_while_all_are_away", 1)))
-        async with witnesses.serving(stage.key, "washington") as http:
-            await http["washington"].post("/add-checkpoint", content=str(Submission(0, (), fork)))
+        assert kernel.writer.refusing is None
+        async with witnesses.serving(stage.key, "washington"):
             await stage.happen(lot("lot_that_is_published", 1))
             await until(lambda: Refusal.LOG_FORKED in kernel.writer.refusals)
 
