@@ -173,6 +173,32 @@ def tender_bid(
     typer.echo(json_text({"commitment": commitment}) if as_json else commitment)
 
 
+@tender.command("verify")
+def tender_verify(
+    file: Annotated[Path, typer.Argument(help="the decision as /allocation/v1/tenders/tnd_01j.../decision gives it to the bidder")],
+    bid: Annotated[Path | None, typer.Option(help="also that its line is of the bid that `reserve tender bid` wrote here")] = None,
+    decision: Annotated[str | None, typer.Option(help="the SHA-256 that a receipt names: the file must be of it")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Works a bidder's own award out again, and says what cannot be checked without the others' bids. Needs no network. Exit code 1 if
+    anything does not hold, 3 if all does and nothing from elsewhere says that this is the decision."""
+    from reserve.commands.failure import CHECK_FAILED, SEEN_BY_NOBODY, fail
+    from reserve.commands.tender import show, verified
+
+    found = verified(file, bid)
+    if as_json:
+        typer.echo(json_text(found))
+    else:
+        show(found)
+    if found.checked.failed:
+        first = found.checked.failed[0]
+        fail(f"{file} does not hold: {first.where}: {first.words}", CHECK_FAILED)
+    if decision is None:
+        fail(f"{file}: nothing from elsewhere names this decision (--decision): anybody may have written it", SEEN_BY_NOBODY)
+    if decision != found.decision:
+        fail(f"{file} is of the decision {found.decision}, and not of {decision}", CHECK_FAILED)
+
+
 @app.command()
 def backtest(
     policy: Annotated[list[Path], typer.Option(help="a policy's file, as .../document gives it, or its terms; may be repeated")],

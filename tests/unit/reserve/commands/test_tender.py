@@ -9,8 +9,8 @@ from typer.testing import CliRunner, Result
 
 from reserve.__main__ import app
 from reserve.commands.signable import NotSignable, read_signable
-from services.allocation.domain.tenders.decision import own_lines, read_tender_file, recompute_own_bid
-from services.allocation.domain.tenders.sealed_bid import BidFile, seal
+from services.allocation.domain.tenders.decision import own_lines, read_tender_file, tender_decision_hash
+from services.allocation.domain.tenders.sealed_bid import BidFile, SealedBid, seal
 from shared.journal.record import canonical
 from shared.terms.approval import read_approval
 from tests.stories.audit_tenders import cleared
@@ -83,11 +83,38 @@ def test_a_file_that_says_more_than_a_tenders_decision_is_none():
         read_signable(FILE.replace(b'"left_units":0', b'"left_units":0,"more":1', 1))
 
 
-def test_a_bidder_checks_its_own_line_and_what_it_cannot_check_is_said():
+def verify(file: Path, *options: str) -> Result:
+    return CliRunner().invoke(app, ["tender", "verify", str(file), *options])
+
+
+def test_a_bidder_works_its_own_award_out_again_and_is_told_what_it_cannot_check(tmp_path: Path):
     view = own_lines(read_tender_file(FILE), "JP")
-    checked = recompute_own_bid(view)
-    assert (checked.failed, len(checked.passed)) == ((), 5)
-    assert any("place" in each for each in checked.not_checkable)
+    name, file, own = tender_decision_hash(view), tmp_path / "decision.json", tmp_path / "bid.json"
+    file.write_bytes(canonical(view))
+    revealed = view.lines[0].content.revealed
+    sealed = SealedBid(tender=view.decision.tender, bidder=revealed.partner, steps=revealed.steps)
+    own.write_bytes(canonical(BidFile(bid=sealed, salt=revealed.salt, commitment=seal(sealed, revealed.salt))))
+
+    result = verify(file, "--bid", str(own), "--decision", name)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("passed ") == 6
+    assert "not checkable" in result.stdout and "place" in result.stdout
+    assert verify(file).exit_code == 3, "anybody may have written it"
+    other = verify(file, "--decision", "0" * 64)
+    assert (other.exit_code, name in other.stderr) == (1, True)
+
+    own.write_bytes(canonical(BidFile(bid=sealed, salt="0" * 32, commitment=seal(sealed, "0" * 32))))
+    of_another = verify(file, "--bid", str(own), "--decision", name)
+    assert (of_another.exit_code, "bid: " in of_another.stderr) == (1, True)
     old = b'"amount_minor":11'
     assert old in canonical(view)
-    assert recompute_own_bid(read_tender_file(canonical(view).replace(old, b'"amount_minor":10', 1))).failed
+    file.write_bytes(canonical(view).replace(old, b'"amount_minor":10', 1))
+    assert verify(file, "--decision", name).exit_code == 1
+
+
+def test_what_is_no_decision_or_no_bid_is_said(tmp_path: Path):
+    (file := tmp_path / "decision.json").write_text("{}")
+    assert "is no tender's decision" in verify(file).stderr
+    file.write_bytes(FILE)
+    assert "--bid" in verify(file, "--bid", str(file)).stderr
+    assert verify(tmp_path / "none").exit_code == 2
