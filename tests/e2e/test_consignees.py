@@ -68,7 +68,8 @@ async def test_any_text_is_no_consignee(world: World) -> None:
     assert (problem.status, problem.code, problem.field) == (409, "consignee_not_of_request", "/consignee")
     assert all(each in problem.document["accepted"] for each in (name, CHANGES))
     gone = await world.dispatched(draw, name)
-    assert [gate["gate"] for gate in gone["gates"]] == ["ledger_receipt", "consignee_named", "consignee_cleared"]
+    met = {gate["gate"] for gate in gone["gates"]}
+    assert met - {"witnessed_receipt"} == {"ledger_receipt", "consignee_named", "consignee_cleared"}  # that one is there or not yet
 
 
 async def test_one_that_is_listed_after_the_award_gets_nothing_until_a_person_has_cleared_it(world: World) -> None:
