@@ -17,7 +17,7 @@ from shared.process.service import Kernel
 from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint, sign_checkpoint
 from shared.proofs.encoding import encode_base64
 from shared.proofs.fork import Consistency
-from shared.proofs.policy import PolicyMalformed, open_witnessed, pinned_policy
+from shared.proofs.policy import PolicyMalformed, PolicyWitness, cosigned_by, open_witnessed, pinned_policy
 from shared.proofs.signed_note import parse_note
 from shared.proofs.submission import Submission, origin_hash
 from shared.writer.commands import Refusal
@@ -62,11 +62,16 @@ async def test_two_of_three_vouch_for_a_receipt_and_the_dead_third_delays_nothin
             verify_receipt(signed, [stage.key], witnesses.policy)
         assert refused.value.code is Fault.GRADE_NOT_MET
         assert kernel.writer.refusing is None
+        for number in range(30):
+            [place] = await stage.happen(lot(f"lot_of_many_{number}", 1))
+        await witnessed(auditor, place)
+        times = await published_at(stage, kernel)
+        assert len(times) > 1 and times == sorted(set(times)), "at most one a second"
     async with witnesses.serving(stage.key, *NAMES), stage.ledger(), stage.client("auditor-1") as auditor:
         # Another process, which does not know where the witnesses are, finds them from what they say.
         [later] = await stage.happen(lot("lot_witnessed_later", 1))
         assert verify_receipt(await witnessed(auditor, later), [stage.key], witnesses.policy).opening.place == later
-        assert await witnessed(auditor, place) == text
+        assert await witnessed(auditor, receipt.opening.place) == text
 
 
 async def test_gates_go_on_while_too_few_witnesses_answer(stage: LedgerStage, witnesses: Witnesses):
@@ -177,6 +182,17 @@ def test_a_policy_that_says_nothing_is_refused_at_start(stage: LedgerStage, witn
     with pytest.raises(PolicyMalformed, match=says):
         pinned_policy(stage.folder)
     file.write_text(witnesses.text)
+
+
+async def published_at(stage: LedgerStage, kernel: Kernel) -> list[int]:
+    """Seconds, by the log's second key, of all that enough witnesses have cosigned."""
+    key = publisher.open_publishing_key(stage.folder).key
+    member = PolicyWitness("log", key)
+    times = []
+    for row in await kernel.pool.fetch("SELECT note FROM witnessed ORDER BY position"):
+        [(_, said)] = cosigned_by([member], open_checkpoint(row["note"], [stage.key]), parse_note(row["note"]).signatures).values()
+        times.append(said.time)
+    return times
 
 
 async def last_size(kernel: Kernel) -> int:

@@ -19,7 +19,7 @@ from prometheus_client import Gauge
 from services.ledger.domain.log import RecordWitnessed, stream_of
 from services.ledger.keys import open_publishing_key
 from services.ledger.log import ACTOR, Log, Signed
-from services.ledger.publishing.witness_client import TIMEOUT, Published, WitnessAhead, WitnessClient
+from services.ledger.publishing.witness_client import ANSWERS_WITHIN_S, CONNECTED_WITHIN_S, Published, WitnessAhead, WitnessClient
 from services.ledger.tiles import ForkDetected, TileMissing
 from shared.clock import day_of
 from shared.journal.connection import reachable
@@ -60,7 +60,7 @@ class Publisher(Part):
         self._asked: set[asyncio.Task[dict[str, Signature]]] = set()
         if self.policy is not None:
             self._second_key = open_publishing_key(kernel.settings.data_dir)
-            self._http = httpx.AsyncClient(timeout=TIMEOUT, verify=trusted())
+            self._http = httpx.AsyncClient(timeout=httpx.Timeout(ANSWERS_WITHIN_S, connect=CONNECTED_WITHIN_S), verify=trusted())
             self._witnesses = self._clients(self.policy, self._http)
             witnessed_time.set_to_current_time()
             self.log.before_signing = self._ask_what_is_held
