@@ -10,6 +10,7 @@ import msgspec
 
 from reserve.client import Client, ProblemAnswer
 from reserve.demo.parties import until
+from shared.http.crowd import MOST_OF_ONE
 
 WAIT_S = 10
 
@@ -19,18 +20,20 @@ async def receipts(
 ) -> list[float]:
     """Seconds from each draw's answer to its receipt, sorted. `inventory` and `ledger`: base URLs."""
     idle: list[tuple[Connection, Connection]] = []
+    room = asyncio.Semaphore(MOST_OF_ONE)
 
     async def one(number: int) -> float:
         await asyncio.sleep(number / a_second)  # the rate is the measurement's own
-        drawing, asking = idle.pop() if idle else (Connection(inventory, token), Connection(ledger, token))
-        status, answer = await drawing.post(path, body, f"receipt-{number}")
-        answered = time.perf_counter()
-        assert status == HTTPStatus.CREATED, answer
-        place = msgspec.json.decode(answer)["place"]
-        while (got := await asking.get(f"/v1/receipts/{place}?wait={WAIT_S}&grade={grade}"))[0] != HTTPStatus.OK:
-            assert b"receipt_not_ready" in got[1], got
-        took = time.perf_counter() - answered
-        idle.append((drawing, asking))
+        async with room:
+            drawing, asking = idle.pop() if idle else (Connection(inventory, token), Connection(ledger, token))
+            status, answer = await drawing.post(path, body, f"receipt-{number}")
+            answered = time.perf_counter()
+            assert status == HTTPStatus.CREATED, answer
+            place = msgspec.json.decode(answer)["place"]
+            while (got := await asking.get(f"/v1/receipts/{place}?wait={WAIT_S}&grade={grade}"))[0] != HTTPStatus.OK:
+                assert b"receipt_not_ready" in got[1], got
+            took = time.perf_counter() - answered
+            idle.append((drawing, asking))
         return took
 
     took_s = sorted(await asyncio.gather(*(one(number) for number in range(count))))

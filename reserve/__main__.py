@@ -367,7 +367,7 @@ def demo(
 def bench(
     names: Annotated[list[str] | None, typer.Argument(help="of the benches to run; otherwise all of them")] = None,
     seconds: Annotated[float, typer.Option(min=1, help="of each storm of draws")] = 30,
-    clients: Annotated[int, typer.Option(min=1, max=1024)] = 64,
+    clients: Annotated[int, typer.Option(min=1, max=128, help="that draw at once, as one partner: a service takes no more of one")] = 64,
     events: Annotated[int, typer.Option(min=1_000, help="of the long-lived journal")] = 10_000_000,
     quick: Annotated[bool, typer.Option("--quick", help="does each bench run at all? Its figures mean nothing")] = False,
 ) -> None:

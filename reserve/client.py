@@ -13,6 +13,7 @@ import msgspec
 from reserve.many_gets import ManyGets
 from reserve.operate.endpoints import Endpoints, read_endpoints
 from shared.delivery.tokens import TokenSource, TokenUnavailable
+from shared.http.crowd import MOST_OF_ONE
 from shared.observe.waiting import SAY_EVERY_S, say
 from shared.tls import trusted
 
@@ -59,7 +60,7 @@ class ProblemAnswer(Exception):
 
 class Client:
     """Paths are the edge's: `/inventory/v1/lots`. `patience_s`: how long a call is repeated that got no answer, or a 503; where that
-    takes long, it is said. One that came too soon after others (429) is repeated for half a minute in any case.
+    takes long, it is said. One that came too soon after others, or beside too many (429), is repeated for half a minute in any case.
 
     A repeated POST has the same Idempotency-Key, so it is done once.
     """
@@ -69,7 +70,7 @@ class Client:
         self._tokens = tokens
         self._patience_s = patience_s
         self._many = ManyGets(self.base_url, TIMEOUT_S)
-        self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S, limits=httpx.Limits(max_connections=256), verify=trusted())
+        self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S, limits=httpx.Limits(max_connections=MOST_OF_ONE), verify=trusted())
 
     @classmethod
     def of(cls, where: Path | Endpoints, client_id: str, *, patience_s: float = 0.0, scope: str | None = None) -> Self:

@@ -22,6 +22,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from shared.engines.private_files import private_folder, write_private
+from shared.http.crowd import enter
 from shared.http.duty import duty_in
 from shared.http.problems import Problem, register
 from shared.journal.decider import Reasons
@@ -339,7 +340,7 @@ def allow(*roles: str, scope: str | None = None, on_duty: bool = False) -> Any:
 
     The caller needs one of the roles (any, if none is named) and the scope, if one is named. A token of somebody on duty reads, and changes
     something only where the route says `on_duty`. The application's `state.verifier` is a TokenVerifier. Raises Problem: 401 as
-    `TokenVerifier.caller` does, 403 `forbidden`.
+    `TokenVerifier.caller` does, 429 `too_many_at_once`, 403 `forbidden`.
     """
     wanted = frozenset(roles)
 
@@ -349,7 +350,9 @@ def allow(*roles: str, scope: str | None = None, on_duty: bool = False) -> Any:
             given = request.headers.getlist("authorization")
             if len(given) > 1:
                 raise _unauthorized("token_invalid", "There is more than one Authorization header")
-            caller = request.scope[_CALLER] = await verifier.caller(given[0] if given else None)
+            caller = await verifier.caller(given[0] if given else None)
+            enter(request.scope, caller.takes_turns_as)
+            request.scope[_CALLER] = caller
         if wanted and wanted.isdisjoint(caller.roles):
             raise _forbidden(f"This needs the role {' or '.join(sorted(wanted))}")
         if scope is not None and scope not in caller.scopes:

@@ -1,6 +1,8 @@
 """The ledger as it serves: what inventory records is provable, accounted for, and seen by those entitled to it."""
 
+import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from typing import Any
@@ -18,6 +20,7 @@ from services.inventory.events import LotId, ProductId
 from services.ledger.receipt import verify_receipt
 from services.ledger.tables import metadata
 from services.ledger.tiles import TILE_WIDTH, Tile, decode_bundle
+from shared.http.crowd import MOST_OF_ONE
 from shared.journal.messages import from_feed
 from shared.journal.record import event_hash
 from shared.process.service import Kernel
@@ -25,9 +28,9 @@ from shared.proofs.checkpoint import TreeHead, open_checkpoint
 from shared.proofs.encoding import encode_base64
 from shared.proofs.fork import Consistency
 from shared.proofs.merkle import hash_leaf, root_of
-from tests.contract.ledger_stage import LedgerStage, bundle_of, receipts_of, rows, tiles_of
+from tests.contract.ledger_stage import LedgerStage, bundle_of, parts_of, receipts_of, rows, tiles_of
 from tests.stories.stockpile import FAILED, UNIT_G, a_round, award, draw, lot, register, weigh
-from tests.waiting import HANGS_AFTER_S
+from tests.waiting import HANGS_AFTER_S, until
 
 type Http = httpx.AsyncClient
 
@@ -273,6 +276,22 @@ async def test_nothing_else_is_read_without_a_token(stage: LedgerStage, ledger: 
     async with httpx.AsyncClient(base_url=stage.urls["ledger"], timeout=HANGS_AFTER_S) as nobody:
         for path in ("receipts/inventory/0/1", "sources", "entries", "accounts", "balances", "flags", "checkpoints"):
             assert (await nobody.get(f"/v1/{path}")).status_code == 401, path
+
+
+async def test_one_party_has_so_many_requests_under_way_and_others_are_answered(stage: LedgerStage, auditor: Http, japan: Http):
+    """By waits for the receipt of the event that comes next: each may last ten seconds."""
+    source, shard, position = parts_of((await stage.happen(lot("lot_crowd", 1)))[-1])
+    path, more = f"/v1/receipts/{source}/{shard}/{position + 1}", 5
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=auditor.base_url, headers=auditor.headers, limits=limits, timeout=HANGS_AFTER_S) as crowd:
+        asked = [asyncio.create_task(crowd.get(path, params={"wait": 10})) for _ in range(MOST_OF_ONE + more)]
+        await until(lambda: sum(each.done() for each in asked) == more)
+        for refused in (each.result() for each in asked if each.done()):
+            assert (refused.status_code, refused.json()["code"], refused.headers["Retry-After"]) == (429, "too_many_at_once", "1")
+        assert (await japan.get("/v1/balances")).status_code == 200
+        await stage.happen(lot("lot_after_crowd", 1))
+        assert Counter(each.status_code for each in await asyncio.gather(*asked)) == {200: MOST_OF_ONE, 429: more}
+    assert (await auditor.get("/v1/sources")).status_code == 200
 
 
 @pytest.mark.parametrize("table", ["entries", "postings", "checkpoints"])
