@@ -11,23 +11,12 @@ from msgspec.structs import replace
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check
 from services.allocation.events import PartnerRegistered
-from services.allocation.events.reach import LineTally, PartnerTallied
-from shared.journal.record import GENESIS, chain_hash
+from services.allocation.events.reach import LineTally
 from tests.stories.audit import DAY_BEFORE, TODAY, Step, Told, told
+from tests.stories.tallies import held_of, tallied
 
 TOMORROW, NEXT, LAST = (TODAY + timedelta(days=days) for days in (1, 2, 16))
 NOBODYS = "AU"  # a partner without an event but its registration
-
-
-def held_of(story: Told, partner: str) -> dict[str, LineTally]:
-    """As the ledger counts it: all that is there now."""
-    lines: dict[str, LineTally] = {}
-    for entry in story.books:
-        if entry.partner == partner:
-            before = lines.get(entry.line, LineTally(last=0, chain=GENESIS.hex()))
-            chain = chain_hash(bytes.fromhex(before.chain), bytes.fromhex(entry.event_hash)).hex()
-            lines[entry.line] = LineTally(last=before.last + 1, chain=chain)
-    return lines
 
 
 def joins(code: Any, on: date) -> Step:
@@ -48,10 +37,8 @@ class History(Told):
         self.end = end
 
     def tally(self, partner: str, day: date = TODAY, at: date | None = None, **changes: Any) -> None:
-        size = self.signed[-1].size
-        told: dict[str, Any] = {"partner": partner, "day": day, "size": size, "lines": held_of(self, partner)} | changes
         self.now = at or day + timedelta(days=1)
-        step = Step(event=PartnerTallied(**told), stream="tally/main", shard=1, on=day, at=f"{self.now}T12:00:00.{len(self.tree):06}Z")
+        step = tallied(self, partner, day, self.now, **changes)
         self.seal(f"tally_{partner}_{day}", step)
 
     def day(self, day: date, but: str = "", at: date | None = None, **lies: Mapping[str, Any]) -> None:
