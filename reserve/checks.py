@@ -41,6 +41,29 @@ def verify_receipt(
         fail(missing, SEEN_BY_NOBODY)
 
 
+@receipt.command("complete")
+def check_completeness(
+    tally: Annotated[Path, typer.Argument(metavar="FILE", help="the receipt of a day's allocation.partner_tallied")],
+    feed: Annotated[list[Path], typer.Argument(metavar="FEED...", help="what was kept of the feed: its pages, or its items")],
+    key: LogKeys = None,
+    data: Folder = HERE,
+    policy: Policies = None,
+) -> None:
+    """Says whether a partner has all of its events, up to a day's tally, or which numbers are missing, by service and shard. Needs no
+    network, and nobody. Exit code 1: some are missing, one is not as it was recorded, or the receipt proves nothing."""
+    from reserve.commands.complete import completeness
+    from reserve.commands.failure import CHECK_FAILED, fail
+
+    proven, missing = completeness(tally, feed, key or [], data, policy or [])
+    for name, value in proven.items():
+        typer.echo(f"{name:<10} {value}")
+    for what in missing:
+        typer.echo(f"{'missing':<10} {what}")
+    if missing:
+        fail(f"these are not all events of {proven['partner']} up to {proven['day']}", CHECK_FAILED)
+    typer.echo(f"these are all events of {proven['partner']}, up to {proven['day']}")
+
+
 @certificate.command("verify")
 def verify_certificate(
     file: Path,

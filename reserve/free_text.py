@@ -43,10 +43,10 @@ _OF: dict[Why, str] = {
         first_proposal forgotten gate group hold holding inside keys line loan lot mass_g matter members named of origin over parent
         partner place policy pool product project proposal release release_order request restraint returned right round rule service
         stop stream streams subsequents summed
-        log_reach_reported.after log_reach_reported.until taken_in_as target terms warned write_down
+        log_reach_reported.after log_reach_reported.until lines taken_in_as target terms warned write_down
     """,
     Why.HASH: """
-        commitment document key note public_key root salt signature text
+        chain commitment document key note public_key root salt signature text
     """,
     Why.CODE: """
         base_rate bucket condition contained_g content contents duty currency deferral_conditions element elements excluded_origins kind

@@ -17,6 +17,7 @@ from reserve.audit.evidence import LEDGER, Recorded
 from reserve.audit.hashes import Tree, canonical
 from reserve.audit.report import Check, Cut, Findings
 from reserve.audit.rows import Rows
+from reserve.audit.tallies import SignedDays, Tallies
 from reserve.audit.witnesses import Numbered, Witnesses
 from services.ledger.events import CheckpointSigned, CheckpointWitnessed
 from shared.journal.places import FIRST, Place, history_of_origin
@@ -52,6 +53,8 @@ class Checkpoints:
         self.served = served
         self._opened = None if served is None else self._open("the served checkpoint", served)
         self._of_served: CheckpointSigned | None = None
+        self._days = SignedDays()
+        self.tallies = Tallies(findings, self._days)
         self.witnesses = Witnesses(findings, log_keys, policies, self.has_signed)
 
     @property
@@ -70,6 +73,7 @@ class Checkpoints:
             log.signed.append(event.size, record.position, _root(event.root), _digest(event.covers), record.shard)
             log.size = event.size
             self.witnesses.signed_at = record.recorded_at
+            self._days.see(record, event.size)
         if self._opened is not None and (self._opened.head.size, self._opened.head.root.hex()) == (event.size, event.root):
             self._of_served = event
 

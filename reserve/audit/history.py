@@ -141,8 +141,7 @@ class _Walk:
         self._evidence = evidence
         self._findings = findings
         self._checkpoints = checkpoints
-        self._seen = seen
-        self._logs = logs
+        self._seen, self._logs = seen, logs
         self._journals = {service: Journal(service, findings, logs.histories) for service in SOURCES}
         self._lines: dict[str, _Line] = {}
         self._by_leaf: dict[bytes, _Line] = {}
@@ -234,6 +233,7 @@ class _Walk:
             *(self.authority, self._control, self._checkpoints.witnesses, self._interests, self._emergencies, self.policies),
             *(self._attestations, self.approvers, self._endorsements, self.facilities, self.deliveries, self.consignees, self.tenders),
             *(self._release_orders, self._texts, self._parked, self._laboratories, self.agreements, self._order, self.figured),
+            self._checkpoints.tallies,
         )
         for part in parts:
             _settle(part, self._findings)
@@ -281,8 +281,7 @@ class _Walk:
             self._fork(entry, leaf)
             self._findings.look(Check.LEAVES_HAVE_EVENTS, False, f"leaf {index}", f"its event, {entry.place}, is not in the journal")
             return
-        fits = line.leaf == leaf
-        if not fits:
+        if not (fits := line.leaf == leaf):
             self._fork(entry, leaf)
         self._findings.look(Check.LEAVES_HAVE_EVENTS, fits, f"leaf {index}", f"{entry.place} is another event than was entered")
         await self._take(line, entry, None if fits else "its leaf is of another event")
@@ -362,6 +361,7 @@ class _Walk:
         self.authority.see(service, place, record, event)
         self._control.see(service, place, record, event)
         self._dating.see(service, place, record, event)
+        self._checkpoints.tallies.see(place, record, event, entry)
         self._checkpoints.witnesses.reach.see(service, place, record, event)
         self._emergencies.see(place, record, event)
         self._screening.see(place, record, event)

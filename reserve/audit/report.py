@@ -56,6 +56,7 @@ class Check(StrEnum):
     POLICIES = "every round was opened under the active version of an approved policy, and is held as that says"
     CONSIGNEES = "goods left for a consignee that was named and cleared, and were not delivered before they were drawn"
     SCREENING = "nobody is given anything while a party is on a list, and nobody reviews what they had a part in"
+    TALLIES = "each partner was told, of each day, of all of its events"
     HISTORIES = "each history goes on from what is known of the one before it"
     ANCHORS = "what was seen of this log before still stands in it"
     APPROVALS = "approvers other than the proposer signed it"

@@ -31,6 +31,7 @@ RECOMPUTED: Mapping[str, tuple[str, ...]] = {
     "allocation.emergency_decided": ("rounds",),
     "allocation.instrument_ended": ("bars",),
     "allocation.objection_answered": ("screening",),
+    "allocation.partner_tallied": ("tallies",),
     "allocation.policy_approved": ("policies",),
     "allocation.ratification_missed": ("emergencies",),
     "allocation.review_concluded": ("screening",),

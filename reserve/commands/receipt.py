@@ -23,19 +23,22 @@ def verified(
 ) -> tuple[dict[str, Any], str | None]:
     """What the receipt proves, as names and values; and what the log that it is held `against` does not show. Ends the command with the
     check that failed, exit code 1."""
-    try:
-        text = file.read_bytes()
-    except OSError as error:
-        fail(f"FILE: {file}: {error.strerror}")
-    try:
-        pinned, witnesses = log_keys(keys, folder), list(map(witness_policy, policies))
-        receipt = verify_receipt(text, pinned, *witnesses)
-    except ReceiptInvalid as error:
-        fail(f"{file} proves nothing: check {error.check} failed ({error.code}): {error.detail}", CHECK_FAILED)
+    pinned, witnesses = log_keys(keys, folder), list(map(witness_policy, policies))
+    receipt = read_receipt(file, pinned, witnesses)
     if against is None:
         return _proven(receipt), None
     shown = asyncio.run(_shown_at(against, Held(file, receipt, pinned, witnesses)))
     return _proven(receipt) | shown.proven, shown.missing
+
+
+def read_receipt(file: Path, pinned: Sequence[VerifierKey], witnesses: Sequence[WitnessPolicy]) -> VerifiedReceipt:
+    """Ends the command with the check that failed, exit code 1."""
+    try:
+        return verify_receipt(file.read_bytes(), pinned, *witnesses)
+    except OSError as error:
+        fail(f"FILE: {file}: {error.strerror}")
+    except ReceiptInvalid as error:
+        fail(f"{file} proves nothing: check {error.check} failed ({error.code}): {error.detail}", CHECK_FAILED)
 
 
 async def _shown_at(against: str, held: Held) -> Shown:

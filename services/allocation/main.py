@@ -6,6 +6,7 @@ from services.allocation.api.authority.capacity import REGISTER
 from services.allocation.api.book.terms import RecentTerms, TradeUnits
 from services.allocation.api.screening.lists import IMPORTS
 from services.allocation.background.party_screening import keep_screening
+from services.allocation.background.tallying import tally_days
 from services.allocation.background.watch import watch_clocks
 from services.allocation.background.working_out import DecisionProcess
 from services.allocation.domain.authority import approver, approver_key, ceremony, instrument, official
@@ -13,7 +14,7 @@ from services.allocation.domain.book import decider as book
 from services.allocation.domain.clocks import clock
 from services.allocation.domain.controls import CONTROLS, EVENTS
 from services.allocation.domain.decisions import renouncing, report, review, superseding
-from services.allocation.domain.partners import agreement, disruption, partner
+from services.allocation.domain.partners import agreement, disruption, partner, tally
 from services.allocation.domain.policies import policy
 from services.allocation.domain.readiness import readiness
 from services.allocation.domain.screening import consignee, screening_list
@@ -42,6 +43,7 @@ SERVICE = Service(
     of_one_party=frozenset({"agreement", "award", "bid", "partner", "review"}),
     deciders=(
         partner.DECIDER,
+        tally.DECIDER,
         countersigned(agreement.DECIDER, CONTROLS, EVENTS),
         countersigned(disruption.DECIDER, CONTROLS, EVENTS),
         approver.DECIDER,
@@ -87,6 +89,6 @@ SERVICE = Service(
     recorded_by="ledger",
     documents=events.documents_of,
     parts=(RecentTerms, TradeUnits, DecisionProcess),
-    tasks=(keep_screening, watch_clocks, wipe),
+    tasks=(keep_screening, tally_days, watch_clocks, wipe),
     imports=(IMPORTS,),
 )

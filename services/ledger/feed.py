@@ -12,7 +12,7 @@ from services.ledger.domain.feed import FeedId
 from services.ledger.histories import Logs
 from services.ledger.log import Log
 from shared.journal.connection import reachable
-from shared.journal.record import record_of
+from shared.journal.record import GENESIS, chain_hash, record_of
 from shared.process.service import Kernel
 
 WALK = 20_000  # leaves that one look for events of some types goes through, at most
@@ -26,6 +26,9 @@ _ENTRIES = """
         SELECT *, sum(octet_length(hashed)) OVER (ORDER BY leaf_index) - octet_length(hashed) AS before, count(*) OVER () AS in_all
         FROM found)
     SELECT * FROM measured WHERE $6::bigint IS NULL OR before < $6 ORDER BY leaf_index"""
+_OF_PARTNER = """
+    SELECT leaf_index, source, shard, event_hash FROM entries
+    WHERE partner = $1 AND leaf_index >= $2 AND leaf_index < $3 ORDER BY leaf_index LIMIT $4"""
 
 
 class FeedItem(BaseModel):
@@ -60,6 +63,20 @@ class Found(msgspec.Struct, frozen=True):
     checkpoint: str | None
 
 
+class TalliedLine(msgspec.Struct):
+    """A partner's events of one shard of a service: the last of its numbers, and the chain hash over all of them, from the first."""
+
+    last: int = 0
+    chain: str = GENESIS.hex()
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """`size`: leaves of the log that is signed now, among which are no others."""
+
+    size: int
+    lines: dict[str, TalliedLine]
+
+
 async def end_of(kernel: Kernel) -> int:
     """The ledger's number of the next leaf that a checkpoint will cover."""
     tree = kernel.part(Log)
@@ -81,6 +98,23 @@ async def find(
     cut = bool(rows) and rows[0]["in_all"] > len(taken)
     items = [_item(kernel, logs, row) for row in taken]
     return Found(items, taken[-1]["leaf_index"] + 1 if cut else max(since, until), cut or until < end, signed.note or None)
+
+
+async def tally(kernel: Kernel, partner: str) -> Tally:
+    """All of a partner's events that the last checkpoint covers."""
+    tree: Log = kernel.part(Log)
+    shift, size = (await tree.logs()).shift, tree.signed.head.size
+    lines: dict[str, TalliedLine] = {}
+    since = 0
+    while True:
+        with reachable():
+            rows = await kernel.pool.fetch(_OF_PARTNER, partner, since, shift + size, WALK)
+        for row in rows:
+            line = lines.setdefault(f"{row['source']}/{row['shard']}", TalliedLine())
+            line.last, line.chain = line.last + 1, chain_hash(bytes.fromhex(line.chain), row["event_hash"]).hex()
+        if len(rows) < WALK:
+            return Tally(size, lines)
+        since = rows[-1]["leaf_index"] + 1
 
 
 def _item(kernel: Kernel, logs: Logs, row: asyncpg.Record) -> FeedItem:

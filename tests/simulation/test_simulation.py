@@ -44,6 +44,7 @@ UNPROVOKED = {
     "allocation.log_reach_reported.v1",
     "inventory.log_reach_reported.v1",
     "loans.log_reach_reported.v1",
+    "allocation.partner_tallied.v1",  # nor is it asked what it holds of a partner
     # nor does anybody park a message
     *(
         f"{service}.{event}.v1"

@@ -70,7 +70,7 @@ from services.allocation.events.partners import (
     ProductTerms,
 )
 from services.allocation.events.policies import PolicyDrafted, PolicyEvent, PolicyRevised
-from services.allocation.events.reach import LogReachReported
+from services.allocation.events.reach import LogEvent, LogReachReported
 from services.allocation.events.readiness import ReadinessEvent
 from services.allocation.events.reports import ReportSent
 from services.allocation.events.requests import (
@@ -372,7 +372,7 @@ type Event = (
     | BidEvent
     | TenderEvent
     | ProposalEvent
-    | LogReachReported
+    | LogEvent
     | ParkingEvent
 )
 

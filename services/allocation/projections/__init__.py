@@ -27,7 +27,7 @@ from services.allocation.events import (
     EmergencyEvent,
     LoanAwarded,
     LoanRequested,
-    LogReachReported,
+    LogEvent,
     ParkingEvent,
     PartnerRegistered,
     PolicyEvent,
@@ -88,7 +88,7 @@ async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
 
 
 _in_waves = InWaves(waves_of, otherwise=_project)  # requests come by the hundred, and take the shortest way
-project = without(LogReachReported | ParkingEvent, with_proposals(_in_waves))
+project = without(LogEvent | ParkingEvent, with_proposals(_in_waves))
 
 
 async def _project_one(connection: Connection, fact: Fact, event: Any, on: date) -> None:

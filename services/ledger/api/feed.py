@@ -6,7 +6,8 @@ from contextlib import ExitStack, suppress
 from time import monotonic
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+import msgspec
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from pydantic import BaseModel, Field
@@ -14,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.ledger.api.callers import PARTNER, only_of
 from services.ledger.domain.feed import ID_PATTERN, parse_feed_id
-from services.ledger.feed import FeedItem, find, id_of
+from services.ledger.feed import FeedItem, find, id_of, tally
 from services.ledger.histories import Logs
 from services.ledger.log import Log
 from services.ledger.news import News
@@ -74,6 +75,17 @@ async def _leaves(tree: Log, logs: Logs, history: int) -> int:
 
 
 Since = Annotated[int, Depends(_since)]
+
+
+@router.get("/tally")
+async def tally_of(
+    caller: Annotated[Caller, allow("auditor", "service")],
+    kernel: Running,
+    partner: Annotated[str, Query(max_length=20, description="its code")],
+) -> Response:
+    """Of one partner: how many of its events the last checkpoint covers, of each shard, and their chain hash. Allocation says so at the end
+    of each day in an event of the partner's, `allocation.partner_tallied`."""
+    return Response(msgspec.json.encode(await tally(kernel, partner)), media_type="application/json")
 
 
 @router.get("", response_model=FeedPage, responses={200: {"content": {STREAM: {"schema": {"type": "string"}}}}})

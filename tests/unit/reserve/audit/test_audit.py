@@ -74,6 +74,7 @@ async def test_a_true_history_passes_and_every_check_has_looked_at_something(tmp
         "given_back",
         "policies",
         "consignees",
+        "tallies",
         "anchors",
         "control",
         "texts",
