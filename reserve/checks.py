@@ -145,6 +145,28 @@ def export_audit(
     typer.echo(json_text(export_into(into, caller, policy)))
 
 
+@audit.command("explain")
+def explain(
+    thing: Annotated[
+        str, typer.Argument(metavar="ID", help="a request, release, draw, lot, loan, decision, right ..., or the place of an event")
+    ],
+    bundle: Annotated[Path, typer.Option(help="a folder that `reserve audit export` made; no server is asked")],
+    as_json: AsJson = False,
+) -> None:
+    """Tells the life of anything in sentences; behind each its event, the policy and documents, and the instruments of who acted.
+
+    Exit code 2: nothing in the bundle names it, or the bundle cannot be read.
+    """
+    from reserve.commands.explain import explained, show
+
+    started = time.monotonic()
+    life = explained(thing, bundle)
+    if as_json:
+        typer.echo(json_text(life))
+    else:
+        show(thing, life, time.monotonic() - started)
+
+
 @audit.command("fork")
 def show_fork(file: Path, key: LogKey = None, data: Folder = HERE) -> None:
     """Says which two histories of the log the file proves, that one key has signed. Needs no network. Exit code 1 if it proves none."""
