@@ -168,6 +168,53 @@ def export_audit(
     typer.echo(json_text(export_into(into, caller, policy)))
 
 
+@audit.command("explain")
+def explain(
+    thing: Annotated[
+        str, typer.Argument(metavar="ID", help="a request, release, draw, lot, loan, decision, right ..., or the place of an event")
+    ],
+    bundle: Annotated[Path, typer.Option(help="a folder that `reserve audit export` made; no server is asked")],
+    as_json: AsJson = False,
+) -> None:
+    """Tells the life of anything in sentences; behind each its event, the policy and documents, and the instruments of who acted.
+
+    Exit code 2: nothing in the bundle names it, or the bundle cannot be read.
+    """
+    from reserve.commands.explain import explained, show
+
+    started = time.monotonic()
+    life = explained(thing, bundle)
+    if as_json:
+        typer.echo(json_text(life))
+    else:
+        show(thing, life, time.monotonic() - started)
+
+
+@audit.command("decide")
+def decide(
+    decision: Annotated[str, typer.Argument(metavar="DECISION", help="a decision's SHA-256, or its round, rnd_01j...")],
+    bundle: Annotated[Path, typer.Option(help="a folder that `reserve audit export` made; no server is asked")],
+    policy: Annotated[Path | None, typer.Option(help="by this policy: a file, as .../document gives it, or its terms")] = None,
+    facts: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="req_01j...=accepted_g=50000: with this of a request; lots=5000000=12: of a pool; may be repeated"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Works a round's decision out again by the code that decides rounds, and shows who would have got what, and how many days of supply.
+
+    Exit code 1: what was decided is not what its file comes to. 2: it is not there, or cannot be decided so.
+    """
+    from reserve.commands.decide import redone, show
+
+    started = time.monotonic()
+    found = redone(decision, bundle, policy, facts or [])
+    if as_json:
+        typer.echo(json_text(found))
+    else:
+        show(found, time.monotonic() - started)
+
+
 @audit.command("fork")
 def show_fork(file: Path, key: LogKey = None, data: Folder = HERE) -> None:
     """Says which two histories of the log the file proves, that one key has signed. Needs no network. Exit code 1 if it proves none."""
