@@ -43,6 +43,9 @@ async def refused(world: World, draw: str, consignee: str, **changed: Any) -> Pr
 
     problem = await until(tried)
     assert problem is not None
+    gates = (await world.operator.get(f"/inventory/v1/draws/{draw}/gates", consignee=consignee))["gates"]
+    first = next(gate for gate in gates if not gate["is_open"])  # the query says the same as the refusal
+    assert (first["code"], first["detail"], first["opens"]) == tuple(problem.document.get(each) for each in ("code", "detail", "accepted"))
     return problem
 
 

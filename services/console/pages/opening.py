@@ -6,9 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
-from typeid import TypeID
 
-from services.console import kept
+from services.console.acting import Act, step
 from services.console.asking import LONG_TIMEOUT_S, ROWS, Answer
 from services.console.visit import TypedForm, Visit, Visiting
 
@@ -22,24 +21,28 @@ async def choose(visit: Visiting) -> Response:
 
 @router.post("/open")
 async def open_round(visit: Visiting) -> Response:
-    """First what will be recorded is shown; sent from there, under the key that is in that page, it is recorded once."""
     typed = await visit.typed()
     body = _body(typed)
     if not body["requests"]:
         return await _choosing_page(visit, typed, Answer.refused("No request is chosen", "A round is over requests.", "one or more"))
-    match typed.get("step"):
-        case "record":
-            done = await visit.reader.post("allocation", "/v1/rounds", body, typed.get("key", ""), LONG_TIMEOUT_S)
-            if done.problem is None:
-                return visit.console.to(f"/rounds/{done.data['round']}")
-            return await (kept.without_answer(visit, done) if done.is_open else _choosing_page(visit, typed, done))
-        case "change":
-            return await _choosing_page(visit, typed)
-    accepted, policies, _ = await _around(visit)
-    chosen = [row for row in accepted.rows if row["request"] in body["requests"]]
-    version = next((row["active"] for row in policies.rows if row["policy"] == body["policy"]), None)
-    context: dict[str, Any] = {"body": body, "chosen": chosen, "version": version, "typed": typed, "key": str(TypeID("key"))}
-    return visit.page("opening.html", accepted, policies, **context)
+
+    async def around() -> tuple[list[Answer], dict[str, Any]]:
+        accepted, policies, _ = await _around(visit)
+        chosen = [row for row in accepted.rows if row["request"] in body["requests"]]
+        version = next((row["active"] for row in policies.rows if row["policy"] == body["policy"]), None)
+        return [accepted, policies], {"chosen": chosen, "version": version}
+
+    opened = Act(
+        service="allocation",
+        path="/v1/rounds",
+        body=body,
+        form=lambda typed, refused: _choosing_page(visit, typed, refused),
+        preview="opening.html",
+        around=around,
+        after=lambda done: f"/rounds/{done.data['round']}",
+        timeout_s=LONG_TIMEOUT_S,
+    )
+    return await step(visit, typed, opened)
 
 
 def _body(typed: TypedForm) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
-from typeid import TypeID
 
-from services.console import kept, shown
+from services.console import shown
+from services.console.acting import Act, step
 from services.console.asking import ROWS, Answer
 from services.console.visit import TypedForm, Visit, Visiting
 
@@ -44,7 +44,6 @@ async def show_request(visit: Visiting, request: Id) -> Response:
 
 @router.post("/{request}/accept")
 async def accept(visit: Visiting, request: Id) -> Response:
-    """First what will be recorded is shown; sent from there, under the key that is in that page, it is recorded once."""
     typed = await visit.typed()
     accepted_kg = typed.get("accepted_kg", "")
     if (accepted_g := shown.grams(accepted_kg)) is None or accepted_g <= 0:
@@ -59,22 +58,26 @@ async def decline(visit: Visiting, request: Id) -> Response:
 
 
 async def _decided(visit: Visit, request: str, act: str, body: Mapping[str, Any]) -> Response:
-    """`change` goes back to the form, with what is in it."""
     typed = await visit.typed()
     if not body["reasons"]:
         refused = Answer.refused("No reason is given", "The partner reads why.", "one reason or more, each on a line", "/reasons")
         return await _request_page(visit, request, act, typed, refused)
-    match typed.get("step"):
-        case "record":
-            done = await visit.reader.post("allocation", f"/v1/requests/{request}/{act}", body, typed.get("key", ""))
-            if done.problem is None:
-                return visit.console.to(f"/requests/{request}")
-            return await (kept.without_answer(visit, done) if done.is_open else _request_page(visit, request, act, typed, done))
-        case "change":
-            return await _request_page(visit, request, act, typed)
-    found = await visit.reader.get("allocation", f"/v1/requests/{request}")
-    context: dict[str, Any] = {"asked": found.data, "act": act, "body": body, "typed": typed, "key": str(TypeID("key"))}
-    return visit.page("deciding.html", found, criteria=CRITERIA, **context)
+
+    async def around() -> tuple[list[Answer], dict[str, Any]]:
+        found = await visit.reader.get("allocation", f"/v1/requests/{request}")
+        return [found], {"asked": found.data, "act": act, "criteria": CRITERIA}
+
+    path = f"/requests/{request}"
+    decided = Act(
+        service="allocation",
+        path=f"/v1{path}/{act}",
+        body=body,
+        form=lambda typed, refused: _request_page(visit, request, act, typed, refused),
+        preview="deciding.html",
+        around=around,
+        after=lambda _: path,
+    )
+    return await step(visit, typed, decided)
 
 
 def _reasons(typed: TypedForm) -> list[str]:

@@ -5,6 +5,7 @@ named partners would be a way to shop for one.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,8 @@ from fastapi import APIRouter, Form, Query
 from starlette.responses import Response
 from typeid import TypeID
 
-from services.console import kept, shown
+from services.console import shown
+from services.console.acting import Act, recorded, step
 from services.console.asking import LONG_TIMEOUT_S, ROWS, Answer, Wanted
 from services.console.pages.requests import Cursor, Id
 from services.console.visit import Visit, Visiting
@@ -74,16 +76,27 @@ async def certificate_page(visit: Visiting, round: Id) -> Response:
 
 
 @router.post("/{round}/propose")
-async def propose(visit: Visiting, round: Id, supply_kg: Typed = "", key: Typed = "", step: Typed = "show") -> Response:
-    """First what will be recorded is shown; sent from there, under the key that is in that page, it is recorded once."""
+async def propose(visit: Visiting, round: Id) -> Response:
+    typed = await visit.typed()
+    supply_kg = typed.get("supply_kg", "")
     if (supply_g := shown.grams(supply_kg)) is None or supply_g <= 0:
         return await _round_page(visit, round, Filled(form="propose", typed=supply_kg, refused=Answer.no_mass(supply_kg, "/supply_g")))
-    if step != "record":
+
+    async def around() -> tuple[list[Answer], dict[str, Any]]:
         found = await visit.reader.get("allocation", f"/v1/rounds/{round}")
-        context: dict[str, Any] = {"supply_kg": supply_kg, "supply_g": supply_g, "key": str(TypeID("key"))}
-        return visit.page("propose.html", found, round=found.data, **context)
-    done = await visit.reader.post("allocation", f"/v1/rounds/{round}/propose", {"supply_g": supply_g}, key, LONG_TIMEOUT_S)
-    return await _after(visit, round, done, "propose", supply_kg)
+        return [found], {"round": found.data}
+
+    proposed = Act(
+        service="allocation",
+        path=f"/v1/rounds/{round}/propose",
+        body={"supply_g": supply_g},
+        form=lambda typed, refused: _round_page(visit, round, Filled(form="propose", typed=supply_kg, refused=refused)),
+        preview="propose.html",
+        around=around,
+        after=lambda _: f"/rounds/{round}",
+        timeout_s=LONG_TIMEOUT_S,
+    )
+    return await step(visit, typed, proposed)
 
 
 @router.post("/{round}/approvals")
@@ -105,15 +118,11 @@ async def _signed(visit: Visit, round: str, act: str, signed: str, key: str) -> 
         return await _round_page(visit, round, Filled(form=act, typed=signed, refused=problem))
     body = {"attestation": approval} if act == "certify" else approval
     done = await visit.reader.post("allocation", f"/v1/rounds/{round}/{act}", body, key)
-    return await _after(visit, round, done, act, signed)
 
+    def form(refused: Answer) -> Awaitable[Response]:
+        return _round_page(visit, round, Filled(form=act, typed=signed, refused=refused))
 
-async def _after(visit: Visit, round: str, done: Answer, form: str, typed: str) -> Response:
-    if done.problem is None:
-        return visit.console.to(f"/rounds/{round}")
-    if done.is_open:
-        return await kept.without_answer(visit, done)
-    return await _round_page(visit, round, Filled(form=form, typed=typed, refused=done))
+    return await recorded(visit, done, lambda _: f"/rounds/{round}", form)
 
 
 async def _round_page(visit: Visit, round: str, filled: Filled) -> Response:

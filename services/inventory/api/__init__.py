@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from services.inventory.api import deliveries, differences, draws, holds, lots, moves, products, releases, rights
+from services.inventory.api import deliveries, differences, dispatch, draws, holds, lots, moves, products, releases, rights
 from shared.terms.countersigning_api import proposals_router
 from shared.terms.erasing_api import texts_router
 
@@ -11,6 +11,7 @@ _PARTS = (
     releases.router,
     releases.bulk_router,
     draws.router,
+    dispatch.router,
     lots.router,
     products.router,
     rights.router,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from sqlmodel import col, select
 
-from services.inventory.api.draws import WeighingBody
+from services.inventory.api.dispatch import WeighingBody
 from services.inventory.api.fields import READERS, DrawPath, limited_to
 from services.inventory.api.lookups import stockpile_of
 from services.inventory.domain.controls import CONTROLS

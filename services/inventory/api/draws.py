@@ -8,44 +8,25 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.inventory.api.consignees import consignee_gates, consignees_of
-from services.inventory.api.fields import READERS, DrawPath, Name, ProductField, draws_for, limited_to
+from services.inventory.api.fields import READERS, DrawPath, Name, ProductField, ReleaseField, draws_for, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.dispatch import (
-    LEDGER_RECEIPT,
-    WITNESSED_RECEIPT,
-    CorrectDispatch,
     DeliverDraw,
-    DispatchDraw,
     ReturnDraw,
-    WeighDraw,
 )
-from services.inventory.events import DrawId, DrawWeighed, GateEvidence, RightAssigned, StockDrawn
-from services.inventory.projections.dispatch import pinned
-from services.inventory.tables import AssignmentRow, CoveredRow, DrawRow, DrawStatus, WitnessedRow
+from services.inventory.events import DrawId, RightAssigned, StockDrawn
+from services.inventory.tables import AssignmentRow, DrawRow, DrawStatus
 from shared.http.auth import Caller, allow
-from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
+from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.journal.places import Histories
 from shared.journal.record import Fact
-from shared.proofs.checkpoint import TreeHead
-from shared.terms.acting_api import accounts_of_caller
-from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed, propose
+from shared.terms.countersigning_api import ProposalView, propose
 from shared.terms.dating import Dated
 
 router = APIRouter(prefix="/v1/draws", tags=["draws"])
-
-
-class WeighingBody(Body):
-    weighed_g: PositiveGrams
-
-
-class DispatchBody(Body):
-    carrier: Name
-    consignee: Name
 
 
 class DrawDeliveryBody(Body):
@@ -93,14 +74,6 @@ class DrawView(BaseModel):
     place: str
 
 
-class CorrectionBody(Body):
-    """Of how the carrier is written, or of a number on the papers; what is left out stays as it was."""
-
-    carrier: Name | None = None
-    reference: Name | None = None  # "seal 4711"
-    reason: Text
-
-
 class CorrectionView(BaseModel):
     carrier: str | None
     reference: str | None
@@ -128,24 +101,6 @@ class DrawnView(DrawView):
 
     assignments: list[AssignmentView]
     remaining_g: int  # of the release
-
-
-class WeighingView(BaseModel):
-    draw: str
-    product: str
-    mass_g: int
-    weighed_g: int
-    difference_g: int
-
-
-class DispatchView(BaseModel):
-    draw: str
-    product: str
-    status: DrawStatus
-    carrier: str
-    consignee: str
-    weighed_g: int
-    gates: list[GateView]
 
 
 class DeliveryView(BaseModel):
@@ -181,10 +136,10 @@ def view_drawn(facts: Sequence[Fact]) -> DrawnView:
 
 
 def _view(histories: Histories, row: DrawRow) -> DrawView:
-    return DrawView.model_validate(row.model_dump() | {"place": _place(histories, row)})
+    return DrawView.model_validate(row.model_dump() | {"place": place_of(histories, row)})
 
 
-def _place(histories: Histories, row: DrawRow) -> str:
+def place_of(histories: Histories, row: DrawRow) -> str:
     return str(histories.place("inventory", row.shard, row.position))
 
 
@@ -193,10 +148,11 @@ async def list_draws(
     caller: Annotated[Caller, allow(*READERS, "partner")],
     pages: Paging,
     product: Annotated[ProductField | None, Query()] = None,
+    release: Annotated[ReleaseField | None, Query()] = None,
     status: Annotated[DrawStatus | None, Query()] = None,
 ) -> Page[DrawView]:
     view = partial(_view, pages.kernel.journal.histories)
-    only = {DrawRow.partner: limited_to(caller), DrawRow.product: product, DrawRow.status: status}
+    only = {DrawRow.partner: limited_to(caller), DrawRow.product: product, DrawRow.release: release, DrawRow.status: status}
     return await pages.of(select(DrawRow), DrawRow.draw, view, only=only)
 
 
@@ -211,84 +167,9 @@ async def show_draw(
         assigned = select(AssignmentRow).where(AssignmentRow.draw == draw).order_by(col(AssignmentRow.right), col(AssignmentRow.source))
         assignments = (await session.exec(assigned)).all()
         reads.etag(response, caller, stream_of(row.product), await version_of(session, row.product))
-    place = _place(reads.kernel.journal.histories, row)
+    place = place_of(reads.kernel.journal.histories, row)
     told = {"place": place, "assignments": [each.model_dump() for each in assignments], "corrections": row.corrections or []}
     return DrawDetail.model_validate(row.model_dump() | told)
-
-
-@router.post("/{draw}/weighing", responses=OR_PROPOSED)
-async def weigh_draw(
-    draw: DrawPath,
-    body: WeighingBody,
-    caller: Annotated[Caller, allow("operator", "approver", on_duty=True)],
-    post: Posting,
-    reads: Reading,
-) -> WeighingView | ProposalView:
-    """What the goods weighed. Weighing again corrects it, until they leave; another person dispatches them. What is further from the draw
-    than a scale is wrong is proposed, and another person signs it: by itself, or together with the draws before it."""
-    command = WeighDraw(draw=DrawId(draw), weighed_g=body.weighed_g, by=caller.subject)
-    done = await done_or_proposed(post, CONTROLS, await stockpile_of(reads, "draw", draw), command)
-    if isinstance(done, ProposalView):
-        return done
-    event = next(fact.event for fact in done.facts if isinstance(fact.event, DrawWeighed))
-    return WeighingView.model_validate(event, from_attributes=True)
-
-
-@router.post("/{draw}/dispatch")
-async def dispatch_draw(
-    draw: DrawPath,
-    body: DispatchBody,
-    caller: Annotated[Caller, allow("operator", on_duty=True)],
-    post: Posting,
-    reads: Reading,
-) -> DispatchView:
-    """The goods leave with a carrier, for a consignee of the request or of an approved change, by its name to the letter. Who alone has
-    weighed them does not dispatch them.
-
-    The gates: the ledger's receipt (a checkpoint that covers the draw), and a consignee that no screening list in force has.
-    """
-    async with reads.session() as session:
-        row = await session.get(DrawRow, draw)
-        if row is None:
-            raise not_found("draw", draw)
-        consignees = await consignees_of(session, row.release)
-        place = _place(reads.kernel.journal.histories, row)
-        gates = (*await _gates(session, row, place), *await consignee_gates(session, consignees, body.consignee))
-    command = DispatchDraw(
-        draw=DrawId(draw),
-        carrier=body.carrier,
-        consignee=body.consignee,
-        gates=gates,
-        consignees=tuple(consignees),
-        by=caller.subject,
-        accounts=await accounts_of_caller(reads, caller),
-        on=post.today,
-    )
-    accepted = await post.submit(stream_of(row.product), command)
-    event = accepted.facts[0].event
-    return DispatchView(
-        draw=draw,
-        product=event.product,
-        status=DrawStatus.DISPATCHED,
-        carrier=event.carrier,
-        consignee=event.consignee,
-        weighed_g=event.weighed_g,
-        gates=[GateView.model_validate(gate, from_attributes=True) for gate in event.gates],
-    )
-
-
-@router.post("/{draw}/correct")
-async def correct_dispatch(
-    draw: DrawPath, body: CorrectionBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
-) -> CorrectionView:
-    """By one person, while the goods are under way. No grams, money, party, place or day of law changes: what does needs two."""
-    command = CorrectDispatch(
-        draw=DrawId(draw), carrier=body.carrier, reference=body.reference, reason=post.text(body.reason), by=caller.subject
-    )
-    fact = (await post.submit(await stockpile_of(reads, "draw", draw), command)).facts[0]
-    on = date.fromisoformat(fact.record.effective_on)
-    told = {name: getattr(fact.event, name) for name in ("carrier", "reference", "reason", "corrected_by")}
-    return CorrectionView(**told, corrected_on=on)
 
 
 @router.post("/{draw}/delivery")
@@ -327,23 +208,6 @@ async def deliver_draw(
         received_by=event.received_by,
         receipt=event.evidence,
     )
-
-
-async def _gates(session: AsyncSession, row: DrawRow, place: str) -> tuple[GateEvidence, ...]:
-    """The gates that are met, with what shows it."""
-    covered, witnessed = await session.get(CoveredRow, row.shard), await session.get(WitnessedRow, row.shard)
-    if covered is None or covered.position < row.position:
-        return ()
-    gates = [GateEvidence(gate=LEDGER_RECEIPT, evidence=_among(place, covered), by=covered.log)]
-    if witnessed is not None and witnessed.position >= row.position:
-        head = TreeHead(witnessed.log_size, bytes.fromhex(witnessed.root))
-        if pinned().vouches(witnessed.note, head):
-            gates.append(GateEvidence(gate=WITNESSED_RECEIPT, evidence=_among(place, witnessed), by=covered.log))
-    return tuple(gates)
-
-
-def _among(place: str, log: CoveredRow | WitnessedRow) -> str:
-    return f"{place} is among the first {log.log_size} leaves, with root {log.root}"
 
 
 @router.post("/{draw}/return", status_code=202)

@@ -21,7 +21,7 @@ def fault_of_consignee(
     """Why the goods do not go there. `named`: to whom they may go; `accounts`: of who dispatches."""
     evidence = evidence_of(gates)
     if evaluate(_IS_NAMED, evidence, on).status != "met":
-        detail = f"neither the request nor an approved change names {name}"
+        detail = f"neither the request nor an approved change names {name or 'anybody'}"
         return Refused(Reason.CONSIGNEE_UNNAMED, detail, "/consignee", " or ".join((*named, _ANOTHER)))
     if evaluate(_IS_CLEARED, evidence, on).status != "met":
         return Refused(

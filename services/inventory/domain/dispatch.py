@@ -1,6 +1,6 @@
 """Dispatch: what happens to drawn goods: they are weighed, and leave with a carrier for their consignee, or come back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Literal
 
@@ -35,6 +35,16 @@ LEDGER_RECEIPT = "ledger_receipt"  # the gate that every dispatch has: the draw 
 RECEIPT_SHOWN = Shown(kind=LEDGER_RECEIPT)
 WITNESSED_RECEIPT = "witnessed_receipt"  # the gate that the dispatch of some products has besides: enough witnesses vouch for that
 WITNESSED_SHOWN = Shown(kind=WITNESSED_RECEIPT)
+
+type Gate = Literal["no_hold", "ratified", "ledger_receipt", "witnessed_receipt", "consignee", "weighed", "second_person"]
+
+# What opens a gate, in words.
+_HOLD_IS_OFF = "the same once the hold is off: an operator asks for it, and another person signs"
+_RATIFIED = "the same once another person has ratified the decision"
+_SIGNED = "the same once the ledger has signed a checkpoint that covers the draw, which takes seconds as a rule"
+_COSIGNED = "the same once enough witnesses have cosigned a checkpoint that covers the draw"
+_WEIGHED = "the same once the goods are weighed, by another person than dispatches them"
+_ANOTHER = "another person, or the same once another has weighed them"
 
 
 class WeighDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -122,26 +132,9 @@ def weigh_draw(command: WeighDraw, state: Stockpile) -> Sequence[Event] | Refusa
 def dispatch_draw(command: DispatchDraw, state: Stockpile) -> Sequence[Event] | Refusal:
     if state.product is None or (draw := state.draws.get(command.draw)) is None:
         return _draw_not_found(command.draw)
-    hold = stopping_partner(state, command.on, draw.partner)
-    for parcel in draw.parcels:
-        hold = hold or stopping_lot(state, command.on, parcel.lot, parcel.depot)
-    if hold is not None:
-        return Refused(Reason.ON_HOLD, f"{hold} stops this dispatch {until_when(state, hold)}")
-    if (held := held_round(state, draw.decision)) is not None:
-        return Refused(Reason.ON_HOLD, f"the decision of {held} is not ratified")
-    if evaluate(RECEIPT_SHOWN, evidence_of(command.gates), command.on).status != "met":
-        return Refused(Reason.RECEIPT_MISSING, "no signed checkpoint of the ledger covers this draw yet")
-    if state.receipt_grade == "witnessed" and evaluate(WITNESSED_SHOWN, evidence_of(command.gates), command.on).status != "met":
-        return Refused(Reason.RECEIPT_UNWITNESSED, "no checkpoint that enough witnesses have cosigned covers this draw yet")
-    if (
-        fault := fault_of_consignee(command.consignee, command.consignees, command.gates, command.accounts | {command.by}, command.on)
-    ) is not None:
+    if (fault := next((fault for _, fault in gates_of(command, draw, state) if fault is not None), None)) is not None:
         return fault
-    if draw.weighed_g is None:
-        return Refused(Reason.NOT_WEIGHED, "the goods must be weighed before they leave")
-    if draw.weighed_by and draw.weighed_by <= command.accounts:
-        wanted = "another person, or the same once another has weighed them"
-        return Refused(Reason.DISPATCHED_BY_WEIGHER, f"{command.by} has weighed them, and nobody else", accepted=wanted)
+    assert draw.weighed_g is not None, "it is a gate"
     return [
         DrawDispatched(
             product=state.product,
@@ -156,6 +149,34 @@ def dispatch_draw(command: DispatchDraw, state: Stockpile) -> Sequence[Event] | 
         ),
         _forwarded(state.product, command.draw, draw, "dispatched"),
     ]
+
+
+def gates_of(command: DispatchDraw, draw: Draw, state: Stockpile) -> Iterator[tuple[Gate, Refusal | None]]:
+    """What dispatch waits for, in the order in which it refuses, each with why it is shut (None: it is open). What opens one is in the
+    refusal's `accepted`."""
+    hold = stopping_partner(state, command.on, draw.partner)
+    for parcel in draw.parcels:
+        hold = hold or stopping_lot(state, command.on, parcel.lot, parcel.depot)
+    yield "no_hold", None if hold is None else _shut(Reason.ON_HOLD, f"{hold} stops this dispatch {until_when(state, hold)}", _HOLD_IS_OFF)
+    held = held_round(state, draw.decision)
+    yield "ratified", None if held is None else _shut(Reason.ON_HOLD, f"the decision of {held} is not ratified", _RATIFIED)
+    evidence = evidence_of(command.gates)
+    is_in_log = evaluate(RECEIPT_SHOWN, evidence, command.on).status == "met"
+    missing = _shut(Reason.RECEIPT_MISSING, "no signed checkpoint of the ledger covers this draw yet", _SIGNED)
+    yield "ledger_receipt", None if is_in_log else missing
+    if state.receipt_grade == "witnessed":
+        is_witnessed = evaluate(WITNESSED_SHOWN, evidence, command.on).status == "met"
+        detail = "no checkpoint that enough witnesses have cosigned covers this draw yet"
+        yield "witnessed_receipt", None if is_witnessed else _shut(Reason.RECEIPT_UNWITNESSED, detail, _COSIGNED)
+    yield "consignee", fault_of_consignee(command.consignee, command.consignees, command.gates, command.accounts | {command.by}, command.on)
+    yield "weighed", _shut(Reason.NOT_WEIGHED, "the goods must be weighed before they leave", _WEIGHED) if draw.weighed_g is None else None
+    if draw.weighed_by:
+        detail = f"{command.by} has weighed them, and nobody else"
+        yield "second_person", _shut(Reason.DISPATCHED_BY_WEIGHER, detail, _ANOTHER) if draw.weighed_by <= command.accounts else None
+
+
+def _shut(reason: Reason, detail: str, opens: str) -> Refusal:
+    return Refused(reason, detail, accepted=opens)
 
 
 def correct_dispatch(command: CorrectDispatch, state: Stockpile) -> Sequence[Event] | Refusal:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from services.inventory.domain.dispatch import CorrectDispatch, DeliverDraw, ReturnDraw
+from services.inventory.domain.dispatch import CorrectDispatch, DeliverDraw, DispatchDraw, ReturnDraw, gates_of
 from services.inventory.domain.holds import ExpireHold, FreePartner, HoldPartner
 from services.inventory.domain.lots import RecordAssay
 from services.inventory.domain.products import SetReceiptGrade
@@ -323,3 +323,31 @@ def test_goods_that_need_a_witnessed_receipt_wait_for_it_until_another_grade_is_
 
 def test_a_grade_is_set_of_a_product_that_there_is():
     Given(DECIDER).when(SetReceiptGrade(grade="witnessed", reason="early")).refused(Reason.PRODUCT_NOT_FOUND)
+
+
+def gates(story: Given, command: DispatchDraw) -> dict[str, str | None]:
+    """Each gate, with the code of why it is shut."""
+    found = gates_of(command, story.state.draws[command.draw], story.state)
+    return {gate: None if fault is None else fault.code for gate, fault in found}
+
+
+def test_each_gate_of_dispatch_says_by_itself_whether_it_is_open_and_the_first_shut_one_is_why_it_is_refused():
+    story = drawn()
+    bare = dispatch(gates=())
+    assert gates(story, bare) == {
+        "no_hold": None,
+        "ratified": None,
+        "ledger_receipt": Reason.RECEIPT_MISSING,
+        "consignee": Reason.CONSIGNEE_UNNAMED,
+        "weighed": Reason.NOT_WEIGHED,
+    }
+    assert "has signed a checkpoint" in str(story.when(bare).refused(Reason.RECEIPT_MISSING).accepted)
+    weighed = story.given(weigh(by="sub_ann"))
+    assert set(gates(weighed, dispatch()).values()) == {None}
+    assert gates(weighed, dispatch(by="sub_ann"))["second_person"] == Reason.DISPATCHED_BY_WEIGHER
+    held = story.given(hold("partner", "JP"), SetReceiptGrade(grade="witnessed", reason="of what neighbours watch"))
+    shut = gates(held, dispatch())
+    assert (shut["no_hold"], shut["witnessed_receipt"]) == (Reason.ON_HOLD, Reason.RECEIPT_UNWITNESSED)
+    held.when(dispatch()).refused(Reason.ON_HOLD)
+    for _, fault in gates_of(bare, held.state.draws[bare.draw], held.state):
+        assert fault is None or fault.accepted, fault  # what would open it
