@@ -1,6 +1,7 @@
 """docs/api is what the code says: whoever changes a route or an event sees in the diff what callers will see."""
 
 import json
+import re
 
 import pytest
 
@@ -41,3 +42,24 @@ def test_what_changes_something_says_that_it_needs_a_key(name: str) -> None:
     keys = {path: [each for each in post.get("parameters", ()) if each["name"] == "idempotency-key"] for path, post in posts.items()}
     assert {path for path, found in keys.items() if not found} == WITHOUT_A_KEY & posts.keys()
     assert all(key["required"] and key["schema"]["pattern"] == "^[!-~]{1,255}$" for found in keys.values() for key in found)
+
+
+# What begins the name of an operation that changes nothing; others say in theirs what they do.
+READS = ("list_", "show_", "read_")
+
+
+@pytest.mark.parametrize("name", WITH_API)
+def test_every_operation_has_an_id_of_its_own_in_words(name: str) -> None:
+    """Clients are generated with functions of these names."""
+    document = json.loads((FOLDER / f"{name}.openapi.json").read_text())
+    operations = [(method, operation["operationId"]) for path in document["paths"].values() for method, operation in path.items()]
+    ids = [each for _, each in operations]
+    assert [each for each in ids if ids.count(each) > 1] == []
+    assert [each for each in ids if not re.fullmatch("[a-z]+(_[a-z]+)+", each)] == []
+    assert [each for method, each in operations if (method == "get") != each.startswith(READS)] == []
+
+
+@pytest.mark.parametrize("name", WITH_API)
+def test_every_document_says_where_the_edge_has_its_service(name: str) -> None:
+    document = json.loads((FOLDER / f"{name}.openapi.json").read_text())
+    assert [server["url"] for server in document["servers"]] == ["/" if name == "identity" else f"/{name}"]
