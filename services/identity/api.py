@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from services.identity.issuer import Issuer
 from services.identity.pages import error_page, login_page
+from shared.http.openapi import named
 
 CHECKS_AT_ONCE = 2  # each takes 16 MiB and a core for 40 ms
 OF_THE_EDGE = "x-forwarded-for"  # who has not come through the edge, which sets it, is a service that renews its token
@@ -28,7 +29,7 @@ def _query(*names: str) -> dict[str, Any]:
 
 def _answers(kind: str, *statuses: int, schema: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
     """What OAuth has its own answers for; a request that cannot be read at all is a problem here too."""
-    kinds: dict[str, Any] = {kind: {} if schema is None else {"schema": schema}, "application/problem+json": {}}
+    kinds: dict[str, Any] = {kind: {} if schema is None else {"schema": schema}, "application/problem+json": {"schema": named("Problem")}}
     return {status: {"description": HTTPStatus(status).phrase, "content": kinds} for status in statuses}
 
 

@@ -37,6 +37,7 @@ def serve_issuer(issuer: Issuer) -> FastAPI:
     )
     app.include_router(routes(issuer))
     problems.install(app)
+    openapi.install(app)
     app.add_middleware(problems.BodyGuard)
 
     @app.get("/livez", include_in_schema=False)
