@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from services.identity.issuer import Issuer
 from services.identity.pages import error_page, login_page
+from shared.http.openapi import named
 
 CHECKS_AT_ONCE = 2  # each takes 16 MiB and a core for 40 ms
 OF_THE_EDGE = "x-forwarded-for"  # who has not come through the edge, which sets it, is a service that renews its token
@@ -28,7 +29,7 @@ def _query(*names: str) -> dict[str, Any]:
 
 def _answers(kind: str, *statuses: int, schema: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
     """What OAuth has its own answers for; a request that cannot be read at all is a problem here too."""
-    kinds: dict[str, Any] = {kind: {} if schema is None else {"schema": schema}, "application/problem+json": {}}
+    kinds: dict[str, Any] = {kind: {} if schema is None else {"schema": schema}, "application/problem+json": {"schema": named("Problem")}}
     return {status: {"description": HTTPStatus(status).phrase, "content": kinds} for status in statuses}
 
 
@@ -68,7 +69,7 @@ def routes(issuer: Issuer) -> APIRouter:
         return of_callers if OF_THE_EDGE in request.headers else of_services
 
     @router.post("/oauth/token", summary="An access token (RFC 6749)", openapi_extra=_TOKEN_FORM, responses=_TOKEN_ANSWERS)
-    async def token(request: Request) -> Response:
+    async def issue_token(request: Request) -> Response:
         try:
             form = await _form_of(request)
             async with turn(request):
@@ -85,7 +86,7 @@ def routes(issuer: Issuer) -> APIRouter:
         response_class=HTMLResponse,
         responses=_PAGES,
     )
-    async def authorize(request: Request) -> Response:
+    async def show_login(request: Request) -> Response:
         try:
             login = issuer.begin(request.query_params.multi_items())
         except OAuth2Error as error:
@@ -112,12 +113,16 @@ def routes(issuer: Issuer) -> APIRouter:
         return RedirectResponse(address, status_code=303, headers=_NEVER_STORED)  # 303: the password is not posted on (RFC 9700 4.12)
 
     @router.get("/.well-known/oauth-authorization-server", summary="Metadata (RFC 8414)")
-    @router.get("/.well-known/openid-configuration", summary="The same metadata, where OpenID clients look for it")
-    async def metadata() -> dict[str, object]:
+    @router.get(
+        "/.well-known/openid-configuration",
+        summary="The same metadata, where OpenID clients look for it",
+        operation_id="show_openid_configuration",
+    )
+    async def show_metadata() -> dict[str, object]:
         return issuer.metadata()
 
     @router.get("/.well-known/jwks.json", summary="The keys that verify tokens (RFC 7517)")
-    async def jwks() -> dict[str, object]:
+    async def list_keys() -> dict[str, object]:
         return issuer.keys()
 
     return router

@@ -6,7 +6,7 @@ from services.identity.api import routes
 from services.identity.clients import load
 from services.identity.issuer import Issuer
 from services.identity.tokens import TokenSigner, signing_key
-from shared.http import problems
+from shared.http import openapi, problems
 from shared.observe import telemetry
 from shared.settings import Settings
 
@@ -26,9 +26,18 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def serve_issuer(issuer: Issuer) -> FastAPI:
-    app = FastAPI(title="Reserve identity", version="1", docs_url=None, redoc_url=None, responses=problems.RESPONSES)
+    app = FastAPI(
+        title="Reserve identity",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        servers=[{"url": "/", "description": "at the edge, which has it without a prefix"}],
+        responses=problems.RESPONSES,
+        generate_unique_id_function=openapi.operation_id,
+    )
     app.include_router(routes(issuer))
     problems.install(app)
+    openapi.install(app)
     app.add_middleware(problems.BodyGuard)
 
     @app.get("/livez", include_in_schema=False)

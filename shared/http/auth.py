@@ -361,7 +361,8 @@ def allow(*roles: str, scope: str | None = None, on_duty: bool = False) -> Any:
             raise _forbidden("This needs the token of an ordinary session: it can wait for one")
         return caller
 
-    caller_allowed.on_duty = on_duty  # type: ignore[attr-defined]  # for the list of them
+    # For the list of what may be done on duty, and for the API's documents.
+    caller_allowed.roles, caller_allowed.scope, caller_allowed.on_duty = wanted, scope, on_duty  # type: ignore[attr-defined]
     return Depends(caller_allowed)
 
 

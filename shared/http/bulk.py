@@ -12,10 +12,11 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import Request
-from pydantic import BaseModel, Field, StrictBool, StringConstraints
+from pydantic import BaseModel, Field, StrictBool, StringConstraints, WithJsonSchema
 
 from shared.http.fields import Body
 from shared.http.handlers import KEY_PATTERN, Post
+from shared.http.openapi import named
 from shared.http.problems import Problem, register
 from shared.http.writing import AWAY, KNOWN, away, fingerprint_of, key_reused, problem_of
 from shared.journal.decider import Reasons, Refused
@@ -55,7 +56,7 @@ class BulkAnswer[View](BaseModel):
     status: int
     position: str | None
     body: View | None
-    problem: dict[str, Any] | None
+    problem: Annotated[dict[str, Any], WithJsonSchema(named("Problem"))] | None
 
 
 class BulkView[View](BaseModel):

@@ -118,31 +118,38 @@ class ProblemResponse(Response):
 RESPONSES: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "A problem (RFC 9457)",
-        "content": {
-            "application/problem+json": {
-                "schema": {
-                    "type": "object",
-                    "title": "Problem",
-                    "required": ["type", "title", "status", "code", "detail"],
-                    "properties": {
-                        "type": {"type": "string", "format": "uri"},
-                        "title": {"type": "string"},
-                        "status": {"type": "integer"},
-                        "code": {"type": "string", "description": "stable: what a client may decide on"},
-                        "detail": {"type": "string"},
-                        "field": {"type": "string", "description": "JSON pointer into the body, or query:name, path:name, header:name"},
-                        "accepted": {"type": "string", "description": "what would be accepted instead"},
-                        "instance": {"type": "string", "format": "uri"},
-                        "errors": {
-                            "type": "array",
-                            "items": {"type": "object"},
-                            "description": "each fault, where there are several",
-                        },
-                    },
-                }
-            }
-        },
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
+}
+_FIELD = {"type": "string", "description": "JSON pointer into the body, or query:name, path:name, header:name"}
+_ACCEPTED = {"type": "string", "description": "what would be accepted instead"}
+PROBLEM_SCHEMAS: dict[str, Any] = {
+    "Problem": {
+        "type": "object",
+        "title": "Problem",
+        "required": ["type", "title", "status", "code", "detail"],
+        "properties": {
+            "type": {"type": "string", "format": "uri"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "code": {"type": "string", "description": "stable: what a client may decide on"},
+            "detail": {"type": "string"},
+            "field": _FIELD,
+            "accepted": _ACCEPTED,
+            "instance": {"type": "string", "format": "uri"},
+            "errors": {
+                "type": "array",
+                "items": {"$ref": "#/components/schemas/InputFault"},
+                "description": "each fault, where there are several",
+            },
+        },
+    },
+    "InputFault": {
+        "type": "object",
+        "title": "InputFault",
+        "required": ["field", "detail"],
+        "properties": {"field": _FIELD, "detail": {"type": "string"}, "accepted": _ACCEPTED},
+    },
 }
 
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.clock import Clock, ShiftedClock, SystemClock
-from shared.http import application, problems
+from shared.http import application, openapi, problems
 from shared.http.auth import Keys, TokenVerifier
 from shared.journal.connection import open_pool, reachable
 from shared.journal.protocol import Unreachable
@@ -73,7 +73,9 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
         docs_url=None,  # pages of scripts from elsewhere, which our own answers forbid
         redoc_url=None,
         lifespan=lifespan,
+        servers=[{"url": f"/{service.name}", "description": "at the edge"}],
         responses=problems.RESPONSES,
+        generate_unique_id_function=openapi.operation_id,
         # Ours is in shared.observe.telemetry; to ask for FastAPI's costs as much.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )

@@ -58,7 +58,7 @@ def _json(content: Any) -> Response:
 
 
 @router.get("/v1/journal", tags=["journal"])
-async def journal_feed(
+async def read_journal(
     caller: ReadsJournal,
     kernel: Running,
     shard: Annotated[int, Query(ge=0, le=1023)],
@@ -75,7 +75,7 @@ async def journal_feed(
 
 
 @router.get("/v1/journal/heads", tags=["journal"])
-async def journal_heads(caller: ReadsJournal, kernel: Running) -> Response:
+async def list_journal_heads(caller: ReadsJournal, kernel: Running) -> Response:
     """Each shard's last position and chain hash."""
     async with kernel.pool.acquire() as connection:
         heads = await read_heads(connection)
@@ -83,7 +83,7 @@ async def journal_heads(caller: ReadsJournal, kernel: Running) -> Response:
 
 
 @router.get("/v1/journal/heads/{shard}", tags=["journal"])
-async def journal_head(shard: Shard, caller: ReadsJournal, kernel: Running, at: Position = 0) -> Response:
+async def show_journal_head(shard: Shard, caller: ReadsJournal, kernel: Running, at: Position = 0) -> Response:
     """The shard's last position, and the chain hash at position `at` (null beyond the end)."""
     async with kernel.pool.acquire() as connection:
         heads = await read_heads(connection)
@@ -94,7 +94,7 @@ async def journal_head(shard: Shard, caller: ReadsJournal, kernel: Running, at: 
 
 
 @router.get("/v1/documents/{name}", tags=["journal"])
-async def document(name: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], caller: ReadsJournal, kernel: Running) -> Response:
+async def show_document(name: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], caller: ReadsJournal, kernel: Running) -> Response:
     """The bytes that have this SHA-256."""
     async with kernel.pool.acquire() as connection:
         found = await read_document(connection, name)
@@ -131,7 +131,7 @@ class LineView(BaseModel):
 
 
 @router.get("/v1/inbox", tags=["inbox"])
-async def inbox_lines(
+async def list_inbox_lines(
     caller: Annotated[Caller, allow("administrator", "approver", "operator", "auditor", "service")], kernel: Running
 ) -> dict[str, LineView]:
     """Each line's position, why it has stopped if it has, and what is parked."""
@@ -164,7 +164,7 @@ def _parked_view(parking: Parking) -> ParkedView:
 
 
 @router.post("/v1/inbox/{source}/{shard}/park", tags=["inbox"], status_code=200)
-async def park(
+async def park_message(
     source: str, shard: Shard, body: ParkBody, caller: Annotated[Caller, allow("administrator")], post: Posting, kernel: Running
 ) -> ParkedView:
     """Goes on without the message that a line has stopped at. Later messages of its stream are parked too.
@@ -216,7 +216,7 @@ async def confirm_parking(
 
 
 @router.post("/v1/inbox/{source}/{shard}/unpark", tags=["inbox"], status_code=200)
-async def unpark(
+async def unpark_messages(
     source: str, shard: Shard, stream: StreamQuery, caller: Annotated[Caller, allow("administrator")], post: Posting, kernel: Running
 ) -> UnparkedView:
     """Replays a stream's parked messages, in order. One person does it: what they say was decided by others."""

@@ -123,7 +123,7 @@ def proposals_router(
         return same_fields(ProposalView)(await _find(reads, proposal))
 
     @router.get("/{proposal}/document", response_class=Response, responses=DOCUMENT)
-    async def show_document(proposal: ProposalPath, caller: Annotated[Caller, allow(*ROLES)], reads: Reading) -> Response:
+    async def show_proposal_document(proposal: ProposalPath, caller: Annotated[Caller, allow(*ROLES)], reads: Reading) -> Response:
         """The bytes whose SHA-256 is signed."""
         return await document_answer(reads, (await _find(reads, proposal)).document)
 

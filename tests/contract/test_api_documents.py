@@ -1,6 +1,9 @@
 """docs/api is what the code says: whoever changes a route or an event sees in the diff what callers will see."""
 
 import json
+import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -41,3 +44,58 @@ def test_what_changes_something_says_that_it_needs_a_key(name: str) -> None:
     keys = {path: [each for each in post.get("parameters", ()) if each["name"] == "idempotency-key"] for path, post in posts.items()}
     assert {path for path, found in keys.items() if not found} == WITHOUT_A_KEY & posts.keys()
     assert all(key["required"] and key["schema"]["pattern"] == "^[!-~]{1,255}$" for found in keys.values() for key in found)
+
+
+# What begins the name of an operation that changes nothing; others say in theirs what they do.
+READS = ("list_", "show_", "read_")
+
+
+@pytest.mark.parametrize("name", WITH_API)
+def test_every_operation_has_an_id_of_its_own_in_words(name: str) -> None:
+    """Clients are generated with functions of these names."""
+    document = json.loads((FOLDER / f"{name}.openapi.json").read_text())
+    operations = [(method, operation["operationId"]) for path in document["paths"].values() for method, operation in path.items()]
+    ids = [each for _, each in operations]
+    assert [each for each in ids if ids.count(each) > 1] == []
+    assert [each for each in ids if not re.fullmatch("[a-z]+(_[a-z]+)+", each)] == []
+    assert [each for method, each in operations if (method == "get") != each.startswith(READS)] == []
+
+
+@pytest.mark.parametrize("name", WITH_API)
+def test_every_document_says_where_the_edge_has_its_service(name: str) -> None:
+    document = json.loads((FOLDER / f"{name}.openapi.json").read_text())
+    assert [server["url"] for server in document["servers"]] == ["/" if name == "identity" else f"/{name}"]
+
+
+@pytest.mark.parametrize("name", WITH_API)
+def test_a_problem_is_one_schema(name: str) -> None:
+    document = json.loads((FOLDER / f"{name}.openapi.json").read_text())
+    schemas = [*_schemas_of_problems(document["paths"])]
+    assert schemas
+    assert [each for each in schemas if each != {"$ref": "#/components/schemas/Problem"}] == []
+    assert "code" in document["components"]["schemas"]["Problem"]["required"]
+
+
+def _schemas_of_problems(found: Any) -> Iterator[Any]:
+    if isinstance(found, dict):
+        if "application/problem+json" in found:
+            yield found["application/problem+json"].get("schema")
+        for each in found.values():
+            yield from _schemas_of_problems(each)
+
+
+WHO_MAY = re.compile(r"(Roles: [a-z, ]+\.|Needs no token\.)( Scope: `[a-z:]+`\.)?( Also on duty\.)?$")
+
+
+@pytest.mark.parametrize("name", WITH_API)
+def test_every_operation_says_who_may(name: str) -> None:
+    document = json.loads((FOLDER / f"{name}.openapi.json").read_text())
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert [each["operationId"] for each in operations if WHO_MAY.search(each["description"]) is None] == []
+
+
+def test_who_may_is_what_the_route_checks() -> None:
+    document = json.loads((FOLDER / "inventory.openapi.json").read_text())
+    draw = document["paths"]["/v1/releases/{release}/draws"]["post"]
+    assert draw["description"].endswith("Roles: operator, partner. Also on duty.")
+    assert document["paths"]["/v1/releases/{release}/cancel"]["post"]["description"].endswith("Roles: operator.")

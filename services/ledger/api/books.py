@@ -27,7 +27,7 @@ type Name = Annotated[str | None, Query(max_length=400, pattern="^[^\\x00]+$")]
 
 
 @router.get("/v1/entries")
-async def entries(
+async def list_entries(
     caller: Annotated[Caller, allow(PARTNER, "auditor", "service")],
     kernel: Running,
     pages: Paging,
@@ -50,7 +50,7 @@ async def _add_postings(session: AsyncSession, by_index: dict[int, EntryView]) -
 
 
 @router.get("/v1/accounts")
-async def accounts(caller: Annotated[Caller, allow(PARTNER, "operator", "auditor", "service")], pages: Paging) -> Page[AccountView]:
+async def list_accounts(caller: Annotated[Caller, allow(PARTNER, "operator", "auditor", "service")], pages: Paging) -> Page[AccountView]:
     """The accounts that anything was ever posted to."""
     identity = (col(BalanceRow.side) + "/" + col(BalanceRow.account)).label("id")
     query = sa.select(identity, col(BalanceRow.side), col(BalanceRow.account), col(BalanceRow.partner)).distinct()
@@ -60,7 +60,7 @@ async def accounts(caller: Annotated[Caller, allow(PARTNER, "operator", "auditor
 
 
 @router.get("/v1/balances")
-async def balances(
+async def list_balances(
     caller: Annotated[Caller, allow(PARTNER, "operator", "auditor", "service")],
     kernel: Running,
     pages: Paging,
@@ -118,6 +118,8 @@ def _end_of(text: str, zone: ZoneInfo) -> datetime:
 
 
 @router.get("/v1/flags")
-async def flags(caller: Annotated[Caller, allow("operator", "auditor", "administrator")], kernel: Running, pages: Paging) -> Page[FlagView]:
+async def list_flags(
+    caller: Annotated[Caller, allow("operator", "auditor", "administrator")], kernel: Running, pages: Paging
+) -> Page[FlagView]:
     """Events that brought an account below zero, in the log's order."""
     return await pages.of(select(FlagRow), FlagRow.id, partial(FlagView.of, await kernel.part(Log).logs()))

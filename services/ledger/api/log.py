@@ -44,13 +44,13 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 @router.get("/v1/verifier-key", response_class=PlainTextResponse)
-async def verifier_key(kernel: Running) -> PlainTextResponse:
+async def show_verifier_key(kernel: Running) -> PlainTextResponse:
     """The key that checkpoints are signed with, as a C2SP verifier key. Pin it from elsewhere than here."""
     return PlainTextResponse(f"{kernel.part(Log).key}\n")
 
 
 @router.get("/v1/checkpoint", response_class=PlainTextResponse)
-async def checkpoint(kernel: Running, reads: Reading, grade: Graded = Grade.SIGNED) -> PlainTextResponse:
+async def show_checkpoint(kernel: Running, reads: Reading, grade: Graded = Grade.SIGNED) -> PlainTextResponse:
     """The last checkpoint: a C2SP signed note. Witnessed, it has the cosignatures too, and is a little older."""
     shift = (await kernel.part(Log).logs()).shift
     last = select(CheckpointRow.note).where(CheckpointRow.size > shift).order_by(col(CheckpointRow.size).desc())
@@ -64,14 +64,14 @@ async def checkpoint(kernel: Running, reads: Reading, grade: Graded = Grade.SIGN
 
 
 @router.get("/v1/checkpoints")
-async def checkpoints(caller: Annotated[Caller, allow("auditor", "service")], kernel: Running, pages: Paging) -> Page[CheckpointView]:
+async def list_checkpoints(caller: Annotated[Caller, allow("auditor", "service")], kernel: Running, pages: Paging) -> Page[CheckpointView]:
     """All checkpoints, in their order, each with the position of every source's shard that it covers."""
     logs = await kernel.part(Log).logs()
     return await pages.of(select(CheckpointRow), CheckpointRow.size, partial(CheckpointView.of, logs))
 
 
 @router.get("/v1/tile/{path:path}", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
-async def tile(path: Annotated[str, Path(max_length=100)], kernel: Running) -> Response:
+async def show_tile(path: Annotated[str, Path(max_length=100)], kernel: Running) -> Response:
     """A tile of hashes or, below `entries/`, the leaves under one. Only what a checkpoint covers is served."""
     log: Log = kernel.part(Log)
     return await tile_of(log.store, log.signed.head.size, path)
@@ -115,7 +115,7 @@ async def consistency_of(store: TileStore, last: int, old_size: int, size: int) 
 
 
 @router.get("/v1/receipts/{source}/{shard}/{position}", response_class=PlainTextResponse)
-async def receipt(
+async def show_receipt(
     source: Annotated[str, Path(pattern=SERVICE_PATTERN, description="as in the place: inventory, or inventory~2")],
     shard: Annotated[int, Path(ge=0, le=1023)],
     position: Annotated[int, Path(ge=1, le=MAX_INTEGER)],
@@ -170,7 +170,7 @@ def _no_receipt(detail: str) -> Problem:
 
 
 @router.get("/v1/sources")
-async def sources(
+async def list_sources(
     caller: Annotated[Caller, allow("service", "auditor")],
     kernel: Running,
     whole: Annotated[bool, Query(description="only if it has all that the log's tiles hold")] = False,
@@ -190,7 +190,7 @@ async def sources(
 
 
 @router.get("/v1/sources/{source}/{shard}/journal")
-async def copy_of_a_journal(
+async def read_source_journal(
     source: Annotated[str, Path(pattern="^[a-z]{1,20}$")],
     shard: Annotated[int, Path(ge=0, le=1023)],
     caller: ReadsJournal,
@@ -229,7 +229,7 @@ class HistoryView(msgspec.Struct, frozen=True):
 
 
 @router.get("/v1/histories")
-async def histories(kernel: Running) -> Response:
+async def list_histories(kernel: Running) -> Response:
     """The histories, in their order: the last one goes on, and the others were ended by a restore of everything."""
     log: Log = kernel.part(Log)
     logs = await log.logs()
@@ -250,13 +250,13 @@ async def _frozen(history: History, kernel: Running) -> FrozenLog:
 
 
 @router.get("/v1/histories/{history}/verifier-key", response_class=PlainTextResponse)
-async def verifier_key_of(history: History, kernel: Running) -> PlainTextResponse:
+async def show_frozen_verifier_key(history: History, kernel: Running) -> PlainTextResponse:
     """The key that checkpoints of that log were signed with."""
     return PlainTextResponse(f"{(await _frozen(history, kernel)).key}\n", headers={"Cache-Control": FOREVER})
 
 
 @router.get("/v1/histories/{history}/checkpoint", response_class=PlainTextResponse)
-async def checkpoint_of(history: History, kernel: Running) -> PlainTextResponse:
+async def show_frozen_checkpoint(history: History, kernel: Running) -> PlainTextResponse:
     """The last checkpoint of that log that is known: the one that the next log commits to."""
     if (note := (await _frozen(history, kernel)).note) is None:
         raise Problem("checkpoint_not_found", f"history {history} had signed nothing")
@@ -266,7 +266,7 @@ async def checkpoint_of(history: History, kernel: Running) -> PlainTextResponse:
 @router.get(
     "/v1/histories/{history}/tile/{path:path}", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}}
 )
-async def frozen_tile(history: History, path: Annotated[str, Path(max_length=100)], kernel: Running) -> Response:
+async def show_frozen_tile(history: History, path: Annotated[str, Path(max_length=100)], kernel: Running) -> Response:
     """A tile of that log. Of leaves that are lost there may be none."""
     log = await _frozen(history, kernel)
     return await tile_of(log.store, log.head.size, path)

@@ -79,7 +79,7 @@ async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READE
 
 
 @router.get("/{round}/certificate")
-async def show_certificate(
+async def show_round_certificate(
     round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner", "nominee")], reads: Reading
 ) -> CertificateView:
     """Of a certified round: the published part of its decision, the approvals with their keys, and where the journal has it."""

@@ -243,7 +243,7 @@ async def show_policy(policy: PolicyPath, caller: Sees, reads: Reading, response
 
 
 @router.get("/{policy}/versions/{version}/document", response_class=Response, responses=DOCUMENT)
-async def show_document(policy: PolicyPath, version: VersionPath, caller: Sees, reads: Reading) -> Response:
+async def show_version_document(policy: PolicyPath, version: VersionPath, caller: Sees, reads: Reading) -> Response:
     """The bytes that an approver signs the SHA-256 of."""
     async with reads.session() as session:
         row = await session.get(PolicyVersionRow, (policy, version))

@@ -254,7 +254,7 @@ async def show_holding(holding: HoldingPath, caller: Reader, reads: Reading, res
 
 
 @router.get("/v1/holdings/{holding}/proposal", response_class=Response, responses=DOCUMENT)
-async def show_proposal(holding: HoldingPath, caller: Reader, reads: Reading) -> Response:
+async def show_holding_proposal(holding: HoldingPath, caller: Reader, reads: Reading) -> Response:
     """The bytes whose SHA-256 the approver signs."""
     async with reads.session() as session:
         row = await find_holding(session, holding)

@@ -198,7 +198,7 @@ async def show_loan(loan: LoanPath, caller: SeesLoans, reads: Reading, response:
 
 
 @router.get("/{loan}/proposal", response_class=Response, responses=DOCUMENT)
-async def show_proposal(loan: LoanPath, caller: SeesLoans, reads: Reading) -> Response:
+async def show_loan_proposal(loan: LoanPath, caller: SeesLoans, reads: Reading) -> Response:
     """The document to the byte: its SHA-256 is what was signed."""
     async with reads.session() as session:
         row = await find_loan(session, loan, caller)

@@ -145,7 +145,7 @@ async def list_ratios(loan: LoanPath, caller: SeesLoans, reads: Reading) -> list
 
 
 @router.post("/{loan}/grade", status_code=202)
-async def regrade(loan: LoanPath, body: GradeBody, caller: Operates, post: Posting) -> ProposalView:
+async def regrade_loan(loan: LoanPath, body: GradeBody, caller: Operates, post: Posting) -> ProposalView:
     """It is proposed, and another person signs it, be the provision larger or smaller: it is in the books."""
     command = Regrade(grade=body.grade, stage=body.stage, provision_minor=body.provision_minor, reason=post.text(body.reason))
     return await propose(post, CONTROLS, f"loan/{loan}", command)

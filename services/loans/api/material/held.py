@@ -182,7 +182,7 @@ async def settle_in_cash(loan: MaterialPath, body: CashBody, caller: Operates, p
 
 
 @router.post("/{loan}/default", status_code=201)
-async def declare_default(loan: MaterialPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading) -> DefaultView:
+async def declare_material_default(loan: MaterialPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading) -> DefaultView:
     """Of what is overdue, for 72 hours: longer, if a second person confirms it. Nothing is bought for it before."""
     by = await by_one_caller(reads, caller, post.now)
     command = DeclareMaterialDefault(reason=post.text(body.reason), on=post.today, by=by)
@@ -190,7 +190,7 @@ async def declare_default(loan: MaterialPath, body: ReasonBody, caller: Operates
 
 
 @router.post("/{loan}/default/confirm")
-async def confirm_default(
+async def confirm_material_default(
     loan: MaterialPath, caller: Annotated[Caller, allow("operator", "approver")], post: Posting, reads: Reading
 ) -> MaterialDefaultConfirmedView:
     """By a second person: it does not lapse any more."""

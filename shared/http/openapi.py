@@ -1,0 +1,111 @@
+"""OpenAPI: what the document of a service says beyond what FastAPI reads from its routes. It is made when it is first asked for."""
+
+from collections.abc import Iterator
+from pkgutil import resolve_name
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from shared.http.handlers import KEY_HEADER, KEY_PATTERN
+from shared.http.problems import PROBLEM_SCHEMAS
+
+_STRUCT, _NAMED = "x-struct", "x-named"  # stand in schemas until a document is made: pydantic knows no reference to what is not its own
+
+
+def operation_id(route: APIRoute) -> str:
+    """For `FastAPI(generate_unique_id_function=operation_id)`: the handler's name, which generated clients give their functions, too."""
+    return route.name
+
+
+def struct(kind: Any) -> dict[str, Any]:
+    """The schema of a `msgspec.Struct`, or of a named union of some, which becomes a component of the document."""
+    return {_STRUCT: f"{kind.__module__}:{kind.__name__}"}
+
+
+def named(component: str) -> dict[str, Any]:
+    """The schema of one of the components that every document has: `Problem`."""
+    return {_NAMED: component}
+
+
+def install(app: FastAPI) -> None:
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = described()
+            _require_keys(document)
+            _say_who_may(document, app)
+            _add_components(document)
+        assert app.openapi_schema is not None, "FastAPI keeps what it has described"
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return (operation for path in document["paths"].values() for operation in path.values())
+
+
+def _require_keys(document: dict[str, Any]) -> None:
+    """Handlers take a key that may be missing, to say so by a code of its own (`idempotency_key_missing`); callers may not leave it out."""
+    for parameter in (each for operation in _operations(document) for each in operation.get("parameters", ())):
+        if (parameter["in"], parameter["name"]) == ("header", KEY_HEADER):
+            parameter |= {"required": True, "schema": {"type": "string", "pattern": f"^{KEY_PATTERN}$", "title": "Idempotency-Key"}}
+
+
+def _say_who_may(document: dict[str, Any], app: FastAPI) -> None:
+    """At the end of each description, as the dependencies say that check it (`auth.allow`)."""
+    routes = [route for route in iter_route_contexts(app.routes) if isinstance(route.original_route, APIRoute)]
+    checks = {route.operation_id or route.unique_id: list(_checks(route.dependant)) for route in routes}
+    for operation in _operations(document):
+        said = [operation["description"]] if "description" in operation else []
+        operation["description"] = "\n\n".join([*said, _who_may(checks[operation["operationId"]])])
+
+
+def _checks(dependant: Dependant) -> Iterator[Any]:
+    if hasattr(dependant.call, "on_duty"):
+        yield dependant.call
+    for each in dependant.dependencies:
+        yield from _checks(each)
+
+
+def _who_may(checks: list[Any]) -> str:
+    if not checks:
+        return "Needs no token."
+    named = [check.roles for check in checks if check.roles]
+    said = [f"Roles: {', '.join(sorted(frozenset.intersection(*named))) if named else 'any'}."]
+    said += [f"Scope: `{check.scope}`." for check in checks if check.scope is not None]
+    if all(check.on_duty for check in checks):
+        said.append("Also on duty.")
+    return " ".join(said)
+
+
+def _add_components(document: dict[str, Any]) -> None:
+    """Puts those in that schemas name. A name has one meaning in a document."""
+    components = document.setdefault("components", {}).setdefault("schemas", {})
+    _add(components, PROBLEM_SCHEMAS)
+    for schema in list(_schemas_with(document, _NAMED)):
+        schema["$ref"] = f"#/components/schemas/{schema.pop(_NAMED)}"
+    for schema in list(_schemas_with(document, _STRUCT)):
+        (found,), those = msgspec.json.schema_components([resolve_name(schema.pop(_STRUCT))], ref_template="#/components/schemas/{name}")
+        schema |= found
+        _add(components, those)
+
+
+def _add(components: dict[str, Any], those: dict[str, Any]) -> None:
+    for name, schema in those.items():
+        assert components.setdefault(name, schema) == schema, f"there are two schemas {name}"
+
+
+def _schemas_with(found: Any, key: str) -> Iterator[dict[str, Any]]:
+    if isinstance(found, dict):
+        if key in found:
+            yield found
+        for each in found.values():
+            yield from _schemas_with(each, key)
+    elif isinstance(found, list):
+        for each in found:
+            yield from _schemas_with(each, key)
