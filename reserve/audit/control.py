@@ -18,6 +18,7 @@ from reserve.audit.payees import Payees
 from reserve.audit.reconciling import Reconciling
 from reserve.audit.reference_rates import ReferenceRates
 from reserve.audit.report import Check, Findings
+from reserve.audit.withdrawing import Withdrawing
 from services.allocation import events as allocation
 from services.allocation.events.policies import PolicyActivated, PolicyApproved, PolicyWithdrawn
 from services.inventory import events as inventory
@@ -89,6 +90,7 @@ class Control:
         self._reconciling = Reconciling(findings, approvers)
         self._payees = Payees(findings, approvers)
         self._reference_rates = ReferenceRates(findings)
+        self._withdrawing = Withdrawing(findings, approvers)
         self._lists: set[str] = set()  # in force
         self._approved: dict[str, set[str]] = {}  # by round, or tender: the keys that its decision is approved with
         self._versions: set[tuple[str, int]] = set()  # of policies: approved, and superseded by none
@@ -101,6 +103,7 @@ class Control:
         self._reconciling.see(place, record, event)
         self._payees.see(place, record, event)
         self._reference_rates.see(place, record, event)
+        self._withdrawing.see(place, record, event)
         moved = moves(event) or isinstance(event, TextErased)
         match event:
             case CommandProposed():
@@ -158,6 +161,7 @@ class Control:
         self._reconciling.finish()
         self._payees.finish()
         self._reference_rates.finish()
+        self._withdrawing.finish()
         for moved in self._moved:
             if moved.command in self._signed:
                 self._findings.look(Check.CONTROL, True, moved.place, "")

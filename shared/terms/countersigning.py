@@ -289,6 +289,11 @@ def _kept(state: Any, event: Any) -> Any:
     return msgspec.structs.replace(state, proposals=state.proposals.set(event.proposal, waits))
 
 
+def of_another(command: Any, proposal: Proposal | None) -> bool:
+    """Whether what is withdrawn was proposed by somebody else than `command.by`, who withdraw it by all their accounts."""
+    return proposal is not None and proposal.proposed_by.isdisjoint(command.by)
+
+
 def commands_of(commands: Any) -> tuple[type, ...]:
     """The structs of a union, which may be an alias, and of others."""
     if isinstance(commands, TypeAliasType):

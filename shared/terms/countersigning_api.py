@@ -19,7 +19,7 @@ from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
 from shared.journal.texts import TypedText
-from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, accounts_of_caller, document_answer, signing_of
 from shared.terms.countersigning import (
     EVENTS,
     ApproveCommand,
@@ -70,6 +70,12 @@ async def done_or_proposed(
         if problem.code != ControlReason.NEEDED:
             raise
     return await propose(post, controls, stream, proposed or command, documents=documents)
+
+
+async def withdrawn_or_proposed(post: Post, reads: Reads, controls: Controls, stream: str, command: Any) -> Accepted | ProposalView:
+    """Who has proposed something withdraws it by themselves, and with another what somebody else has. `command.by`: left out."""
+    own = msgspec.structs.replace(command, by=await accounts_of_caller(reads, post.caller))
+    return await done_or_proposed(post, controls, stream, own, proposed=command)
 
 
 async def propose(

@@ -265,7 +265,11 @@ async def test_a_loan_beyond_the_partners_limit_is_refused_and_may_be_withdrawn(
     await lending.agree(loan)
     refused = await lending.loan(loan, status="offered", approval=None)
     assert refused["reason"].startswith("limit_exceeded")
-    await lending.post(f"/v1/material-loans/{loan}/withdraw", {"reason": "too much"})
+    path = f"/v1/material-loans/{loan}/withdraw"
+    proposed = await lending.post(path, {"reason": "too much"})
+    assert (proposed["act"], proposed["status"]) == ("cancel_release", "proposed")
+    assert (await lending.loan(loan))["status"] == "offered", "two have signed the award: one takes nothing back"
+    await lending.sign(f"/v1/proposals/{proposed['proposal']}/approvals", proposed["document"], "command")
 
     async def gone() -> bool:
         state, _ = await lending.reserve.inventory.kernel.writer.state(f"stockpile/{PRODUCT}")

@@ -267,7 +267,7 @@ async def _do_something(client: Client, stream: str, state: Any, proposal: Docum
         if client.dice.random() < 0.7:
             await client.do("loans", stream, ApproveLoan(signing=signing(client, proposal.name, "loan_proposal")))
         else:
-            await client.do("loans", stream, WithdrawLoan(reason="no headroom"))
+            await give(client, "loans", stream, WithdrawLoan(reason="no headroom"))
     elif state.status == "approved":
         await client.pause(1.0)
     else:
@@ -283,7 +283,7 @@ async def _advance(client: Client, stream: str, state: Any) -> None:
         return
     advance = client.dice.choice(sorted(state.advances))
     if client.dice.random() < 0.1:
-        await client.do("loans", stream, WithdrawAdvance(advance=advance, reason="not needed"))
+        await give(client, "loans", stream, WithdrawAdvance(advance=advance, reason="not needed"))
     else:
         if (known := await client.read("loans", f"payees/{state.terms.borrower}")) is None:
             return
@@ -337,7 +337,7 @@ async def _act(client: Client, stream: str, state: Any) -> None:
     if state.acts:
         name = client.dice.choice(sorted(state.acts))
         if client.dice.random() < 0.2:
-            await client.do("loans", stream, WithdrawAct(act=name, reason="second thoughts"))
+            await give(client, "loans", stream, WithdrawAct(act=name, reason="second thoughts"))
             return
         said = signing(client, state.acts[name].document, "loan_act")
         await client.do("loans", stream, ApproveAct(act=name, signing=said, on=date.min))
@@ -430,7 +430,7 @@ async def hold(client: Client, until_s: float) -> None:
             if state is None or state.status in ("withdrawn", "closed"):
                 break
             if state.status == "proposed" and dice.random() < 0.1:
-                await client.do("loans", stream, WithdrawHolding(reason="second thoughts"))
+                await give(client, "loans", stream, WithdrawHolding(reason="second thoughts"))
             elif state.status == "proposed":
                 await client.do("loans", stream, ApproveHolding(signing=signing(client, document.name, "equity_proposal")))
             elif state.status == "committed" and state.write_downs and dice.random() < 0.5:

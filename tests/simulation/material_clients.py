@@ -63,7 +63,7 @@ async def go_on(client: Client, stream: str, state: Any) -> None:
         case "offered":
             await _propose(client, stream, state)
         case "proposed" if client.dice.random() < 0.1:
-            await client.do("loans", stream, WithdrawMaterialLoan(reason="no longer"))
+            await give(client, "loans", stream, WithdrawMaterialLoan(reason="no longer"))
         case "proposed":
             await client.do(
                 "loans", stream, ApproveTerms(signing=signing(client, state.proposal.document, MaterialTermsPaper.purpose), on=date.min)

@@ -108,7 +108,7 @@ from services.loans.events.authority import AuthorityCited, name_of_use
 from services.loans.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
 from services.loans.events.facility import Limit
 from shared.terms.authority import Action, Cited, interest_in
-from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents
+from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents, of_another
 from shared.terms.reach import ReportReach
 
 type Amount[State] = Callable[[Any, State], int]
@@ -126,13 +126,13 @@ def _of_loan(act: str, amount: Amount[Loan], only: Callable[[Any, Loan], bool] |
     return Countersigned(act, action, only)
 
 
-def _of_holding(act: str, amount: Amount[Holding]) -> Countersigned:
+def _of_holding(act: str, amount: Amount[Holding], only: Callable[[Any, Holding], bool] | None = None) -> Countersigned:
     def action(command: Any, holding: Holding) -> Action:
         if (terms := holding.terms) is None:
             return Action(act=act)
         return of_money(act, amount(command, holding), terms.currency, keys_of(terms))
 
-    return Countersigned(act, action)
+    return Countersigned(act, action, only)
 
 
 def _of_material(act: str, amount: Amount[MaterialLoan] | None, grams: Amount[MaterialLoan]) -> Countersigned:
@@ -188,6 +188,16 @@ def _revalued(command: RecordRate, facility: Facility) -> Action:
     held = [each for each in facility.commitments.values() if each.asset == command.asset]
     changed = sum(worth(each.amount, rate) - each.value_minor for each in held)
     return Action(act="record_rate", amount_minor=abs(changed), currency=facility.currency)
+
+
+def _nothing(*_: Any) -> int:
+    """What is withdrawn before two have agreed on it has moved nothing."""
+    return 0
+
+
+def _asked_by_another(command: WithdrawAdvance, loan: Loan) -> bool:
+    advance = loan.advances.get(command.advance)
+    return advance is not None and advance.requested_by is not None and advance.requested_by not in command.by
 
 
 def _principal(_command: Any, loan: Loan) -> int:
@@ -253,6 +263,10 @@ def _withdrawn(_: WithdrawFact, project: Project) -> Action:
     return Action(act="amend_conditions", concerns=[] if project.id is None else [interest_in("company", project.id)])
 
 
+def _award(_: WithdrawMaterialLoan, loan: MaterialLoan) -> Action:
+    return Action(act="cancel_release") if loan.id is None else of_metal("cancel_release", loan.product, loan.mass_g, loan.partner)
+
+
 def _returned_g(command: AssayReturn, loan: MaterialLoan) -> int:
     return 0 if (returned := loan.returns.get(command.returned)) is None else returned.mass_g
 
@@ -276,15 +290,15 @@ CONTROLS: Controls = {
     LapsePayeeEnd: Class.FOLLOWS,
     ProposeLoan: Class.PREPARES,
     ApproveLoan: Class.MOVES_VALUE,
-    WithdrawLoan: Class.PREPARES,
+    WithdrawLoan: _of_loan("cancel_commitment", _nothing, lambda command, loan: of_another(command, loan.proposal)),  # own: it prepares
     CommitLoan: Class.FOLLOWS,
     RefuseCommitment: Class.FOLLOWS,
     ProposeAct: Class.PREPARES,
     ApproveAct: Class.MOVES_VALUE,
-    WithdrawAct: Class.PREPARES,
+    WithdrawAct: _of_loan("amend_conditions", _nothing, lambda command, loan: of_another(command, loan.acts.get(command.act))),
     LearnEvidence: Class.FOLLOWS,
     RequestAdvance: Class.PREPARES,
-    WithdrawAdvance: Class.PREPARES,
+    WithdrawAdvance: _of_loan("cancel_commitment", _nothing, _asked_by_another),
     PayAdvance: Class.EXERCISES,  # a commitment, whose conditions are met: by another than who has prepared it
     CancelCommitment: _of_loan(
         "cancel_commitment", lambda command, loan: command.amount_minor or max(0, loan.undrawn_minor - loan.requested_minor)
@@ -325,7 +339,7 @@ CONTROLS: Controls = {
     CommitHolding: Class.FOLLOWS,
     RefuseHolding: Class.FOLLOWS,
     ApproveHolding: Class.MOVES_VALUE,
-    WithdrawHolding: Class.PREPARES,
+    WithdrawHolding: _of_holding("cancel_commitment", _nothing, lambda command, holding: of_another(command, holding.proposal)),
     CancelUncalled: _of_holding("cancel_commitment", lambda _, holding: holding.figures.uncalled_minor),
     SubscribeShares: _of_holding("trade_shares", lambda command, _: command.amount_minor),
     ValueHolding: _of_holding("value_holding", lambda command, _: command.value_minor),
@@ -334,10 +348,10 @@ CONTROLS: Controls = {
     DivestShares: _of_holding("trade_shares", _of_cost),
     ProposeWriteDown: Class.PREPARES,
     ApproveWriteDown: Class.MOVES_VALUE,
-    WithdrawWriteDown: Class.PREPARES,
+    WithdrawWriteDown: _of_holding("write_down", _nothing, lambda command, held: of_another(command, held.write_downs.get(command.flow))),
     OfferMaterialLoan: Class.FOLLOWS,
     WithdrawOffer: Class.FOLLOWS,
-    WithdrawMaterialLoan: Class.PREPARES,
+    WithdrawMaterialLoan: Countersigned("cancel_release", _award),  # two have signed the award
     ProposeTerms: Class.PREPARES,
     ApproveTerms: Class.MOVES_VALUE,
     CommitMaterialLoan: Class.FOLLOWS,

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from services.loans.domain.controls import CONTROLS, EVENTS
 from services.loans.domain.equity.decider import DECIDER as EQUITY
-from services.loans.domain.equity.decider import CancelUncalled
+from services.loans.domain.equity.decider import CancelUncalled, WithdrawHolding
 from services.loans.domain.equity.flows import ReverseDividend
+from services.loans.domain.equity.write_downs import WithdrawWriteDown
 from services.loans.domain.facility.headroom import DECIDER as FACILITY
 from services.loans.domain.facility.headroom import OpenFacility, RecordRate, SetLimits
-from services.loans.domain.loan.advances import CancelCommitment
+from services.loans.domain.loan.advances import CancelCommitment, WithdrawAdvance
+from services.loans.domain.loan.agreement import WithdrawAct, WithdrawLoan
 from services.loans.domain.loan.covenants import ReportRatio
 from services.loans.domain.loan.decider import DECIDER as LOAN
 from services.loans.domain.loan.defaults import DeclareDefault
@@ -24,6 +26,7 @@ from services.loans.domain.loan.state import LoanStatus
 from services.loans.domain.material.decider import DECIDER as MATERIAL
 from services.loans.domain.material.defaults import DeclareMaterialDefault, RecordReplacement
 from services.loans.domain.material.held import MarkSecurity, SettleInCash
+from services.loans.domain.material.terms import WithdrawMaterialLoan, WithdrawOffer
 from services.loans.domain.offtake.delivery import DECIDER as DELIVERY
 from services.loans.domain.offtake.offtake import DECIDER as OFFTAKE
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake
@@ -33,9 +36,9 @@ from services.loans.events.controls import CommandApproved, CommandProposed
 from services.loans.events.equity import EquityFlowId
 from services.loans.events.facility import FacilityId, FacilityOpened, Limit, LimitsSet, RateRecorded
 from services.loans.events.loan import FeeCharged, LoanImported, PaymentId, RateReset, RatioReported, Regraded
-from services.loans.events.material import MaterialCashSettled, MaterialLoanClosed
+from services.loans.events.material import MaterialCashSettled, MaterialLoanClosed, MaterialLoanWithdrawn
 from services.loans.events.offtake import OfftakeAgreed, OfftakeEnded, OfftakeId
-from services.loans.events.terms import Covenant
+from services.loans.events.terms import Covenant, WaiveCondition
 from shared.journal.decider import Refused
 from shared.terms.acting import ApprovalReason
 from shared.terms.authority import Fault, interest_in
@@ -343,6 +346,67 @@ def test_an_offtake_is_agreed_and_ended_by_two_who_have_no_interest_in_the_borro
     interested = may(SIGNER, TODAY, conflicts=frozenset({interest_in("company", "hillgrove-mines")}))
     waits.when(approve(TODAY, capacity=interested)).refused(Fault.CONFLICT)
     waits.when(approve(TODAY)).then(CommandApproved, OfftakeEnded, AuthorityCited)
+
+
+# What is withdrawn
+
+
+def test_an_award_of_metal_that_two_have_signed_is_not_taken_back_by_one():
+    for story in (material_story.offered(), material_story.proposed()):
+        taken = under_control(MATERIALS, story)
+        withdraw = WithdrawMaterialLoan(reason="none")
+        refused_alone(taken, withdraw)
+        waits = taken.given(propose(withdraw, TODAY))
+        waits.when(approve(TODAY, by=PROPOSER)).refused(ApprovalReason.BY_PROPOSER)
+        interested = may(SIGNER, TODAY, conflicts=frozenset({interest_in("partner", "JP")}))
+        waits.when(approve(TODAY, capacity=interested)).refused(Fault.CONFLICT)
+        done = waits.when(approve(TODAY)).then(CommandApproved, MaterialLoanWithdrawn, AuthorityCited)
+        assert (done.events[-1].cited.act, done.events[-1].cited.mass_g) == ("cancel_release", taken.state.mass_g)
+    again = waits.given(WithdrawOffer(reason="stock_short"), material_story.offer(decision="e" * 64))
+    again.when(approve(TODAY)).then(CommandApproved, MaterialLoanWithdrawn, AuthorityCited)
+
+
+WAIVE = loan_story.act(WaiveCondition(name="permit", until=None))
+ADVANCE = loan_story.request()
+ASKED: dict[str, tuple[Any, Any, str, str]] = {  # what waits; how it is withdrawn; whose it is; under which power another signs
+    "loan": (lambda: under_control(LOANS, Given(LOAN, loan_story.propose())), WithdrawLoan, loan_story.propose().by, "cancel_commitment"),
+    "act": (
+        lambda: under_control(LOANS, loan_story.committed(WAIVE)),
+        lambda **by: WithdrawAct(act=WAIVE.act, **by),
+        WAIVE.by,
+        "amend_conditions",
+    ),
+    "advance": (
+        lambda: under_control(LOANS, loan_story.committed(ADVANCE)),
+        lambda **by: WithdrawAdvance(advance=ADVANCE.advance, **by),
+        ADVANCE.by,
+        "cancel_commitment",
+    ),
+    "holding": (
+        lambda: under_control(HOLDINGS, Given(EQUITY, equity_story.propose())),
+        WithdrawHolding,
+        equity_story.propose().by,
+        "cancel_commitment",
+    ),
+    "write-down": (
+        lambda: a_holding().given(equity_story.write_down(40)),
+        lambda **by: WithdrawWriteDown(flow=EquityFlowId("eqf_w"), **by),
+        equity_story.write_down(40).by,
+        "write_down",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_what_waits_for_a_signature_is_withdrawn_by_who_asked_for_it_and_else_by_two(what: str):
+    waits, withdraw, owner, act = ASKED[what]
+    story = waits()
+    own = story.when(withdraw(reason="none", by=frozenset({owner, "another account"})))
+    assert len(own.events) == 1 and type(own.events[0]).__name__.endswith("Withdrawn")
+    for by in (frozenset({PROPOSER}), frozenset[str]()):
+        refused_alone(story, withdraw(reason="none", by=by))
+    done = signed(story, withdraw(reason="none")).events
+    assert [type(done[0]), type(done[1]), done[-1].cited.act] == [CommandApproved, type(own.events[0]), act]
 
 
 # Whatever one person does

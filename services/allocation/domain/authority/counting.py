@@ -45,7 +45,7 @@ _BY_NOBODY = frozenset({Power.ERASE_TEXT})  # it moves neither grams nor money
 BY_SERVICE = {
     "allocation": _BY_ALLOCATION,
     "inventory": _BY_INVENTORY,
-    "loans": frozenset(Power) - _BY_ALLOCATION - _BY_INVENTORY - _BY_NOBODY,
+    "loans": frozenset(Power) - _BY_ALLOCATION - _BY_INVENTORY - _BY_NOBODY | {Power.CANCEL_RELEASE},  # of what is lent
 }
 
 

@@ -27,7 +27,7 @@ from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import MAX_INTEGER, canonical
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
-from shared.terms.countersigning_api import ProposalView, propose
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, propose, withdrawn_or_proposed
 from shared.terms.dating import Dated
 from shared.writer.commands import Accepted
 
@@ -192,10 +192,13 @@ async def approve_holding(
     return StatusView(holding=holding, status=HoldingStatus.APPROVED)
 
 
-@router.post("/v1/holdings/{holding}/withdraw")
-async def withdraw_holding(holding: HoldingPath, body: ReasonBody, caller: Operates, post: Posting) -> StatusView:
-    await post.submit(f"equity/{holding}", WithdrawHolding(reason=post.text(body.reason)))
-    return StatusView(holding=holding, status=HoldingStatus.WITHDRAWN)
+@router.post("/v1/holdings/{holding}/withdraw", responses=OR_PROPOSED)
+async def withdraw_holding(
+    holding: HoldingPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading
+) -> StatusView | ProposalView:
+    """Before it is committed: by who has proposed it; what somebody else has, two withdraw."""
+    done = await withdrawn_or_proposed(post, reads, CONTROLS, f"equity/{holding}", WithdrawHolding(reason=post.text(body.reason)))
+    return done if isinstance(done, ProposalView) else StatusView(holding=holding, status=HoldingStatus.WITHDRAWN)
 
 
 @router.post("/v1/holdings/{holding}/cancel-uncalled", status_code=202)

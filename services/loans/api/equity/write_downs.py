@@ -10,6 +10,7 @@ from sqlmodel import select
 
 from services.loans.api.equity.holdings import BookedView, FlowPath, HoldingPath, Operates, Reader, booked, find_holding
 from services.loans.api.fields import PositiveMinor
+from services.loans.domain.controls import CONTROLS
 from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
 from services.loans.domain.papers import WriteDownPaper
 from services.loans.events.equity import EquityFlowId
@@ -21,6 +22,7 @@ from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, withdrawn_or_proposed
 from shared.terms.dating import Dated
 
 router = APIRouter(prefix="/v1/holdings/{holding}/write-downs", tags=["equity"])
@@ -105,11 +107,15 @@ async def approve_write_down(
     return booked(await post.submit(f"equity/{holding}", command))
 
 
-@router.post("/{flow}/withdraw")
+@router.post("/{flow}/withdraw", responses=OR_PROPOSED)
 async def withdraw_write_down(
-    holding: HoldingPath, flow: FlowPath, body: ReasonBody, caller: Operates, post: Posting
-) -> WriteDownWithdrawnView:
-    await post.submit(f"equity/{holding}", WithdrawWriteDown(flow=EquityFlowId(flow), reason=post.text(body.reason)))
+    holding: HoldingPath, flow: FlowPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading
+) -> WriteDownWithdrawnView | ProposalView:
+    """By who has proposed it; what somebody else has, two withdraw."""
+    command = WithdrawWriteDown(flow=EquityFlowId(flow), reason=post.text(body.reason))
+    done = await withdrawn_or_proposed(post, reads, CONTROLS, f"equity/{holding}", command)
+    if isinstance(done, ProposalView):
+        return done
     return WriteDownWithdrawnView(flow=flow, holding=holding, status=WriteDownStatus.WITHDRAWN)
 
 

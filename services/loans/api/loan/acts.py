@@ -13,6 +13,7 @@ from services.loans.api.fields import READERS, ActPath, LoanPath, Number, Positi
 from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
 from services.loans.api.loan.payments import Reference
 from services.loans.api.loan.terms import ConditionBody, Name, ScheduleBody
+from services.loans.domain.controls import CONTROLS
 from services.loans.domain.loan.agreement import ApproveAct, ProposeAct, WithdrawAct
 from services.loans.domain.papers import LoanActPaper
 from services.loans.events.loan import ActId
@@ -25,6 +26,7 @@ from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, withdrawn_or_proposed
 
 router = APIRouter(prefix="/v1/loans", tags=["acts"])
 
@@ -187,9 +189,15 @@ async def approve_act(
     )
 
 
-@router.post("/{loan}/acts/{act}/withdraw")
-async def withdraw_act(loan: LoanPath, act: ActPath, body: ReasonBody, caller: Operates, post: Posting) -> ActChange:
-    await post.submit(f"loan/{loan}", WithdrawAct(act=ActId(act), reason=post.text(body.reason)))
+@router.post("/{loan}/acts/{act}/withdraw", responses=OR_PROPOSED)
+async def withdraw_act(
+    loan: LoanPath, act: ActPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading
+) -> ActChange | ProposalView:
+    """By who has proposed it; what somebody else has, two withdraw."""
+    command = WithdrawAct(act=ActId(act), reason=post.text(body.reason))
+    done = await withdrawn_or_proposed(post, reads, CONTROLS, f"loan/{loan}", command)
+    if isinstance(done, ProposalView):
+        return done
     return ActChange(act=act, loan=loan, status=ActStatus.WITHDRAWN, reason=body.reason)
 
 

@@ -12,6 +12,7 @@ from sqlmodel import select
 from services.loans.api.fields import AdvancePath, LoanPath, PayeeName, PositiveMinor
 from services.loans.api.loan.loans import Operates, SeesLoans, concerns_of, find_loan
 from services.loans.api.payees.payees import payee_not_found, payee_of
+from services.loans.domain.controls import CONTROLS
 from services.loans.domain.loan.advances import PayAdvance, RequestAdvance, WithdrawAdvance
 from services.loans.domain.loan.state import Loan, seen_precedents, seen_subsequents
 from services.loans.events.loan import AdvanceCleared, AdvanceId, Seen
@@ -22,6 +23,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.http.problems import Problem
 from shared.terms.acting_api import barred
 from shared.terms.authority_tables import accounts_of
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, withdrawn_or_proposed
 from shared.terms.dating import Dated
 
 router = APIRouter(prefix="/v1/loans", tags=["advances"])
@@ -154,9 +156,15 @@ async def pay_advance(loan: LoanPath, advance: AdvancePath, body: PayBody, calle
     )
 
 
-@router.post("/{loan}/advances/{advance}/withdraw")
-async def withdraw_advance(loan: LoanPath, advance: AdvancePath, body: ReasonBody, caller: Operates, post: Posting) -> AdvanceChange:
-    await post.submit(f"loan/{loan}", WithdrawAdvance(advance=AdvanceId(advance), reason=post.text(body.reason)))
+@router.post("/{loan}/advances/{advance}/withdraw", responses=OR_PROPOSED)
+async def withdraw_advance(
+    loan: LoanPath, advance: AdvancePath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading
+) -> AdvanceChange | ProposalView:
+    """By who has asked for it; what somebody else has, two withdraw."""
+    command = WithdrawAdvance(advance=AdvanceId(advance), reason=post.text(body.reason))
+    done = await withdrawn_or_proposed(post, reads, CONTROLS, f"loan/{loan}", command)
+    if isinstance(done, ProposalView):
+        return done
     return AdvanceChange(advance=advance, loan=loan, status=AdvanceStatus.WITHDRAWN, reason=body.reason)
 
 

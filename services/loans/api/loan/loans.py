@@ -29,7 +29,7 @@ from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, barred, document_answer, signing_of
-from shared.terms.countersigning_api import ProposalView, propose
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, propose, withdrawn_or_proposed
 
 router = APIRouter(prefix="/v1/loans", tags=["loans"])
 
@@ -151,9 +151,12 @@ async def approve_loan(
     )
 
 
-@router.post("/{loan}/withdraw")
-async def withdraw_loan(loan: LoanPath, body: ReasonBody, caller: Operates, post: Posting) -> LoanChange:
-    await post.submit(f"loan/{loan}", WithdrawLoan(reason=post.text(body.reason)))
+@router.post("/{loan}/withdraw", responses=OR_PROPOSED)
+async def withdraw_loan(loan: LoanPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading) -> LoanChange | ProposalView:
+    """Before it is committed: by who has proposed it; what somebody else has, two withdraw."""
+    done = await withdrawn_or_proposed(post, reads, CONTROLS, f"loan/{loan}", WithdrawLoan(reason=post.text(body.reason)))
+    if isinstance(done, ProposalView):
+        return done
     return LoanChange(loan=loan, status=LoanStatus.WITHDRAWN, reason=body.reason)
 
 

@@ -22,6 +22,7 @@ from services.loans.api.material.fields import (
     stream_of,
     today,
 )
+from services.loans.domain.controls import CONTROLS
 from services.loans.domain.material.owed import EXAMPLE, FORMULA, factor, owed
 from services.loans.domain.material.state import MaterialLoan, MaterialStatus
 from services.loans.domain.material.terms import MAX_STEP_DAYS, ApproveTerms, ProposeTerms, WithdrawMaterialLoan, terms_document
@@ -33,6 +34,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fie
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/material-loans", tags=["material loans"])
 
@@ -83,12 +85,6 @@ class MaterialApprovedView(BaseModel):
     document: str
     contained_g: int  # that the facility is asked for
     approval: ApprovalView
-
-
-class MaterialWithdrawnView(BaseModel):
-    loan: str
-    status: MaterialStatus
-    reason: str
 
 
 class MaterialLoanSummary(BaseModel):
@@ -317,8 +313,7 @@ async def approve_terms(loan: MaterialPath, body: ApprovalBody, caller: Approves
     )
 
 
-@router.post("/{loan}/withdraw")
-async def withdraw_material_loan(loan: MaterialPath, body: ReasonBody, caller: Operates, post: Posting) -> MaterialWithdrawnView:
-    """Before anything is committed. What its release had reserved is available again."""
-    await post.submit(stream_of(loan), WithdrawMaterialLoan(reason=post.text(body.reason)))
-    return MaterialWithdrawnView(loan=loan, status="withdrawn", reason=body.reason)
+@router.post("/{loan}/withdraw", status_code=202)
+async def withdraw_material_loan(loan: MaterialPath, body: ReasonBody, caller: Operates, post: Posting) -> ProposalView:
+    """Before anything is committed. Signed, what its release had reserved is available again."""
+    return await propose(post, CONTROLS, stream_of(loan), WithdrawMaterialLoan(reason=post.text(body.reason)))

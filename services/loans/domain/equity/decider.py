@@ -53,6 +53,7 @@ class WithdrawHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Before it is committed."""
 
     reason: TypedText
+    by: frozenset[str] = frozenset()  # who withdraws it, by every account of theirs; nobody: it is proposed, and signed by another
 
 
 class CommitHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):

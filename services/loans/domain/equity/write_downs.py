@@ -48,6 +48,7 @@ class ApproveWriteDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class WithdrawWriteDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     flow: EquityFlowId
     reason: TypedText
+    by: frozenset[str] = frozenset()  # who withdraws it, by every account of theirs; nobody: it is proposed, and signed by another
 
 
 type WriteDownCommand = ProposeWriteDown | ApproveWriteDown | WithdrawWriteDown

@@ -59,6 +59,7 @@ class RequestAdvance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class WithdrawAdvance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     advance: AdvanceId
     reason: TypedText
+    by: frozenset[str] = frozenset()  # who withdraws it, by every account of theirs; nobody: it is proposed, and signed by another
 
 
 class PayAdvance(msgspec.Struct, frozen=True, kw_only=True, tag=True):

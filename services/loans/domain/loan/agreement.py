@@ -87,6 +87,7 @@ class WithdrawLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Before it is committed."""
 
     reason: TypedText
+    by: frozenset[str] = frozenset()  # who withdraws it, by every account of theirs; nobody: it is proposed, and signed by another
 
 
 class CommitLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -120,6 +121,7 @@ class ApproveAct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class WithdrawAct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     act: ActId
     reason: TypedText
+    by: frozenset[str] = frozenset()  # who withdraws it, by every account of theirs; nobody: it is proposed, and signed by another
 
 
 type AgreementCommand = ProposeLoan | ApproveLoan | WithdrawLoan | CommitLoan | RefuseCommitment | ProposeAct | ApproveAct | WithdrawAct

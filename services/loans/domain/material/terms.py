@@ -60,7 +60,7 @@ class WithdrawOffer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class WithdrawMaterialLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An operator's word, before anything is committed."""
+    """Before anything is committed. Two have signed the award, so two take it back."""
 
     reason: TypedText
 
