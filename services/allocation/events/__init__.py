@@ -235,6 +235,7 @@ __all__ = [
     "ListName",
     "LoanAwarded",
     "LoanRequested",
+    "LogEvent",
     "LogReachReported",
     "ObjectionAnswered",
     "ObjectionId",
