@@ -1,6 +1,8 @@
-"""Withdrawing: what somebody had asked for, or put before another, was withdrawn by themselves or by two; an award of metal by two alone.
+"""Withdrawing: what somebody had asked for, opened, or put before another, was withdrawn by themselves or by two; an award of metal by two
+alone.
 
-In force, of each kind, from the first that two have withdrawn: what one person did before is listed.
+In force, of each kind, from the first that two have withdrawn; of rounds and tenders, from the first whose event says who opened it. What
+one person did before is listed.
 """
 
 from collections.abc import Iterable
@@ -12,6 +14,8 @@ import msgspec
 from reserve.audit.approvers import Approvers, instant
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
+from services.allocation.events import RoundCancelled, RoundOpened, TenderCancelled, TenderOpened
+from services.allocation.events.policies import PolicyApproved, PolicyDrafted, PolicyRevised, PolicyWithdrawn
 from services.loans.events import equity, loan, material
 
 type _Name = tuple[str, ...]
@@ -33,6 +37,7 @@ class Withdrawing:
         self._whose: dict[_Name, frozenset[str]] = {}
         self._signed: set[str] = set()  # commands in which somebody's signature stands
         self._withdrawn: list[_Withdrawn] = []
+        self._since: dict[str, datetime] = {}  # by kind
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         if getattr(event, "approval", None) is not None:
@@ -59,28 +64,59 @@ class Withdrawing:
             case equity.WriteDownWithdrawn():
                 self._goes(place, record, "write-down", event.flow)
             case material.MaterialLoanWithdrawn():  # no one person's: two have signed the award
-                self._goes(place, record, "award of metal", event.loan)
+                self._withdraws(place, record, "award of metal", frozenset())
+            case _:
+                self._see_allocation(place, record, event)
 
     def finish(self) -> None:
         """All is seen that there is."""
-        since: dict[str, datetime] = {}
-        for each in self._withdrawn:
-            if each.signed:
-                since[each.kind] = min(each.at, since.get(each.kind, each.at))
         for each in self._withdrawn:
             if each.signed or self._approvers.same(each.by, each.whose, each.at):
                 self._findings.look(Check.CONTROL, True, each.place, "")
             else:
-                in_force = each.kind in since and each.at >= since[each.kind]
+                in_force = each.kind in self._since and each.at >= self._since[each.kind]
                 what = f"{each.by} alone withdrew what is not theirs: {each.kind}"
                 self._findings.under_rule(Check.CONTROL, in_force, each.place, what)
+
+    def _see_allocation(self, place: str, record: Recorded, event: Any) -> None:
+        match event:
+            case RoundOpened():
+                self._opens(record, "round", event.round, event.opened_by)
+            case TenderOpened():
+                self._opens(record, "tender", event.tender, event.opened_by)
+            case PolicyDrafted():
+                self._asks("version", event.policy, str(event.version), by=[event.drafted_by])
+            case PolicyRevised():
+                name = ("version", event.policy, str(event.version))
+                self._asks(*name, by=self._whose.get(name, frozenset()) | {event.revised_by})
+            case PolicyApproved():
+                self._whose.pop(("version", event.policy, str(event.version)), None)  # that is another check's
+            case RoundCancelled():
+                self._goes(place, record, "round", event.round)
+            case TenderCancelled():
+                self._goes(place, record, "tender", event.tender)
+            case PolicyWithdrawn():
+                self._goes(place, record, "version", event.policy, str(event.version))
+
+    def _opens(self, record: Recorded, kind: str, name: str, opened_by: str | None) -> None:
+        self._asks(kind, name, by=[record.actor])
+        if opened_by is not None:
+            self._is_in_force(kind, instant(record))
+
+    def _is_in_force(self, kind: str, at: datetime) -> None:
+        self._since[kind] = min(at, self._since.get(kind, at))
 
     def _asks(self, *name: str, by: Iterable[str]) -> None:
         self._whose[name] = frozenset(by)
 
     def _goes(self, place: str, record: Recorded, *name: str) -> None:
-        whose = self._whose.pop(name, frozenset[str]())
+        if (whose := self._whose.pop(name, None)) is not None:
+            self._withdraws(place, record, name[0], whose)
+
+    def _withdraws(self, place: str, record: Recorded, kind: str, whose: frozenset[str]) -> None:
         if record.actor.startswith("service:"):
             return  # by timer, or because of what is gone
         signed = record.command_id in self._signed
-        self._withdrawn.append(_Withdrawn(name[0], place, record.actor, whose, signed, instant(record)))
+        if signed:
+            self._is_in_force(kind, instant(record))
+        self._withdrawn.append(_Withdrawn(kind, place, record.actor, whose, signed, instant(record)))

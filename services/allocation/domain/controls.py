@@ -35,7 +35,7 @@ from services.allocation.domain.book.reminders import RemindOfScreening
 from services.allocation.domain.book.requests import AcceptRequest, DeclineRequest, ExpireRequest, SubmitRequest, WithdrawRequest
 from services.allocation.domain.book.rounds import CancelRound, CertifyRound, CloseRound, ProposeRound, ReopenRound
 from services.allocation.domain.book.screening import DecideHit, LapseHit, ScreenParties
-from services.allocation.domain.book.state import Book
+from services.allocation.domain.book.state import Book, Round
 from services.allocation.domain.clocks.clock import AdvanceClock, CheckClock, EndClock, PauseClock, ResumeClock, SetClockBack, StartClock
 from services.allocation.domain.decisions.renouncing import RenounceAward
 from services.allocation.domain.decisions.report import SendReport
@@ -146,10 +146,16 @@ def _clear(command: DecideHit, state: Book) -> Action:
     return msgspec.structs.replace(about, concerns=(*about.concerns, *companies))
 
 
-def _is_approved(command: CancelRound, state: Book) -> bool:
-    """Whether somebody has signed its decision: what is thrown away then is their word, too."""
+def _is_anothers(command: CancelRound, state: Book) -> bool:
+    """Whether another person opened it, or somebody has signed its decision: what is thrown away then is their word, too."""
     round = state.rounds.get(command.round)
-    return round is not None and not round.certified and round.proposal is not None and bool(round.proposal.approvals)
+    if round is None or round.certified:
+        return False
+    return _opened_by_another(command, round) or (round.proposal is not None and bool(round.proposal.approvals))
+
+
+def _opened_by_another(command: CancelRound | CancelTender, state: Round | Tender) -> bool:
+    return state.opened_by is not None and state.opened_by not in command.by
 
 
 def _cancel(command: CancelRound, state: Book) -> Action:
@@ -161,9 +167,11 @@ def _cancel(command: CancelRound, state: Book) -> Action:
     return _about(Power.CANCEL_RELEASE, [state.product], partners)
 
 
-def _tender_is_approved(_: CancelTender, state: Tender) -> bool:
-    """The same of a tender's decision."""
-    return not state.ended and not state.certified and state.proposal is not None and bool(state.proposal.approvals)
+def _tender_is_anothers(command: CancelTender, state: Tender) -> bool:
+    """The same of a tender."""
+    if state.ended or state.certified:
+        return False
+    return _opened_by_another(command, state) or (state.proposal is not None and bool(state.proposal.approvals))
 
 
 def _cancel_tender(_: CancelTender, state: Tender) -> Action:
@@ -172,10 +180,13 @@ def _cancel_tender(_: CancelTender, state: Tender) -> Action:
     )
 
 
-def _version_is_approved(command: WithdrawVersion, state: Policy) -> bool:
-    """Whether rounds are, or will be, held under it: none is opened without it, until two have approved another."""
-    version = state.versions.get(command.version)
-    return version is not None and version.status == "approved"
+def _version_is_anothers(command: WithdrawVersion, state: Policy) -> bool:
+    """Whether rounds are, or will be, held under it: none is opened without it, until two have approved another. Or whether it waits,
+    and others wrote it."""
+    if (version := state.versions.get(command.version)) is None:
+        return False
+    waits = version.status in ("draft", "submitted")
+    return version.status == "approved" or (waits and command.by not in version.proposed_by)
 
 
 def _withdraw_version(_: WithdrawVersion, __: Policy) -> Action:
@@ -236,7 +247,9 @@ CONTROLS: Controls = {
     ReviseVersion: Class.PREPARES,
     SubmitVersion: Class.PREPARES,
     ApproveVersion: Class.MOVES_VALUE,
-    WithdrawVersion: Countersigned(Power.APPROVE_POLICY, _withdraw_version, only=_version_is_approved),  # before that, it prepares
+    WithdrawVersion: Countersigned(
+        Power.APPROVE_POLICY, _withdraw_version, only=_version_is_anothers
+    ),  # of their own, before that, it prepares
     ActivateVersion: Class.FOLLOWS,
     NoteUse: Class.FOLLOWS,
     GiveBack: Class.FOLLOWS,
@@ -262,7 +275,7 @@ CONTROLS: Controls = {
     ProposeRound: Class.PREPARES,
     ApproveRound: Class.MOVES_VALUE,
     CertifyRound: Class.MOVES_VALUE,
-    CancelRound: Countersigned(Power.CANCEL_RELEASE, _cancel, only=_is_approved),  # before that, it prepares
+    CancelRound: Countersigned(Power.CANCEL_RELEASE, _cancel, only=_is_anothers),  # of their own, before that, it prepares
     CloseRound: Class.FOLLOWS,
     ReopenRound: Class.FOLLOWS,
     RatifyRound: Class.MOVES_VALUE,
@@ -296,7 +309,7 @@ CONTROLS: Controls = {
     ProposeTender: Class.PREPARES,
     ApproveTender: Class.MOVES_VALUE,
     CertifyTender: Class.MOVES_VALUE,
-    CancelTender: Countersigned(Power.CANCEL_RELEASE, _cancel_tender, only=_tender_is_approved),  # before that, it prepares
+    CancelTender: Countersigned(Power.CANCEL_RELEASE, _cancel_tender, only=_tender_is_anothers),  # the same
     CloseTender: Class.FOLLOWS,
     ReopenTender: Class.FOLLOWS,
     CommitBid: Class.PREPARES,

@@ -131,6 +131,7 @@ class RoundOpened(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     protected_g: Grams = 0  # by the policy: inventory's own level may be higher
     carry_years: int | None = None  # how long its rounding is remembered; None: for as long as the agreement
     quorum_days: int = QUORUM_DAYS
+    opened_by: SubjectId | None = None  # who cancels it alone; None: an earlier build did not say
 
 
 class RoundExtended(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_extended.v1"):

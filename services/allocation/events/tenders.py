@@ -35,9 +35,10 @@ class TenderTerms(msgspec.Struct, frozen=True, kw_only=True):
     release_days: int  # how long what is bought may be drawn, from the day the tender is certified
 
 
-class TenderOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.tender_opened.v1"):
+class TenderOpened(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.tender_opened.v1"):
     tender: TenderId
     terms: TenderTerms
+    opened_by: SubjectId | None = None  # who cancels it alone; None: an earlier build did not say
 
 
 class BidStep(msgspec.Struct, frozen=True, kw_only=True):

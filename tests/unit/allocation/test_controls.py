@@ -252,6 +252,7 @@ def test_a_policy_s_version_is_withdrawn_by_one_person_until_it_is_approved_and_
     draft = DraftVersion(policy="standing", version=1, active_from=TODAY, terms=STANDARD_TERMS, by=OPERATOR, on=TODAY)
     drafted = signed("policy", draft, SubmitVersion(version=1, by=OPERATOR))
     drafted.when(withdraw).then(PolicyWithdrawn)
+    drafted.when(msgspec.structs.replace(withdraw, by=SubjectId("sub_thief"))).refused(ControlReason.NEEDED)
     approval = Approval(subject=SIGNER, key="a1" * 8, signature="f0" * 64, approved_on=TODAY)
     document = drafted.state.versions[1].document
     approved = PolicyApproved(policy="standing", version=1, document=document, active_from=TODAY, approval=approval)
@@ -385,6 +386,18 @@ def controlled(story: Given) -> Given:
     book = Given(CONTROLLED["book"])
     book.state = story.state
     return book
+
+
+def test_a_round_that_another_has_opened_is_cancelled_by_two():
+    proposed = a_proposal(5, 5, by=OPERATOR)
+    for by in (frozenset({"sub_thief"}), frozenset[str]()):
+        controlled(proposed).when(CancelRound(round=ROUND, reason="none", by=by)).refused(ControlReason.NEEDED)
+    cancel = CancelRound(round=ROUND, reason="none")
+    signed = controlled(proposed).given(propose(cancel, TODAY)).when(approve(TODAY))
+    assert [type(event) for event in signed.events] == [CommandApproved, RoundCancelled, AuthorityCited]
+    own = CancelRound(round=ROUND, reason="none", by=frozenset({OPERATOR, "another account"}))
+    controlled(proposed).when(own).then(RoundCancelled)
+    controlled(proposed.given(proposed.approve())).when(own).refused(ControlReason.NEEDED)
 
 
 def test_a_round_is_cancelled_by_one_until_somebody_has_approved_its_decision_and_by_two_from_then_on():

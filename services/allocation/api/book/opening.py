@@ -9,7 +9,7 @@ from services.allocation.api.authority.capacity import concerns_of_requests
 from services.allocation.api.fields import DisruptionField, PartnerField, PolicyField, ProductField, RequestField
 from services.allocation.api.lookups import read_policy
 from services.allocation.domain.book.opening import MAX_PARTNERS, MAX_REQUESTS, OpenRound
-from services.allocation.events import DisruptionId, EmergencyPath, IepPosition, PartnerCode, ProductId, RequestId, RoundId
+from services.allocation.events import DisruptionId, EmergencyPath, IepPosition, PartnerCode, ProductId, RequestId, RoundId, SubjectId
 from services.allocation.events.policies import PolicyTerms
 from services.allocation.tables.book import RoundStatus
 from services.allocation.tables.partners import DisruptionRow
@@ -115,6 +115,7 @@ async def _opening(body: RoundBody, post: Post, reads: Reads) -> OpenRound | Pro
         protected_g=terms.protected_g.get(product, 0),
         carry_years=terms.carry_years,
         largest_minimum=terms.largest_minimum,
+        by=SubjectId(post.caller.subject),
         on=post.today,
     )
 

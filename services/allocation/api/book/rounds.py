@@ -41,7 +41,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.terms.acting_api import ApprovalBody, ApprovalView, barred, looked_up_again, signature_of
-from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, withdrawn_or_proposed
 from shared.writer.commands import Accepted
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
@@ -201,11 +201,11 @@ async def certify_round(
 
 @router.post("/{round}/cancel", responses=OR_PROPOSED)
 async def cancel_round(round: RoundPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading) -> CancelledView | ProposalView:
-    """By one person, as long as nobody has approved its decision; after that it is proposed, and another person signs it."""
+    """By who opened it, as long as nobody has approved its decision; else it is proposed, and another person signs it."""
     async with reads.session() as session:
         row = await find_round(session, round)
     command = CancelRound(round=RoundId(round), reason=post.text(body.reason))
-    done = await done_or_proposed(post, CONTROLS, f"book/{row.product}", command)
+    done = await withdrawn_or_proposed(post, reads, CONTROLS, f"book/{row.product}", command)
     return done if isinstance(done, ProposalView) else CancelledView(round=round, status=RoundStatus.CANCELLED, reason=body.reason)
 
 

@@ -54,7 +54,7 @@ from shared.journal.postgres import read_document
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
 from shared.terms.acting_api import ApprovalBody, ApprovalView, barred, looked_up_again, signing_of
-from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, withdrawn_or_proposed
 
 router = APIRouter(prefix="/v1/tenders", tags=["tenders"])
 
@@ -93,6 +93,7 @@ async def open_tender(body: TenderBody, caller: Operates, post: Posting, reads: 
         sizes_g=tuple(sorted(sizes)),
         free_g=around.free_g,
         qualified=tuple(sorted(around.terms)),
+        by=SubjectId(caller.subject),
         at=post.now,
     )
     accepted = await post.submit(f"tender/{tender}", command)
@@ -181,9 +182,9 @@ async def certify_tender(tender: TenderPath, caller: Operates, post: Posting, re
 async def cancel_tender(
     tender: TenderPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading
 ) -> CancelledTenderView | ProposalView:
-    """By one person, as long as nobody has approved its decision; after that it is proposed, and another person signs it."""
+    """By who opened it, as long as nobody has approved its decision; else it is proposed, and another person signs it."""
     await find_tender(reads, tender)
-    done = await done_or_proposed(post, CONTROLS, f"tender/{tender}", CancelTender(reason=post.text(body.reason)))
+    done = await withdrawn_or_proposed(post, reads, CONTROLS, f"tender/{tender}", CancelTender(reason=post.text(body.reason)))
     if isinstance(done, ProposalView):
         return done
     return CancelledTenderView(tender=tender, status=TenderStatus.CANCELLED, reason=body.reason)

@@ -117,6 +117,7 @@ def evolve(book: Book, event: BookEvent) -> Book:
                 release_days=event.release_days,
                 protected_g=event.protected_g,
                 carry_years=event.carry_years,
+                opened_by=event.opened_by,
             )
             return replace(book, rounds=book.rounds.set(event.round, round), requests=_moved(book, event.requests, event.round))
         case RoundExtended():

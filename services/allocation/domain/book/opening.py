@@ -21,6 +21,7 @@ from services.allocation.events import (
     RoundId,
     RoundMethod,
     RoundOpened,
+    SubjectId,
 )
 from services.allocation.events.rounds import QUORUM_DAYS
 from shared.journal.decider import Refused
@@ -47,6 +48,7 @@ class OpenRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     protected_g: int = 0
     carry_years: int | None = None
     largest_minimum: str = "1"
+    by: SubjectId | None = None
     on: date
 
 
@@ -98,6 +100,7 @@ def open_round(command: OpenRound, product: ProductId, book: Book) -> list[BookE
             release_days=command.release_days,
             protected_g=command.protected_g,
             carry_years=command.carry_years,
+            opened_by=command.by,
         ),
         *(RoundExtended(round=command.round, product=product, requests=requests) for requests in more),
     ]

@@ -83,6 +83,7 @@ class CertifyRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class CancelRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     round: RoundId
     reason: TypedText
+    by: frozenset[str] = frozenset()  # who cancels it, by every account of theirs; nobody: it is proposed, and signed by another
 
 
 class CloseRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):

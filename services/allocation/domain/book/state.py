@@ -21,6 +21,7 @@ from services.allocation.events import (
     RequestId,
     RoundId,
     RoundMethod,
+    SubjectId,
 )
 from services.allocation.events.rounds import QUORUM_DAYS
 from shared.journal.decider import Reasons, Refused
@@ -135,6 +136,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     release_days: int
     protected_g: int  # by the policy: inventory's own level may be higher
     carry_years: int | None  # None: rounding is remembered for as long as its agreement
+    opened_by: SubjectId | None = None
     revision: int = 1  # grows with whatever of its requests a decision may have read
     proposal: ProposedDecision | None = None
     certified: bool = False

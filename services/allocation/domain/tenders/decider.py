@@ -79,6 +79,7 @@ class CertifyTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class CancelTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: TypedText
+    by: frozenset[str] = frozenset()  # who cancels it, by every account of theirs; nobody: it is proposed, and signed by another
 
 
 class CloseTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -161,7 +162,7 @@ def _open(command: OpenTender, tender: Tender) -> _Decided | Refused[Reason]:
         return Refused(Reason.ALREADY_OPEN, f"{tender.id} is open already")
     if fault := fault_of_terms(command.terms) or fault_of_offer(command):
         return fault
-    return [TenderOpened(tender=command.tender, terms=command.terms)]
+    return [TenderOpened(tender=command.tender, terms=command.terms, opened_by=command.by)]
 
 
 def _propose(command: ProposeTender, tender: Tender) -> _Decided | Refused[Reason]:

@@ -7,7 +7,7 @@ import msgspec
 from services.allocation.domain.tenders.bid import fault_of_price
 from services.allocation.domain.tenders.sealed_bid import price_of
 from services.allocation.domain.tenders.state import Reason
-from services.allocation.events import PartnerCode, TenderId, TenderTerms
+from services.allocation.events import PartnerCode, SubjectId, TenderId, TenderTerms
 from shared.journal.decider import Refused
 
 MAX_BIDDERS = 50
@@ -25,6 +25,7 @@ class OpenTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     sizes_g: tuple[int, ...]
     free_g: int
     qualified: tuple[PartnerCode, ...]
+    by: SubjectId | None = None
     at: datetime
 
 

@@ -9,6 +9,7 @@ from services.allocation.domain.tenders.decision import PURPOSE
 from services.allocation.events import (
     AuthorityCited,
     BiddingClosed,
+    SubjectId,
     TenderApproved,
     TenderAwardGranted,
     TenderAwardWithdrawn,
@@ -68,6 +69,7 @@ class ProposedTender(Proposal, frozen=True, kw_only=True):
 class Tender(msgspec.Struct, frozen=True, kw_only=True):
     id: TenderId | None = None  # None: not opened yet
     terms: TenderTerms | None = None
+    opened_by: SubjectId | None = None
     bidding: bool = True  # bids may still be sealed or revealed
     proposal: ProposedTender | None = None
     certified: bool = False
@@ -79,7 +81,7 @@ def evolve(tender: Tender, event: TenderEvent | AuthorityCited) -> Tender:
     replace = msgspec.structs.replace
     match event:
         case TenderOpened():
-            return Tender(id=event.tender, terms=event.terms)
+            return Tender(id=event.tender, terms=event.terms, opened_by=event.opened_by)
         case BiddingClosed():
             return replace(tender, bidding=False)
         case TenderProposed():

@@ -262,6 +262,10 @@ def test_a_tender_is_cancelled_by_one_until_somebody_has_approved_its_decision_a
     cancel = CancelTender(reason="not wanted")
     under(Story().given(opening())).when(cancel).then(TenderCancelled)
     under(Story().proposed()).when(cancel).then(TenderCancelled)
+    mine = under(Story().given(replace(opening(), by="sub_operator")))
+    for by in (frozenset({"sub_thief"}), frozenset[str]()):
+        mine.when(CancelTender(reason="not wanted", by=by)).refused(ControlReason.NEEDED)
+    mine.when(CancelTender(reason="not wanted", by=frozenset({"sub_operator"}))).then(TenderCancelled)
     approved = under(Story().proposed().given(approving()))
     approved.when(cancel).refused(ControlReason.NEEDED)
     waits = approved.given(propose(cancel, ON))

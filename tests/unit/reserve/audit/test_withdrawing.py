@@ -4,12 +4,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import pytest
+from msgspec.structs import replace
 
 from reserve.audit.approvers import Approvers
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from reserve.audit.withdrawing import Withdrawing
+from services.allocation.events import RoundCancelled, RoundOpened, TenderCancelled, TenderOpened
 from services.allocation.events.authority import PersonNamed
+from services.allocation.events.policies import PolicyApproved, PolicyDrafted, PolicyRevised, PolicyWithdrawn
 from services.loans.events import equity, loan, material
 from shared.terms.countersigning import CommandApproved
 
@@ -27,6 +30,12 @@ ASKED: dict[str, tuple[Any, Any]] = {
     "holding": (told(equity.HoldingProposed, holding="eqh_1", proposed_by="bob"), told(equity.HoldingWithdrawn, holding="eqh_1")),
     "write-down": (told(equity.WriteDownProposed, flow="eqf_1", proposed_by="bob"), told(equity.WriteDownWithdrawn, flow="eqf_1")),
 }
+OPENED: dict[str, tuple[Any, Any]] = {
+    "round": (told(RoundOpened, round="rnd_1", opened_by="bob"), told(RoundCancelled, round="rnd_1")),
+    "tender": (told(TenderOpened, tender="tnd_1", opened_by="bob"), told(TenderCancelled, tender="tnd_1")),
+}
+VERSION: dict[str, Any] = {"policy": "standing", "version": 1}
+DRAFTED, GONE = told(PolicyDrafted, drafted_by="bob", **VERSION), told(PolicyWithdrawn, **VERSION)
 METAL = told(material.MaterialLoanWithdrawn, loan="mln_1")
 SIGNED = told(CommandApproved, proposal="prp_1", approval="by ann")
 
@@ -78,3 +87,23 @@ def test_an_award_of_metal_is_nobody_s_own():
     assert History().sees(METAL).found() == (0, 1)
     assert History().sees(SIGNED, METAL).sees(METAL).found() == (1, 0)
     assert History().sees(SIGNED, METAL).sees(METAL, by="service:inventory").found() == (0, 0)
+
+
+@pytest.mark.parametrize("what", OPENED)
+def test_what_somebody_has_opened_is_cancelled_by_them_or_by_two_once_it_says_who(what: str):
+    opened, gone = OPENED[what]
+    old = replace(opened, opened_by=None)
+    assert History().sees(opened).sees(gone, by="bob-2").found() == (0, 0)
+    assert History().sees(opened).sees(SIGNED, gone, by="ann").found() == (0, 0)
+    assert History().sees(opened).sees(gone, by="thief").found() == (1, 0)
+    assert History().sees(old).sees(gone, by="thief").found() == (0, 1), "in an older build"
+
+
+def test_a_version_that_waits_is_withdrawn_by_who_wrote_it_or_by_two():
+    two = (DRAFTED,), (SIGNED, GONE)
+    for account in ("bob", "ann"):
+        story = History().sees(*two[0]).sees(*two[1], by="eve").sees(DRAFTED).sees(told(PolicyRevised, revised_by="ann", **VERSION))
+        assert story.sees(GONE, by=account).found() == (0, 0)
+    assert History().sees(DRAFTED).sees(SIGNED, GONE, by="eve").sees(DRAFTED).sees(GONE, by="thief").found() == (1, 0)
+    approved = told(PolicyApproved, **VERSION, approval=None)
+    assert History().sees(DRAFTED).sees(approved).sees(GONE, by="thief").found() == (0, 0), "another check's"
