@@ -7,7 +7,8 @@ import msgspec
 
 class Options(msgspec.Struct, frozen=True):
     """What a run is asked for. `seconds` is the length of each storm of draws, `clients` how many draw at once in it, `events` the
-    length of a long-lived journal, `share` how much of what else takes long is done. A bench that has not ended `within_s` is ended."""
+    length of a long-lived journal and of the history that is audited at length, `share` how much of what else takes long is done. A bench
+    that has not ended `within_s` is ended."""
 
     seconds: float = 30.0
     clients: int = 64

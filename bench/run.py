@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bench.audited import audited
+from bench.audited import audited, audited_at_length
 from bench.backtest import backtest
 from bench.bulk import bulk
 from bench.decision import decision
@@ -48,6 +48,7 @@ BENCHES: Mapping[str, Bench] = {
     "writer": writer,
     "tree": tree,
     "audited": audited,
+    "audited_at_length": audited_at_length,
     "exported": exported,
     "tables": tables,
     "schedules": schedules,

@@ -368,7 +368,7 @@ def bench(
     names: Annotated[list[str] | None, typer.Argument(help="of the benches to run; otherwise all of them")] = None,
     seconds: Annotated[float, typer.Option(min=1, help="of each storm of draws")] = 30,
     clients: Annotated[int, typer.Option(min=1, max=128, help="that draw at once, as one partner: a service takes no more of one")] = 64,
-    events: Annotated[int, typer.Option(min=1_000, help="of the long-lived journal")] = 10_000_000,
+    events: Annotated[int, typer.Option(min=1_000, help="of the long-lived journal, and of the audit of all of it")] = 10_000_000,
     quick: Annotated[bool, typer.Option("--quick", help="does each bench run at all? Its figures mean nothing")] = False,
 ) -> None:
     """How fast it is, against what the machine could do at all: a line of JSON a figure, and at the end the targets that were missed."""

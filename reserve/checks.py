@@ -113,8 +113,8 @@ def verify_audit(
 ) -> None:
     """Checks the whole history from outside, and trusts nobody's code but its own.
 
-    Exit code 0: all of it holds, and what was seen before is in it. 1: it does not hold. 2: the audit could not be made. 3: it holds,
-    and nobody else is known to have seen this history.
+    Exit code 0: all of it holds, and what was seen before is in it. 1: it does not hold. 2: the audit could not be made. 3: it holds, and
+    nobody else is known to have seen this history; or no witness of the --policy that is given vouches for it, so times are not checkable.
     """
     from reserve.commands.audit import Asked, show, verify
     from reserve.commands.failure import CHECK_FAILED, SEEN_BY_NOBODY, fail
@@ -141,7 +141,7 @@ def verify_audit(
         typer.echo(json_text(report))
     else:
         show(report, time.monotonic() - started)
-    if not report.anchored:
+    if not report.anchored or (policy and report.witnessed_at is None):
         raise typer.Exit(SEEN_BY_NOBODY if report.ok else CHECK_FAILED)
 
 

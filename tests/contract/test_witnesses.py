@@ -135,10 +135,13 @@ async def test_a_witness_that_holds_another_history_stops_the_log(stage: LedgerS
             [place] = await stage.happen(lot("lot_after_the_fork", 1))
             await kernel.reached(*parts_of(place))
             signed = await last_size(kernel)
-        async with stage.ledger() as kernel:
+        async with stage.ledger() as kernel, stage.client("auditor-1") as auditor:
             await until(lambda: Refusal.LOG_FORKED in kernel.writer.refusals)
             assert "washington" in (kernel.writer.refusing or "")
             assert await last_size(kernel) == signed  # they were asked before it signed what was waiting
+            # Nor is a source that starts told that it lacks nothing: all may have been restored to the past together, the tiles too.
+            told = await auditor.get("/v1/sources", params={"whole": True})
+            assert (told.status_code, told.json()["code"], "washington" in told.text) == (503, "record_incomplete", True)
 
 
 async def test_a_witness_that_shows_it_later_stops_the_log_then(stage: LedgerStage, witnesses: Witnesses):
@@ -150,6 +153,8 @@ async def test_a_witness_that_shows_it_later_stops_the_log_then(stage: LedgerSta
     async with stage.ledger() as kernel, stage.client("auditor-1") as auditor:
         await receipts_of(auditor, await stage.happen(lot("lot_while_all_are_away", 1)))
         assert kernel.writer.refusing is None
+        told = await auditor.get("/v1/sources", params={"whole": True})
+        assert told.status_code == 200, "a witness that is away keeps nobody from starting"
         async with witnesses.serving(stage.key, "washington"):
             await stage.happen(lot("lot_that_is_published", 1))
             await until(lambda: Refusal.LOG_FORKED in kernel.writer.refusals)

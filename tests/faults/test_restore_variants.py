@@ -3,7 +3,7 @@ others hold, and what nobody holds is named. Each test puts the folder together 
 """
 
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from services.registry import JOURNALED
 from shared.engines.engines import remembered_ports
 from shared.engines.postgres_engine import PostgresEngine
 from shared.engines.postgres_tools import load_schema
-from tests.e2e.running import Running, start, started
+from shared.proofs.signed_note import VerifierKey, parse_verifier_key
+from shared.proofs.submission import origin_hash
+from tests.e2e.running import Running, start, started, up
 from tests.e2e.world import World, a_world
 from tests.faults.drill import journal_of, reserve
 from tests.faults.load import (
@@ -32,6 +34,7 @@ from tests.faults.load import (
     assert_the_whole_history_holds,
     drawers_of,
 )
+from tests.stories.witnesses import NAMES, Witnesses
 from tests.waiting import HANGS_AFTER_S, until
 
 pytestmark = pytest.mark.long
@@ -39,11 +42,13 @@ pytestmark = pytest.mark.long
 UNITS = 4_000
 MORE = 5
 POSTGRES, KAFKA, TILES = "postgres", "kafka", "ledger/tiles"
+TWO = NAMES[:2]  # of three witnesses, which are enough
 SOURCES = [name for name in JOURNALED if name != "ledger"]
 
 
 class Days(msgspec.Struct):
-    """`kept`: with a folder of each day. `journals`: as of today, by place. `state`: what an auditor has kept of today."""
+    """`kept`: with a folder of each day. `journals`: as of today, by place. `early`, `state`: what an auditor has kept of yesterday, and of
+    today. `witnesses`: what they hold is of today."""
 
     world: World
     folder: Path
@@ -53,7 +58,13 @@ class Days(msgspec.Struct):
     answers: list[dict[str, Any]]  # that each drawer has, as of today
     journals: dict[str, Any]
     documents: Path
+    early: Path
     state: Path
+    witnesses: Witnesses
+
+    @property
+    def log(self) -> VerifierKey:
+        return parse_verifier_key((self.folder / "keys" / "ledger.vkey").read_text().strip())
 
     def keep(self, day: str, *parts: str) -> None:
         for part in parts:
@@ -94,10 +105,23 @@ class Served(msgspec.Struct, frozen=True):
         return await reserve("audit", "verify", "--live", "--data", str(self.days.folder))
 
     async def audit_against_today(self) -> tuple[int, str]:
-        """By what an auditor has kept of today, who keeps it."""
-        state = self.days.state.with_name("state")
-        state.write_bytes(self.days.state.read_bytes())
-        return await reserve("audit", "verify", "--live", "--data", str(self.days.folder), "--state", str(state))
+        return await audited_by_what_was_kept(self.days.folder, self.days.state)
+
+    async def takes_no_draw(self) -> None:
+        """Nor anything else: at its position there is another, that partners hold receipts for."""
+        drawer, url = self.days.drawers[0], self.running.endpoints.services["inventory"]
+        token = await self.world.partner(drawer.partner).token()
+        async with httpx.AsyncClient(timeout=HANGS_AFTER_S, headers={"Authorization": f"Bearer {token}"}) as http:
+            answer = await http.post(
+                f"{url}/v1/releases/{drawer.release}/draws", json={"mass_g": UNIT_G}, headers={"Idempotency-Key": "at-a-taken-position"}
+            )
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), answer.text
+
+    async def backed_up(self) -> Path:
+        backup = self.days.folder.with_name("what-there-is")
+        status, said = await reserve("backup", str(backup), "--data", str(self.days.folder))
+        assert status == 0, said
+        return backup
 
     async def waits(self, name: str, words: str) -> None:
         """It serves, takes no writes, and says why; so does `reserve up`."""
@@ -143,20 +167,25 @@ async def answers(running: Running) -> bool:
 @pytest.fixture(scope="module")
 async def days(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Days]:
     root = tmp_path_factory.mktemp("days")
-    folder = root / "reserve"
+    folder, witnesses = root / "reserve", Witnesses(root / "witnesses")
+    witnesses.name_in(folder)
     async with a_world(await start(folder)) as world:
         product = await world.registered_product(unit_g=UNIT_G)
         await world.taken_in(product, UNITS, nominal_unit_g=UNIT_G)
         drawers = await drawers_of(world, ["JP", "US"], product, UNITS // 4)
-        days = Days(world, folder, root / "kept", product, drawers, [], {}, root / "documents", root / "auditor.state")
+        early, state = root / "early.state", root / "auditor.state"
+        days = Days(world, folder, root / "kept", product, drawers, [], {}, root / "documents", early, state, witnesses)
         async with Load(drawers) as load:
             await load.goes_on(MORE)
         await world.at_rest()
+        days.early.write_text(await last_checkpoint(world))
         await back_up_service("ledger", Deployment(folder).engines.database_url, root / "backup")
         assert await world.running.stop() == 0
-        days.keep("yesterday", POSTGRES, TILES)
+        days.keep("yesterday", POSTGRES, KAFKA, TILES)
         world.running = await start(folder)
-        await a_day_later(days)
+        async with witnesses.serving(days.log, *TWO) as http:
+            await a_day_later(days)
+            await until(lambda: all_have_seen(http.values(), days))
         assert await world.running.stop() == 0
         days.keep("today", POSTGRES, KAFKA, TILES)
         yield days
@@ -171,7 +200,7 @@ async def a_day_later(days: Days) -> None:
     days.answers = [dict(drawer.answers) for drawer in days.drawers]
     *_, last = days.answers[0].values()
     await world.receipt(world.auditor, last["place"])
-    days.state.write_text((await world.auditor.request("GET", "/ledger/v1/checkpoint")).text)
+    days.state.write_text(await last_checkpoint(world))
     for name in SOURCES:
         days.journals |= await journal_of(world, name)
     days.documents.mkdir()
@@ -180,6 +209,19 @@ async def a_day_later(days: Days) -> None:
         for row in await connection.fetch(f"SELECT sha256, content FROM {name}.documents"):
             (days.documents / row["sha256"].hex()).write_bytes(row["content"])
     await connection.close()
+
+
+async def last_checkpoint(world: World) -> str:
+    return (await world.auditor.request("GET", "/ledger/v1/checkpoint")).text
+
+
+def size_in(state: Path) -> int:
+    return int(state.read_text().splitlines()[1])
+
+
+async def all_have_seen(witnesses: Iterable[httpx.AsyncClient], days: Days) -> bool:
+    shown = [await each.get(f"/{origin_hash(days.log.name)}/checkpoint") for each in witnesses]
+    return all(each.status_code == 200 and each.text.splitlines()[1] == str(size_in(days.state)) for each in shown)
 
 
 async def test_postgresql_of_yesterday_is_recovered_from_kafka_and_the_order_of_the_tiles(days: Days) -> None:
@@ -204,17 +246,50 @@ async def test_postgresql_of_yesterday_without_kafka_writes_nothing_and_says_tha
         for name in SOURCES:
             status, said = await served.recover(name)
             assert status == CHECK_FAILED and "held by nobody" in said, said
-        drawer = days.drawers[0]
-        url = served.running.endpoints.services["inventory"]
-        token = await served.world.partner(drawer.partner).token()
-        async with httpx.AsyncClient(timeout=HANGS_AFTER_S, headers={"Authorization": f"Bearer {token}"}) as http:
-            answer = await http.post(
-                f"{url}/v1/releases/{drawer.release}/draws", json={"mass_g": UNIT_G}, headers={"Idempotency-Key": "at-a-taken-position"}
-            )
-        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), answer.text
+        await served.takes_no_draw()
         assert await served.world.heads() == before
         status, said = await served.audit()
         assert status == CHECK_FAILED and "is not what the leaves give" in said, said
+        status, said = await served.audit_against_today()
+        assert status == CHECK_FAILED and "leaves" in said, said
+        backup = await served.backed_up()
+    await what_there_is_begins_a_new_history(days, backup)
+
+
+async def what_there_is_begins_a_new_history(days: Days, backup: Path) -> None:
+    """The way back where nobody holds the rest: nothing is written over, and who has seen more is told how much is lost."""
+    new = days.folder.with_name("new")
+    options = ("--secrets", str(days.folder), "--last-checkpoint", str(days.state))
+    status, said = await reserve("restore", str(backup), "--data", str(new), *options)
+    assert status == 0, said
+    begun = msgspec.json.decode(said.splitlines()[-1])["new_history"]
+    assert (begun["history"], begun["kept"], begun["known"]) == (2, size_in(days.early), size_in(days.state))
+    async with up(new):
+        status, said = await audited_by_what_was_kept(new, days.early)
+        assert status == 0 and "all of it holds" in said, said
+        status, said = await audited_by_what_was_kept(new, days.state)
+        assert status == CHECK_FAILED and f"{begun['known'] - begun['kept']} that were signed when it was kept are lost" in said, said
+        assert not list(days.state.parent.glob("*.fork-*")), "nobody is accused of two histories under one key"
+
+
+async def audited_by_what_was_kept(folder: Path, state: Path) -> tuple[int, str]:
+    """By an auditor, who keeps it."""
+    copied = state.with_name("state")
+    copy(state, copied)
+    return await reserve("audit", "verify", "--live", "--data", str(folder), "--state", str(copied))
+
+
+async def test_a_machine_of_yesterday_with_its_tiles_writes_nothing_once_its_witnesses_are_asked(days: Days) -> None:
+    """A snapshot of all of it was put back: nothing that is left in it knows of more."""
+    async with (
+        days.witnesses.serving(days.log, *TWO),
+        days.serving(postgres="yesterday", kafka="yesterday", tiles="yesterday") as served,
+    ):
+        before = await served.world.heads()
+        await served.waits("inventory", "waiting for what others hold")
+        await served.waits("ledger", f"has cosigned a log of {size_in(days.state)} leaves")
+        await served.takes_no_draw()
+        assert await served.world.heads() == before
         status, said = await served.audit_against_today()
         assert status == CHECK_FAILED and "leaves" in said, said
 

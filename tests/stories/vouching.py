@@ -6,4 +6,5 @@ from shared.proofs.cosignature import Cosigner
 from shared.proofs.policy import parse_policy
 
 TOKYO, GENEVA, NOBODY = (Cosigner(f"witness.example/{name}", Ed25519PrivateKey.generate()) for name in ("tokyo", "geneva", "nobody"))
-POLICY = parse_policy(f"witness tokyo {TOKYO.key}\nwitness geneva {GENEVA.key}\ngroup both all tokyo geneva\nquorum both\n")
+POLICY_TEXT = f"witness tokyo {TOKYO.key}\nwitness geneva {GENEVA.key}\ngroup both all tokyo geneva\nquorum both\n"
+POLICY = parse_policy(POLICY_TEXT)

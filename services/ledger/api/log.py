@@ -17,7 +17,7 @@ from services.ledger.log import Log, shown_consistency
 from services.ledger.publishing.publisher import Publisher
 from services.ledger.receipt import Grade, Opening
 from services.ledger.tables import CheckpointRow, EntryRow, WitnessedRow
-from services.ledger.tiles import TileMissing, TileStore, parse_tile_path, tile_at
+from services.ledger.tiles import ForkDetected, TileMissing, TileStore, parse_tile_path, tile_at
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Page, Paging, Reading
 from shared.http.problems import Problem
@@ -173,12 +173,17 @@ def _no_receipt(detail: str) -> Problem:
 async def list_sources(
     caller: Annotated[Caller, allow("service", "auditor")],
     kernel: Running,
-    whole: Annotated[bool, Query(description="only if it has all that the log's tiles hold")] = False,
+    whole: Annotated[bool, Query(description="only if it has all that the log's tiles, and its witnesses, hold")] = False,
 ) -> Response:
     """What is recorded of each source's shard: {"inventory/0": {"position": 123, "chain_hash": hex}}.
 
     A source that starts asks for the whole: restored to the past together with the ledger, it would take itself for up to date."""
     log: Log = kernel.part(Log)
+    if whole:
+        try:
+            await kernel.part(Publisher).ask_what_is_held()
+        except ForkDetected as error:
+            raise Problem("record_incomplete", str(error), headers={"Retry-After": "1"}) from error
     held = (await log.logs()).shift + await asyncio.to_thread(log.store.held_size) if whole else 0
     async with kernel.pool.acquire() as connection:
         if (size := await connection.fetchval("SELECT size FROM log_head")) < held:

@@ -63,7 +63,7 @@ class Publisher(Part):
             self._http = httpx.AsyncClient(timeout=httpx.Timeout(ANSWERS_WITHIN_S, connect=CONNECTED_WITHIN_S), verify=trusted())
             self._witnesses = self._clients(self.policy, self._http)
             witnessed_time.set_to_current_time()
-            self.log.before_signing = self._ask_what_is_held
+            self.log.before_signing = self.ask_what_is_held
 
     @property
     def log(self) -> Log:
@@ -92,6 +92,20 @@ class Publisher(Part):
         """Waits until so many leaves are witnessed."""
         async with self.grown:
             await self.grown.wait_for(lambda: self.size >= size)
+
+    async def ask_what_is_held(self) -> None:
+        """Of all witnesses, before the log signs its first, and before it tells a source that it lacks nothing: restored to the past
+        together, they must not go on as another history. Who does not answer at once is asked with the first checkpoint.
+
+        Raises ForkDetected."""
+        looks = asyncio.gather(*(witness.look() for witness in self._witnesses))
+        try:
+            async with asyncio.timeout(AT_START_S):
+                await looks
+        except TimeoutError:
+            log.warning("a_witness_is_not_waited_for")
+        except WitnessAhead as error:
+            raise ForkDetected(str(error)) from error
 
     def _clients(self, policy: WitnessPolicy, http: httpx.AsyncClient) -> Sequence[WitnessClient]:
         by_url: dict[str, list[PolicyWitness]] = {}
@@ -166,18 +180,6 @@ class Publisher(Part):
         await self.kernel.writer.submit(stream_of(self.kernel.journal.histories.current), command, context)
         witnessed_time.set_to_current_time()
         await self._grow(head.size)
-
-    async def _ask_what_is_held(self) -> None:
-        """Of all witnesses, before the log signs its first: restored to the past, it must not sign another history. Those that do not
-        answer at once are asked with the first checkpoint. Raises ForkDetected."""
-        looks = asyncio.gather(*(witness.look() for witness in self._witnesses))
-        try:
-            async with asyncio.timeout(AT_START_S):
-                await looks
-        except TimeoutError:
-            log.warning("a_witness_is_not_waited_for")
-        except WitnessAhead as error:
-            raise ForkDetected(str(error)) from error
 
     async def _learn(self) -> None:
         """What another process has published."""

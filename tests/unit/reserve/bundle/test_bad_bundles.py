@@ -1,5 +1,6 @@
 """Bundles that are none: exit code 2 and one line each. And those that were changed inside and made to fit: exit code 1, with the place."""
 
+import asyncio
 import gzip
 import json
 import os
@@ -13,8 +14,10 @@ from typer.testing import CliRunner, Result
 from reserve.__main__ import app
 from reserve.bundle.layout import BALANCES, HISTORIES, LINE_BYTES, LISTED_BYTES, LISTED_ROWS, MANIFEST, MANIFEST_HASH
 from reserve.commands.failure import BAD_INPUT, CHECK_FAILED, SEEN_BY_NOBODY
+from shared.proofs.cosignature import Cosigner
 from tests.stories.audit import Told, told
 from tests.stories.bundles import bundle_of, change_manifest, fit, rewrite
+from tests.stories.vouching import GENEVA, POLICY_TEXT, TOKYO
 
 JOURNAL, TEXTS = "journals/inventory/0/000001.jsonl.gz", "texts/inventory.jsonl.gz"
 
@@ -37,6 +40,25 @@ def test_a_true_bundle_holds_where_there_is_no_server(made: tuple[Told, Path], t
     assert "were not compared with the events" in found.stdout.replace("\n", " ")
     again = verified(history, copytree(bundle, tmp_path / "elsewhere"), "--state", tmp_path / "state", "--integrity")
     assert again.exit_code == 0, again.output
+
+
+@pytest.mark.parametrize(
+    ("cosigners", "expected"), [((), SEEN_BY_NOBODY), ((TOKYO,), CHECK_FAILED), ((TOKYO, GENEVA), 0)], ids=["nobody", "too few", "enough"]
+)
+def test_who_pins_witnesses_and_is_shown_none_is_told_whatever_they_have_kept(
+    cosigners: tuple[Cosigner, ...], expected: int, tmp_path: Path
+) -> None:
+    """What was kept says nothing of times, and an operator may have ceased to ask witnesses."""
+    history, bundle, state = Told(told(), tmp_path / "log"), tmp_path / "bundle", tmp_path / "state"
+    if cosigners:
+        history.witness("witnessed", *cosigners)
+    asyncio.run(bundle_of(history, bundle))
+    (tmp_path / "policy").write_text(POLICY_TEXT)
+    assert verified(history, bundle, "--state", state).exit_code == SEEN_BY_NOBODY
+    assert verified(history, bundle, "--state", state).exit_code == 0
+    found = verified(history, bundle, "--state", state, "--policy", tmp_path / "policy")
+    assert found.exit_code == expected, found.output
+    assert ("times are not checkable" in found.stdout) is (expected != 0)
 
 
 # --- what is no bundle
