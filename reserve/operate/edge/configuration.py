@@ -29,6 +29,7 @@ CALLERS = 20_000  # connections of all callers, where there are files for as man
 OTHER_FILES = 256  # of the process, beside connections
 BUFFER_BYTES = 64 << 10  # of a connection, each way: who does not read stops who writes
 HEAP_BYTES = 400 << 20  # near this, time-outs become shorter; then connections are no longer kept, then requests no longer taken
+UNHURRIED = 0.6  # of memory, and of connections: what can be taken before time-outs shrink
 SHORT_S = 2  # where memory or connections run out: the time-outs of who has sent no request, and of whose pieces do not come
 
 _HERE = Path(__file__).parent
@@ -256,13 +257,10 @@ def _overload(heap_bytes: int, callers: int) -> Configuration:
     def above(share: float) -> Configuration:
         return {"threshold": {"value": share}}
 
+    scaled = {"scaling_threshold": UNHURRIED, "saturation_threshold": 0.85}
     timers = ("HTTP_DOWNSTREAM_CONNECTION_IDLE", "HTTP_DOWNSTREAM_STREAM_IDLE")
     sooner = {
-        **action(
-            "reduce_timeouts",
-            when(_HEAP, scaled={"scaling_threshold": 0.6, "saturation_threshold": 0.85}),
-            when(_CONNECTIONS, scaled={"scaling_threshold": 0.5, "saturation_threshold": 0.75}),
-        ),
+        **action("reduce_timeouts", when(_HEAP, scaled=scaled), when(_CONNECTIONS, scaled=scaled)),
         "typed_config": {
             "@type": "type.googleapis.com/envoy.config.overload.v3.ScaleTimersOverloadActionConfig",
             "timer_scale_factors": [{"timer": timer, "min_timeout": f"{SHORT_S}s"} for timer in timers],
