@@ -29,6 +29,7 @@ from bench.wrk import find_wrk, post_many
 from reserve.demo.parties import Parties, until
 from reserve.operate.deployment import Deployment
 from reserve.operate.deployment import serving as serving_edge
+from reserve.operate.edge.configuration import UNHURRIED, callers_of
 from reserve.operate.edge.limits import BURST_S
 from reserve.operate.serving import serving
 from services.identity.tokens import Claims, TokenSigner
@@ -137,7 +138,7 @@ async def _took(options: Options, started: _Edge, fronts: dict[str, Listening]) 
 async def _idle(options: Options) -> AsyncGenerator[Figure]:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    count = min(options.some(IDLE), most - 500)
+    count = min(options.some(IDLE), most - 500, int(UNHURRIED * callers_of(most, services=2)))
     with tempfile.TemporaryDirectory(prefix="reserve-bench-", ignore_cleanup_errors=True) as folder:
         async with _edge(Path(folder), UNLIMITED) as started:
             yield figure("edge_memory_idle", started.front.memory_bytes() / MIB, "MiB", at_most=90)

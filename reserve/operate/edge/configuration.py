@@ -25,13 +25,16 @@ QUIET_S = 30.0  # between two pieces of a request or an answer, and for a caller
 IDLE_S = 60  # a connection without a request
 HEADERS_KIB, HEADERS = 32, 100
 CONNECTIONS = 512  # to each service
-CALLERS = 20_000  # connections of all callers
+CALLERS = 20_000  # connections of all callers, where there are files for as many
+OTHER_FILES = 256  # of the process, beside connections
 BUFFER_BYTES = 64 << 10  # of a connection, each way: who does not read stops who writes
-HEAP_BYTES = 400 << 20  # near this, time-outs become shorter; then connections are no longer kept, then no longer taken
-SHORT_OF_MEMORY_S = 2  # the time-outs of a connection without a request, and of one whose pieces do not come, at their shortest
+HEAP_BYTES = 400 << 20  # near this, time-outs become shorter; then connections are no longer kept, then requests no longer taken
+UNHURRIED = 0.6  # of memory, and of connections: what can be taken before time-outs shrink
+SHORT_S = 2  # where memory or connections run out: the time-outs of who has sent no request, and of whose pieces do not come
 
 _HERE = Path(__file__).parent
 _FILTER = "type.googleapis.com/envoy.extensions.filters.http"
+_HEAP, _CONNECTIONS = "fixed_heap", "global_downstream_max_connections"  # what is watched
 _RUNTIME = {
     "re2.max_program_size.error_level": 1000,  # Envoy's own limit is for expressions of callers' making
     # What has been freed counts as free at once: the allocator gives it back to the machine minutes after an attack.
@@ -46,7 +49,8 @@ _PLAIN: Configuration = {}
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
     """`upstreams`: {"inventory": "http://127.0.0.1:8101", ...}. `internal_port` is for whoever scrapes and probes from within: metrics.
     `admin_socket`: a path that nobody else reaches. `certificate`, `key`: paths of PEM files; TLS 1.3 with both, plain HTTP without.
-    `quiet_s`, `request_s`, `heap_bytes`: less in tests of what is short."""
+    `callers`: connections of all callers, as many as the process may have files for. `quiet_s`, `request_s`, `heap_bytes`: less in tests of
+    what is short."""
 
     host: str
     port: int
@@ -58,9 +62,16 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates
     certificate: str = ""
     key: str = ""
+    callers: int = CALLERS
     quiet_s: float = QUIET_S
     request_s: float = REQUEST_WITHIN_S
     heap_bytes: int = HEAP_BYTES
+
+
+def callers_of(files: int, services: int) -> int:
+    """Of a process that may open so many files: how many connections of callers there is room for beside those to services; half of them
+    in any case."""
+    return min(CALLERS, max(files // 2, files - services * CONNECTIONS - OTHER_FILES))
 
 
 def configuration(edge: Edge) -> Configuration:
@@ -68,7 +79,7 @@ def configuration(edge: Edge) -> Configuration:
     return {
         "admin": {"address": {"pipe": {"path": edge.admin_socket, "mode": 0o600}}},
         "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
-        "overload_manager": _overload(edge.heap_bytes),
+        "overload_manager": _overload(edge.heap_bytes, edge.callers),
         "static_resources": {
             "listeners": [
                 _listener("edge", edge.host, edge.port, _public(edge, security), _tls(edge)),
@@ -229,34 +240,39 @@ def _admin(socket: str) -> Configuration:
     return {**endpoint("admin", {"pipe": {"path": socket}}), "type": "STATIC", "connect_timeout": "2s"}
 
 
-def _overload(heap_bytes: int) -> Configuration:
+def _overload(heap_bytes: int, callers: int) -> Configuration:
     monitor = "type.googleapis.com/envoy.extensions.resource_monitors"
     heap = {"@type": f"{monitor}.fixed_heap.v3.FixedHeapConfig", "max_heap_size_bytes": heap_bytes}
-    callers = {
+    connections = {
         "@type": f"{monitor}.downstream_connections.v3.DownstreamConnectionsConfig",
-        "max_active_downstream_connections": CALLERS,
+        "max_active_downstream_connections": callers,
     }
 
-    def action(name: str, of_heap: float) -> Configuration:
-        trigger = {"name": "envoy.resource_monitors.fixed_heap", "threshold": {"value": of_heap}}
-        return {"name": f"envoy.overload_actions.{name}", "triggers": [trigger]}
+    def when(monitor: str, **pressure: Any) -> Configuration:
+        return {"name": f"envoy.resource_monitors.{monitor}", **pressure}
 
+    def action(name: str, *triggers: Configuration) -> Configuration:
+        return {"name": f"envoy.overload_actions.{name}", "triggers": list(triggers)}
+
+    def above(share: float) -> Configuration:
+        return {"threshold": {"value": share}}
+
+    scaled = {"scaling_threshold": UNHURRIED, "saturation_threshold": 0.85}
     timers = ("HTTP_DOWNSTREAM_CONNECTION_IDLE", "HTTP_DOWNSTREAM_STREAM_IDLE")
     sooner = {
-        "name": "envoy.overload_actions.reduce_timeouts",
-        "triggers": [
-            {"name": "envoy.resource_monitors.fixed_heap", "scaled": {"scaling_threshold": 0.6, "saturation_threshold": 0.85}},
-        ],
+        **action("reduce_timeouts", when(_HEAP, scaled=scaled), when(_CONNECTIONS, scaled=scaled)),
         "typed_config": {
             "@type": "type.googleapis.com/envoy.config.overload.v3.ScaleTimersOverloadActionConfig",
-            "timer_scale_factors": [{"timer": timer, "min_timeout": f"{SHORT_OF_MEMORY_S}s"} for timer in timers],
+            "timer_scale_factors": [{"timer": timer, "min_timeout": f"{SHORT_S}s"} for timer in timers],
         },
     }
     return {
         "refresh_interval": "0.25s",
-        "resource_monitors": [
-            {"name": "envoy.resource_monitors.fixed_heap", "typed_config": heap},
-            {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": callers},
+        "resource_monitors": [when(_HEAP, typed_config=heap), when(_CONNECTIONS, typed_config=connections)],
+        "actions": [
+            sooner,
+            action("shrink_heap", when(_HEAP, **above(0.85))),
+            action("disable_http_keepalive", when(_HEAP, **above(0.9)), when(_CONNECTIONS, **above(0.9))),
+            action("stop_accepting_requests", when(_HEAP, **above(0.95))),
         ],
-        "actions": [sooner, action("shrink_heap", 0.85), action("disable_http_keepalive", 0.9), action("stop_accepting_requests", 0.95)],
     }

@@ -6,7 +6,7 @@ the token lets anyone in is for the services to say, which verify it again.
 | speaks for a partner or borrower | its client and person | `client_calls_per_s` |
 | another with a valid token: the Reserve's own people, auditors, services | its client and person | `official_calls_per_s` |
 | without a valid token | the address that it comes from | `stranger_calls_per_s` |
-| sends a large body, or one of a length that it does not say; reads a description of the API | the same, besides | none: 4 |
+| sends a large body, or one of a length that it does not say; reads a description of the API | the same, besides | none: 2 |
 | sends a bulk | its client and person, besides; as so many commands as its length can hold | those two, for commands |
 | asks the issuer for a token, logs in, or comes back to the console from there with a code | that address, besides | `guesses_per_s` |
 """
@@ -25,7 +25,7 @@ BURST_S = 10  # who has been quiet for so long may send as much at once
 COUNTED = 10_000  # buckets of each kind that are kept; the least used is forgotten first, and then full again
 KEYS_S = 60  # a key that the issuer has begun to sign with is known after this time
 LEEWAY_S = 60
-LARGE_PER_S = 4  # what holds a service's connection while it is slow, 60 s at most: one caller leaves most of them to others
+LARGE_PER_S = 2  # what holds a service's connection while it is slow, 60 s at most: 140 of 512, and one caller leaves others the rest
 COMMAND_BYTES = 80  # of a bulk, that count as a command: the shortest there is, a draw
 BULK_BYTES = ITEMS_LIMIT * COMMAND_BYTES  # of the most commands that a bulk may have
 VERIFIED = 1000  # tokens a worker remembers as verified

@@ -6,7 +6,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NoReturn
 
-from reserve.operate.edge.configuration import Edge, configuration, encoded
+import msgspec
+
+from reserve.operate.edge.configuration import Edge, callers_of, configuration, encoded
 from reserve.operate.edge.limits import Issuer
 from shared.engines.private_files import private_folder, write_private
 from shared.settings import Settings
@@ -29,10 +31,13 @@ def envoy() -> str:
 def become_envoy(settings: Settings, port: int | None) -> NoReturn:
     """This process is Envoy from here on, in front of `settings.service_urls`. Its files are in a private folder of the data folder."""
     folder = private_folder(settings.data_dir.absolute() / "edge")
-    write_private(file := folder / "envoy.json", encoded(configuration(edge_of(settings, settings.port if port is None else port))))
-    os.chdir(folder)  # a socket's path is short
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection is a file
+    edge = edge_of(settings, settings.port if port is None else port)
+    if most != resource.RLIM_INFINITY:
+        edge = msgspec.structs.replace(edge, callers=callers_of(most, len(edge.upstreams)))
+    write_private(file := folder / "envoy.json", encoded(configuration(edge)))
+    os.chdir(folder)  # a socket's path is short
     arguments = command(file)
     os.execv(arguments[0], arguments)  # noqa: S606
 

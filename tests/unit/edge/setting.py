@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey, KeySet
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
-from reserve.operate.edge.configuration import HEAP_BYTES, QUIET_S, REQUEST_WITHIN_S, Edge, configuration, encoded
+from reserve.operate.edge.configuration import CALLERS, HEAP_BYTES, QUIET_S, REQUEST_WITHIN_S, Edge, configuration, encoded
 from reserve.operate.edge.limits import Issuer
 from reserve.operate.edge.program import command
 from shared.settings import Rates
@@ -133,6 +133,7 @@ async def edge(
     request_s: float = REQUEST_WITHIN_S,
     rates: Rates = MANY,
     heap_bytes: int = HEAP_BYTES,
+    callers: int = CALLERS,
     **upstreams: str,
 ) -> AsyncIterator[Setting]:
     service = Service()
@@ -148,6 +149,7 @@ async def edge(
             issuer=Issuer(ISSUER, "reserve", f"{service_url}/.well-known/jwks.json"),
             rates=rates,
             heap_bytes=heap_bytes,
+            callers=callers,
             quiet_s=quiet_s,
             request_s=request_s,
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from reserve.operate.edge.configuration import HEADER_WITHIN_S, QUIET_S
+from reserve.operate.edge.configuration import CONNECTIONS, HEADER_WITHIN_S, IDLE_S, QUIET_S, REQUEST_WITHIN_S
 from reserve.operate.edge.limits import BURST_S, LARGE_PER_S
 from reserve.operate.edge.routes import BUFFERED_BYTES
 from tests.unit.edge.setting import Setting, edge, raw
@@ -106,6 +106,21 @@ async def test_twelve_hundred_half_open_connections_shut_nobody_out(setting: Set
         await an_honest_caller_is_answered(setting)
 
 
+async def test_who_takes_all_connections_and_is_silent_is_given_up_for_others(tmp_path: Path) -> None:
+    async with edge(tmp_path, callers=200) as setting:
+
+        async def is_answered() -> bool:
+            with contextlib.suppress(httpx.TransportError):  # there is none left
+                async with httpx.AsyncClient(base_url=setting.url, timeout=HANGS_AFTER_S) as http:
+                    return (await http.get("/inventory/v1/echo/")).status_code == 200
+            return False
+
+        began = time.monotonic()
+        async with attacked(setting, 250, b""):
+            await until(is_answered)
+            assert time.monotonic() - began < IDLE_S / 2
+
+
 @pytest.mark.parametrize("first", [b"POST %s", b"GET %s", b"GET %s\r\nconnection: content-length"], ids=["POST", "GET", "GET, hidden"])
 async def test_who_is_slow_to_send_a_small_body_holds_no_connection_of_a_service(setting: Setting, first: bytes) -> None:
     head = first % b"/inventory/v1/echo/ HTTP/1.1\r\nhost: x\r\ncontent-length: %d" % BUFFERED_BYTES + b"\r\n\r\n"
@@ -155,6 +170,7 @@ async def test_who_is_slow_to_send_large_bodies_holds_few_connections_of_a_servi
             await an_honest_caller_is_answered(setting)
             most = LARGE_PER_S * (BURST_S + time.monotonic() - began) + 10
             assert await held(setting) <= most
+    assert LARGE_PER_S * (BURST_S + REQUEST_WITHIN_S) < CONNECTIONS / 3, "whatever time it takes"
 
 
 async def test_descriptions_of_the_api_are_few_for_one_address(tmp_path: Path) -> None:

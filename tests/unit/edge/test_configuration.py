@@ -5,8 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
+from reserve.operate.edge.configuration import CALLERS, CONNECTIONS, callers_of
 from reserve.operate.edge.program import envoy
 
 ROOT = Path(__file__).parents[3]
@@ -22,3 +24,8 @@ def test_the_file_in_deploy_is_what_is_made_of_composes_environment_and_envoy_ta
     assert kept.read_bytes() == made.stdout, "python -m reserve.operate.edge makes it"
     checked = subprocess.run((envoy(), "--mode", "validate", "--config-path", str(kept)), capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize(("files", "callers"), [(1 << 20, CALLERS), (10_000, 10_000 - 6 * CONNECTIONS - 256), (4_096, 2_048)])
+def test_there_are_no_more_callers_than_files_for_them(files: int, callers: int) -> None:
+    assert callers_of(files, services=6) == callers
