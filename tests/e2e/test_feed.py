@@ -1,14 +1,17 @@
-"""The feed through the edge: a partner's draw comes on its stream as it happens, and not on another's."""
+"""The feed through the edge: a draw comes on its partner's stream as it happens; and each day a partner knows that it has all."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 
+from reserve.commands.complete import completeness
 from tests.e2e.world import UNIT_G, World
-from tests.waiting import HANGS_AFTER_S
+from tests.waiting import HANGS_AFTER_S, until
 
 FEED = "/ledger/v1/feed"
 
@@ -40,3 +43,49 @@ async def test_a_draw_comes_on_its_partners_stream_and_on_no_others(world: World
     assert item["place"] == drawn["place"]
     others = await eu.get(FEED, after=theirs, limit=1000)
     assert drawn["draw"] not in msgspec.json.encode(others).decode()
+
+
+TALLIED = "allocation.partner_tallied.v1"
+
+
+async def whole(world: World, code: str) -> list[Any]:
+    """All of a partner's items."""
+    found: list[Any] = []
+    after: dict[str, str] = {}
+    while True:
+        page = await world.partner(code).get(FEED, limit=1000, **after)
+        found += page["data"]
+        if not page["more"]:
+            return found
+        after = {"after": page["cursor"]}
+
+
+async def test_a_partner_proves_by_itself_that_it_has_all_of_its_events_of_each_day_that_has_passed(world: World, tmp_path: Path) -> None:
+    _, _, release = await world.stocked_release("JP", 2)
+    await world.drawn("JP", release, UNIT_G)
+    for days in (1, 3):  # the second time it has days to make up for
+        await world.days_pass(days)
+
+        async def told(code: str) -> list[Any] | None:
+            items = await whole(world, code)
+            yesterday = world.in_days(-1)
+            return items if any(item["type"] == TALLIED and item["data"]["day"] == yesterday for item in items) else None
+
+        found, others = await until(lambda: told("JP")), await until(lambda: told("AU"))
+    assert found is not None and others is not None
+    for items in (found, others):
+        said = [item["data"]["day"] for item in items if item["type"] == TALLIED]
+        first = said.index((world.today - timedelta(days=4)).isoformat())
+        assert said[first:] == [world.in_days(-days) for days in (4, 3, 2, 1)], "each day once"
+    last = [item for item in found if item["type"] == TALLIED][-1]
+    receipt = await world.receipt(world.partner("JP"), last["place"])
+    (tmp_path / "receipt").write_text(receipt)
+    feed, keys = tmp_path / "feed", world.running.folder
+    feed.write_bytes(msgspec.json.encode(found))
+    proven, missing = completeness(tmp_path / "receipt", [feed], [], keys)
+    assert (missing, proven["day"], proven["partner"]) == ([], world.in_days(-1), "JP")
+    assert proven["events"] >= len([item for item in found if item["leafindex"] < last["data"]["size"]])
+    drawn = next(item for item in found if item["type"] == "inventory.stock_drawn.v1")
+    feed.write_bytes(msgspec.json.encode([item for item in found if item is not drawn]))
+    _, missing = completeness(tmp_path / "receipt", [feed], [], keys)
+    assert [each.split(" of ")[0] for each in missing] == [f"{drawn['source'][1:]}: {drawn['partnerseq']}"]

@@ -53,7 +53,7 @@ from services.allocation.domain.partners.agreement import (
 )
 from services.allocation.domain.partners.disruption import DeclareDisruption, Disruption, EndDisruption, ReviseDisruption
 from services.allocation.domain.partners.partner import RegisterPartner
-from services.allocation.domain.partners.tally import TallyDay
+from services.allocation.domain.partners.tally import TallyDays
 from services.allocation.domain.policies.policy import (
     ActivateVersion,
     ApproveVersion,
@@ -215,7 +215,7 @@ def _about(act: Power, products: Iterable[ProductId], partners: Iterable[Partner
 
 CONTROLS: Controls = {
     RegisterPartner: Class.PREPARES,
-    TallyDay: Class.FOLLOWS,
+    TallyDays: Class.FOLLOWS,
     SignAgreement: Countersigned(Power.SIGN_AGREEMENT, _sign),
     AmendAgreement: Countersigned(Power.SIGN_AGREEMENT, _amend),
     EndAgreement: Countersigned(Power.SIGN_AGREEMENT, _agreed),

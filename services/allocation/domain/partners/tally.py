@@ -1,6 +1,6 @@
 """Tally: of each day of the Reserve's, what the log held of each partner's once it had ended. One stream, of all days."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import msgspec
@@ -12,35 +12,43 @@ from shared.journal.decider import Decider
 STREAM = "tally/main"
 
 
-class HeldInLog(msgspec.Struct, frozen=True):
-    """Of one partner: as the ledger answers, and as the event says it."""
+class HeldInLog(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a partner, as the ledger answers; and `since` which day it is one."""
 
+    since: date
     size: int
     lines: dict[str, LineTally]
 
 
-class TallyDay(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A day has ended. Never refused: one that is not the next changes nothing."""
+class TallyDays(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Days have ended: those after the last that was tallied, up to this one; where none was yet, this one. Never refused."""
 
-    day: date
-    counted: Mapping[PartnerCode, HeldInLog]
+    until: date
+    held: Mapping[PartnerCode, HeldInLog]
 
 
 class Tallies(msgspec.Struct, frozen=True):
     day: date | None = None  # the last one
 
 
-def decide(command: TallyDay, tallies: Tallies) -> Sequence[PartnerTallied]:
-    if tallies.day is not None and command.day != tallies.day + timedelta(days=1):
-        return []
+def decide(command: TallyDays, tallies: Tallies) -> Sequence[PartnerTallied]:
     return [
-        PartnerTallied(partner=partner, day=command.day, size=counted.size, lines=counted.lines)
-        for partner, counted in sorted(command.counted.items())
+        PartnerTallied(partner=partner, day=day, size=held.size, lines=held.lines)
+        for day in _days(tallies.day, command.until)
+        for partner, held in sorted(command.held.items())
+        if held.since <= day
     ]
+
+
+def _days(last: date | None, until: date) -> Iterator[date]:
+    day = until if last is None else last + timedelta(days=1)
+    while day <= until:
+        yield day
+        day += timedelta(days=1)
 
 
 def evolve(_: Tallies, event: PartnerTallied) -> Tallies:
     return Tallies(event.day)
 
 
-DECIDER = Decider(kind="tally", initial=Tallies(), commands=TallyDay, decide=decide, evolve=evolve)
+DECIDER = Decider(kind="tally", initial=Tallies(), commands=TallyDays, decide=decide, evolve=evolve)
