@@ -215,6 +215,31 @@ def decide(
         show(found, time.monotonic() - started)
 
 
+@audit.command("diff")
+def diff(
+    one: Annotated[Path, typer.Argument(metavar="A", help="a bundle")],
+    other: Annotated[Path | None, typer.Argument(metavar="[B]", help="a later one of the same system")] = None,
+    after: Annotated[str | None, typer.Option("--from", help="of one bundle: what was recorded after this instant")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="and up to this one")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says by thing what was added between two bundles, or two instants of one, and where two bundles have something else.
+
+    Exit code 1: neither bundle goes on from the other. 2: they cannot be compared.
+    """
+    from reserve.commands.diff import compared, show
+    from reserve.commands.failure import CHECK_FAILED
+
+    started = time.monotonic()
+    found = compared(one, other, after, until)
+    if as_json:
+        typer.echo(json_text(found))
+    else:
+        show(found, time.monotonic() - started)
+    if not found.goes_on:
+        raise typer.Exit(CHECK_FAILED)
+
+
 @audit.command("fork")
 def show_fork(file: Path, key: LogKey = None, data: Folder = HERE) -> None:
     """Says which two histories of the log the file proves, that one key has signed. Needs no network. Exit code 1 if it proves none."""

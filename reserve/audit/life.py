@@ -86,7 +86,7 @@ async def life_of(evidence: Evidence, thing: str) -> Life | None:
     if not told.events:
         return None
     events = told.earliest()
-    texts = await _texts(evidence, events)
+    texts = await texts_in(evidence, [(each.service, each.event) for each in events])
     instruments = await _instruments(evidence, {each.authority for event in events for each in event.by if each.authority})
     return Life(
         things=tuple(followed.names),
@@ -225,7 +225,7 @@ async def _follow(evidence: Evidence, followed: _Followed) -> bool:
     further = False
     for service in _SERVICES:
         async for record in _records(evidence, service):
-            if followed.may_be_of(service, record) and (event := _read(service, record)) is not None:
+            if followed.may_be_of(service, record) and (event := read_event(service, record)) is not None:
                 further |= followed.learn(event)
     return further
 
@@ -240,7 +240,7 @@ async def _events(evidence: Evidence, followed: _Followed) -> AsyncIterator[_Eve
                     yield each
                 command = _Command(service, record.command_id)
             beside = without_version(record.type).endswith(_BESIDE)
-            if (beside or followed.may_be_of(service, record)) and (event := _read(service, record)) is not None:
+            if (beside or followed.may_be_of(service, record)) and (event := read_event(service, record)) is not None:
                 if beside:
                     command.stand_beside(event)
                 if followed.tells(service, record, event) and not hasattr(event, "cited"):
@@ -251,23 +251,29 @@ async def _events(evidence: Evidence, followed: _Followed) -> AsyncIterator[_Eve
 
 async def _records(evidence: Evidence, service: str) -> AsyncIterator[Recorded]:
     for shard in sorted(await evidence.heads(service)):
-        async for page in evidence.journal(service, shard):
-            for record in page:
-                yield record
+        async for record in events_of(evidence, service, shard):
+            yield record
 
 
-def _read(service: str, record: Recorded) -> Any:
+async def events_of(evidence: Evidence, service: str, shard: int) -> AsyncIterator[Recorded]:
+    async for page in evidence.journal(service, shard):
+        for record in page:
+            yield record
+
+
+def read_event(service: str, record: Recorded) -> Any:
+    """None for what does not read as one."""
     try:
         return CODECS[service].decode(record.type, record.data)
     except (UnknownType, msgspec.DecodeError, LookupError, TypeError, AttributeError, ValueError):
         return None
 
 
-async def _texts(evidence: Evidence, events: Sequence[_Event]) -> Mapping[str, Mapping[str, str]]:
-    """Of each service, what people typed in these events."""
+async def texts_in(evidence: Evidence, events: Sequence[tuple[str, Any]]) -> Mapping[str, Mapping[str, str]]:
+    """By service, what people typed in these events of services, as far as it is kept."""
     found: dict[str, dict[str, str]] = {}
     for service in SOURCES:
-        wanted = {commitment for each in events if each.service == service for commitment in typed_in(each.event)}
+        wanted = {commitment for name, event in events if name == service for commitment in typed_in(event)}
         if wanted:
             texts = await evidence.texts(service)
             found[service] = {
@@ -282,7 +288,7 @@ async def _instruments(evidence: Evidence, wanted: set[str]) -> Mapping[str, tup
     if wanted:
         async for record in _records(evidence, "allocation"):
             if without_version(record.type) == "allocation.instrument_registered":
-                event = _read("allocation", record)
+                event = read_event("allocation", record)
                 if event is not None and event.instrument in wanted:
                     found[event.instrument] = (event.title, event.office)
     return found

@@ -106,7 +106,7 @@ def decide(held: Held, policy: tuple[str, PolicyTerms] | None, facts: Sequence[s
 
 
 async def held_decision(evidence: Evidence, name: str) -> Held:
-    """`name`: the decision's SHA-256, or the round's id, of which the last that was proposed is meant. Ends the command where it is none."""
+    """`name`: the decision's SHA-256, or the round's id, of which the last that was proposed is meant. Ends the command for another."""
     found: tuple[RoundProposed, str] | None = None
     async for event, day in _naming(evidence, name):
         if isinstance(event, TenderProposed):
@@ -125,10 +125,12 @@ async def held_decision(evidence: Evidence, name: str) -> Held:
         fail(f"DECISION: its file does not read as a decision: {one_line(str(error))}", CHECK_FAILED)
     if sha256(content).hexdigest() != proposed.file or decision_hash(file) != proposed.decision:
         fail("DECISION: its file in the bundle is of another decision", CHECK_FAILED)
-    async for event, _ in _naming(evidence, proposed.round):
-        if isinstance(event, RoundOpened) and event.round == proposed.round:
-            return Held(decision=proposed.decision, file=file, on=date.fromisoformat(day), method=event.method)
-    fail(f"DECISION: the bundle does not say how {proposed.round} was opened", CHECK_FAILED)
+    round = [
+        event async for event, _ in _naming(evidence, proposed.round) if isinstance(event, RoundOpened) and event.round == proposed.round
+    ]
+    if not round:
+        fail(f"DECISION: the bundle does not say how {proposed.round} was opened", CHECK_FAILED)
+    return Held(decision=proposed.decision, file=file, on=date.fromisoformat(day), method=round[0].method)
 
 
 async def _naming(evidence: Evidence, name: str) -> AsyncIterator[tuple[Any, str]]:
@@ -167,13 +169,13 @@ def _with(case: Case, fact: str) -> Case:
             fail(f"--with: a request has no {one_line(field)!r} that could be another (accepted: {', '.join(FACTS)})")
         changed = (_asking(each, field, int(text)) if each.request == name else each for each in case.claimants)
         return msgspec.structs.replace(case, claimants=tuple(changed))
-    if name in {pool.pool for pool in case.pools}:
-        if not (field.isascii() and field.isdigit() and 0 < len(field) < 20 and 1 <= int(field) <= MAX_INTEGER):
-            fail(f"--with: {one_line(field)!r} is no unit of a pool, in grams (accepted: such as {name}=5000000=12)")
-        pools = (_offering(pool, int(field), int(text)) if pool.pool == name else pool for pool in case.pools)
-        return msgspec.structs.replace(case, pools=tuple(pools))
-    known = [*(each.request for each in case.claimants), *(pool.pool for pool in case.pools)]
-    fail(f"--with: {one_line(name)!r} is in no line of the decision (accepted: {', '.join(known[:20])})")
+    if name not in {pool.pool for pool in case.pools}:
+        known = [*(each.request for each in case.claimants), *(pool.pool for pool in case.pools)]
+        fail(f"--with: {one_line(name)!r} is in no line of the decision (accepted: {', '.join(known[:20])})")
+    if not (field.isascii() and field.isdigit() and len(field) < 20 and 1 <= int(field) <= MAX_INTEGER):
+        fail(f"--with: {one_line(field)!r} is no unit of a pool, in grams (accepted: such as {name}=5000000=12)")
+    pools = (_offering(pool, int(field), int(text)) if pool.pool == name else pool for pool in case.pools)
+    return msgspec.structs.replace(case, pools=tuple(pools))
 
 
 def _asking(claimant: Claimant, field: str, value: int) -> Claimant:

@@ -8,6 +8,7 @@ import msgspec
 from reserve.audit.history import audit
 from reserve.audit.live import LiveEvidence
 from reserve.audit.report import Report
+from reserve.demo.asking import ask_why
 from reserve.demo.attack import rewrite_and_be_found
 from reserve.demo.books import compare
 from reserve.demo.parties import Parties, all_rows
@@ -74,6 +75,8 @@ async def play(folder: Path, screen: Screen) -> Summary:
         figures = [figure for figures in await compare(stage) for figure in figures]
         report = await _audit(parties, screen, log_key)
         taken_home = await take_home(stage)
+        screen.act("Why, and what if")
+        await ask_why(stage)
         screen.act("Who has every key rewrites the history")
         found = await rewrite_and_be_found(stage, folder)
         return Summary(

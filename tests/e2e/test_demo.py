@@ -81,6 +81,17 @@ def test_it_says_what_is_invented_and_shows_what_was_refused(told: tuple[Path, s
         assert code in text, f"{code} was not shown"
 
 
+def test_a_decision_is_explained_and_redone_from_what_was_taken_home(told: tuple[Path, str]) -> None:
+    text = " ".join(told[1].split())
+    for said in (
+        "JP was awarded 85,000,000 g of antimony-metal as awd_",
+        "under Delegation to the First Assistant Secretary, Reserve (invented)",
+        "by policy the-same-for-each, equal_awards:",
+        "JP would have got 75 t and not 85 t, which buys 9.3 days and not 10.6.",
+    ):
+        assert said in text, said
+
+
 def test_an_advance_waits_for_offtake_and_a_payment_told_late_was_never_late(told: tuple[Path, str]) -> None:
     text = " ".join(told[1].split())
     for said in (

@@ -95,7 +95,7 @@ def test_the_table_shows_what_was_decided_beside_what_would_have_been(bundle: Pa
     result = run(bundle, "--policy", tmp_path / "equal.json")
     assert result.exit_code == 0, result.output
     row = next(line.split() for line in result.stdout.splitlines() if "req_jp" in line)
-    assert row[-8:] == "0.00006 t 15.0 0.00005 t 12.5 -0.00001 t".split()
+    assert row[-8:] == ["0.00006", "t", "15.0", "0.00005", "t", "12.5", "-0.00001", "t"]
     assert "JP would have got 0.00005 t and not 0.00006 t, which buys 12.5 days and not 15.0." in result.stdout
 
 
