@@ -15,6 +15,13 @@ LABELS = {
     "signed": "The whole of what you have signed",
     "accepted_kg": "Accepted, in kg",
     "reasons": "Reasons, each on a line",
+    "mass_kg": "To draw, in kg",
+    "weighed_kg": "What they weigh, in kg",
+    "carrier": "Carrier",
+    "consignee": "Consignee",
+    "delivered_on": "Delivered on",
+    "received_by": "The office that signed for it",
+    "evidence": "What shows it",
 }
 
 

@@ -115,6 +115,11 @@ class Visit:
     def may(self, role: str) -> bool:
         return self.session.acts_for is None and role in self.session.roles
 
+    @property
+    def moves_goods(self) -> bool:
+        """Draws, and reports what has arrived: a partner's people for what is its own."""
+        return self.may("operator") or self.session.acts_for is not None
+
     async def typed(self) -> TypedForm:
         """What a form has sent."""
         form = await self.request.form(max_files=0)

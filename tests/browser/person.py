@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -11,19 +12,26 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Request, expect
 
 from reserve.client import Client
 from services.identity.clients import passwords
+from shared.proofs.signed_note import parse_verifier_key
 from tests.e2e.running import Running
 from tests.waiting import HANGS_AFTER_S
 
 type Theme = Literal["light", "dark"]
 
-# Of a session that has ended, of a page that is not there, of a form (the page says why); of a refreshing that a click broke off.
-EXPECTED = re.compile(r"the server responded with a status of 4(01|04|09|22)|htmx:(sendAbort|timeout)")
+THEMES: tuple[Theme, ...] = ("light", "dark")
+WIDTHS = (390, 768, 1280)
+
+# Of a session that has ended, of a page that is not there, of an act that is refused (the page says why); of a refreshing that a click
+# broke off.
+EXPECTED = re.compile(r"the server responded with a status of 4(01|03|04|09|22)|htmx:(sendAbort|timeout)")
 
 
 class Sandbox:
     def __init__(self, running: Running) -> None:
         self.running = running
         [self.url] = re.findall(r"The console is at (\S+)/;", running.printed())
+
+        self.log_key = parse_verifier_key((running.folder / "keys" / "ledger.vkey").read_text().strip())
 
     def client(self, name: str) -> Client:
         return Client.of(self.running.endpoints, name)
@@ -68,6 +76,18 @@ class Person:
         """What axe finds on this page (WCAG 2.2 AA and its own advice), as it looks now."""
         found: dict[str, Any] = (await Axe().run(self.page)).response
         return [f"{each['id']}: {each['help']} ({node['html']})" for each in found["violations"] for node in each["nodes"]]
+
+    async def faults_of_look(self, pictures: Path, name: str) -> dict[str, list[str]]:
+        """What is wrong with this page in either theme, at each width. The pictures are there to be looked at."""
+        found = {}
+        for theme in THEMES:
+            await self.page.emulate_media(color_scheme=theme)
+            for width in WIDTHS:
+                await self.page.set_viewport_size({"width": width, "height": 900})
+                await self.page.screenshot(path=pictures / f"{name}-{theme}-{width}.png", full_page=True)
+                found[f"{name}, {theme}, {width}"] = ["it is wider than its window"] if await self.overflows() else []
+            found[f"{name}, {theme}, axe"] = await self.inaccessible()
+        return {place: faults for place, faults in found.items() if faults}
 
     async def overflows(self) -> bool:
         """Whether the page as a whole is wider than its window."""

@@ -3,7 +3,6 @@
 import asyncio
 import shlex
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,37 +10,8 @@ from playwright.async_api import Browser, expect
 
 from reserve.demo.scenario import ANTIMONY
 from services.console.visit import SESSION_COOKIE
-from tests.browser.person import Person, Sandbox, Theme, at_the_console
-
-HOSTILE = "<script>alert('no')</script><img src=x onerror=alert(1)>\"'&amp;{{ 7*7 }}"
-GALLIUM = "gallium-4n"
-THEMES: tuple[Theme, ...] = ("light", "dark")
-WIDTHS = (390, 768, 1280)
-
-
-async def asked(sandbox: Sandbox, partner: str, product: str, mass_g: int, daily_g: int) -> str:
-    """A request whose free fields hold what no page may run."""
-    body = {
-        "product": product,
-        "mass_g": mass_g,
-        "minimum_g": 0,
-        "daily_consumption_g": daily_g,
-        "needed_by": (datetime.now(UTC).date() + timedelta(days=120)).isoformat(),
-        "statement": {"event": HOSTILE, "impact": HOSTILE, "alternatives": HOSTILE, "quality": HOSTILE, "duration_days": 90},
-    }
-    async with sandbox.client(f"partner-{partner.lower()}") as client:
-        typed = dict.fromkeys(("nominee", "end_user", "end_use"), HOSTILE) | {"consignee": "a trading house"}
-        return str((await client.post("/allocation/v1/requests", body | typed))["request"])
-
-
-async def opened(sandbox: Sandbox, product: str, accepted_g: dict[str, int]) -> str:
-    """A round for these requests, each accepted with so much."""
-    async with sandbox.client("operator-2") as screener, sandbox.client("operator-1") as operator:
-        for request, mass_g in accepted_g.items():
-            accepted = {"accepted_g": mass_g, "reasons": [f"the rest is in makers' own stock {HOSTILE}"]}
-            await screener.post(f"/allocation/v1/requests/{request}/accept", accepted)
-        body = {"product": product, "requests": list(accepted_g), "policy": product}
-        return str((await operator.post("/allocation/v1/rounds", body))["round"])
+from tests.browser.asking import GALLIUM, HOSTILE, asked, opened
+from tests.browser.person import THEMES, WIDTHS, Person, Sandbox, Theme, at_the_console
 
 
 async def test_who_signs_in_sees_what_waits_and_opens_a_request(browser: Browser, sandbox: Sandbox):
