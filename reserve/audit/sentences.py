@@ -108,6 +108,7 @@ _PARTNERS: Mapping[str, str] = {
     "instrument_registered": "{instrument}, {title}, lets {holder} as {office} {acts}, from {valid_from} to {valid_until}[, under {under}]",
     "instrument_restored": "{instrument} counts again: nobody had confirmed its end",
     "partner_registered": "{partner} is {name}",
+    "partner_tallied": "When {day} had ended, the first {size} leaves of the log held all of {partner}'s events so far",
     "person_named": "{official} is an account of person {person}[; {endorsement.subject} vouched for it]",
     "readiness_cleared": "{name} ({kind}) was cleared by {by} before it is asked for[, until {until}]: {evidence}",
     "readiness_expired": "The clearance of {name} ({kind}) ended on {until}",

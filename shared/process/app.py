@@ -73,7 +73,7 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
         docs_url=None,  # pages of scripts from elsewhere, which our own answers forbid
         redoc_url=None,
         lifespan=lifespan,
-        servers=[{"url": f"/{service.name}", "description": "at the edge"}],
+        servers=[{"url": f"/{service.name}", "description": "where callers reach it"}],
         responses=problems.RESPONSES,
         generate_unique_id_function=openapi.operation_id,
         # Ours is in shared.observe.telemetry; to ask for FastAPI's costs as much.

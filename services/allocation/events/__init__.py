@@ -235,7 +235,6 @@ __all__ = [
     "ListName",
     "LoanAwarded",
     "LoanRequested",
-    "LogEvent",
     "LogReachReported",
     "ObjectionAnswered",
     "ObjectionId",
