@@ -14,7 +14,7 @@ from services.allocation.events import RoundCancelled, RoundOpened, TenderCancel
 from services.allocation.events.authority import PersonNamed
 from services.allocation.events.policies import PolicyApproved, PolicyDrafted, PolicyRevised, PolicyWithdrawn
 from services.loans.events import equity, loan, material
-from shared.terms.countersigning import CommandApproved
+from shared.terms.countersigning import CommandApproved, CommandProposed, CommandWithdrawn
 
 NOON = datetime(2026, 1, 6, 12, tzinfo=UTC)
 
@@ -107,3 +107,11 @@ def test_a_version_that_waits_is_withdrawn_by_who_wrote_it_or_by_two():
     assert History().sees(DRAFTED).sees(SIGNED, GONE, by="eve").sees(DRAFTED).sees(GONE, by="thief").found() == (1, 0)
     approved = told(PolicyApproved, **VERSION, approval=None)
     assert History().sees(DRAFTED).sees(approved).sees(GONE, by="thief").found() == (0, 0), "another check's"
+
+
+def test_a_proposal_that_waits_is_withdrawn_by_who_made_it():
+    waits = told(CommandProposed, proposal="prp_1", proposed_by="bob")
+    for who, found in (("bob", (0, 0)), ("bob-2", (0, 0)), ("approver", (1, 0))):
+        assert History().sees(waits).sees(told(CommandWithdrawn, proposal="prp_1", withdrawn_by=who), by=who).found() == found
+    by_the_service = told(CommandWithdrawn, proposal="prp_1", withdrawn_by=None)
+    assert History().sees(waits).sees(by_the_service, by="approver").found() == (0, 0)
