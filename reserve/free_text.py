@@ -59,7 +59,7 @@ _OF: dict[Why, str] = {
     """,
     Why.ACCOUNT: """
         agreed_by by confirmed_by corrected_by declared_by ended_by first_by imported_by moved_by proposed_by put_on_by suspended_by
-        ratified_by reconciled_by recorded_by registered_by reported_by requested_by signed_by subject subjects weighed_by
+        ratified_by reconciled_by recorded_by registered_by reported_by requested_by signed_by subject subjects weighed_by withdrawn_by
     """,
     Why.OWN_WORDS: """
         award_withdrawn.reason commitment_refused.reason decision_given_back.reason detail evaluation.evidence found gate.evidence

@@ -17,6 +17,7 @@ from reserve.audit.report import Check, Findings
 from services.allocation.events import RoundCancelled, RoundOpened, TenderCancelled, TenderOpened
 from services.allocation.events.policies import PolicyApproved, PolicyDrafted, PolicyRevised, PolicyWithdrawn
 from services.loans.events import equity, loan, material
+from shared.terms.countersigning import CommandProposed, CommandWithdrawn
 
 type _Name = tuple[str, ...]
 
@@ -43,6 +44,11 @@ class Withdrawing:
         if getattr(event, "approval", None) is not None:
             self._signed.add(record.command_id)
         match event:
+            case CommandProposed():
+                self._asks("proposal", record.stream, event.proposal, by=[event.proposed_by])
+            case CommandWithdrawn() if event.withdrawn_by is not None:  # else the service itself, or by an earlier build
+                self._is_in_force("proposal", instant(record))
+                self._goes(place, record, "proposal", record.stream, event.proposal)
             case loan.LoanProposed():
                 self._asks("loan", event.loan, by=[event.proposed_by])
             case loan.ActProposed():

@@ -60,6 +60,7 @@ class ControlReason(Reasons):
 
     NEEDED = "countersignature_needed", 403, "Nobody does this alone"
     PROPOSAL_NOT_FOUND = "proposal_not_found", 404, "No such proposal waits for a signature"
+    PROPOSAL_OF_ANOTHER = "proposal_of_another", 403, "Another person proposed it"
     PROPOSAL_ID_TAKEN = "proposal_id_taken", 409, "The proposal was made already"
     PROPOSAL_TOO_LARGE = "proposal_too_large", 422, "What is proposed does not fit into one event"
 
@@ -103,9 +104,10 @@ class CommandApproved(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     approval: Approval
 
 
-class CommandWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class CommandWithdrawn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
     proposal: str
     reason: TypedText
+    withdrawn_by: str | None = None  # None: the service itself, or an earlier build did not say
 
 
 class CommandLapsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -148,8 +150,12 @@ class ApproveCommand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class WithdrawCommand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`by`: who proposed it, by any of their `accounts`; None: the service, of what cannot be any more."""
+
     proposal: str
     reason: TypedText
+    by: str | None = None
+    accounts: frozenset[str] = frozenset()
 
 
 class LapseCommand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -205,9 +211,12 @@ class _Countersigning(msgspec.Struct, frozen=True):
             case ApproveCommand():
                 return self._approve(command, state)
             case WithdrawCommand():
-                if command.proposal not in state.proposals:
+                if (waits := state.proposals.get(command.proposal)) is None:
                     return _not_found(command.proposal)
-                return [self.events.withdrawn(proposal=command.proposal, reason=command.reason)]
+                if command.by is not None and of_another(command.accounts, waits):
+                    left = f"its proposer; whoever says no does not sign it, and it lapses on {waits.lapses_on}"
+                    return Refused(ControlReason.PROPOSAL_OF_ANOTHER, "another person proposed it", "path:proposal", left)
+                return [self.events.withdrawn(proposal=command.proposal, reason=command.reason, withdrawn_by=command.by)]
             case LapseCommand():
                 waits = state.proposals.get(command.proposal)
                 return [self.events.lapsed(proposal=command.proposal)] if waits is not None and command.on >= waits.lapses_on else []
@@ -289,9 +298,9 @@ def _kept(state: Any, event: Any) -> Any:
     return msgspec.structs.replace(state, proposals=state.proposals.set(event.proposal, waits))
 
 
-def of_another(command: Any, proposal: Proposal | None) -> bool:
-    """Whether what is withdrawn was proposed by somebody else than `command.by`, who withdraw it by all their accounts."""
-    return proposal is not None and proposal.proposed_by.isdisjoint(command.by)
+def of_another(accounts: frozenset[str], proposal: Proposal | None) -> bool:
+    """Whether what is withdrawn was proposed by somebody else than whose accounts these are."""
+    return proposal is not None and proposal.proposed_by.isdisjoint(accounts)
 
 
 def commands_of(commands: Any) -> tuple[type, ...]:

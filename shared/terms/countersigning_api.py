@@ -163,11 +163,10 @@ def proposals_router(
         post: Posting,
         reads: Reading,
     ) -> ProposalView:
-        """By who proposed it, or by an approver who says no."""
+        """By who proposed it. Whoever says no to it does not sign: it lapses."""
         row = await _find(reads, proposal)
-        if caller.subject != row.proposed_by and "approver" not in caller.roles:
-            raise Problem("forbidden", "another person proposed it", field="path:proposal", accepted="who proposed it, or an approver")
-        command = WithdrawCommand(proposal=proposal, reason=post.text(body.reason))
+        accounts = await accounts_of_caller(reads, caller)
+        command = WithdrawCommand(proposal=proposal, reason=post.text(body.reason), by=caller.subject, accounts=accounts)
         for stream in await _waiting_in(reads, row):
             await post.submit(stream, command, part=stream)
         return same_fields(ProposalView)(row).model_copy(update={"status": ProposalStatus.WITHDRAWN, "reason": body.reason})

@@ -290,12 +290,12 @@ CONTROLS: Controls = {
     LapsePayeeEnd: Class.FOLLOWS,
     ProposeLoan: Class.PREPARES,
     ApproveLoan: Class.MOVES_VALUE,
-    WithdrawLoan: _of_loan("cancel_commitment", _nothing, lambda command, loan: of_another(command, loan.proposal)),  # own: it prepares
+    WithdrawLoan: _of_loan("cancel_commitment", _nothing, lambda command, loan: of_another(command.by, loan.proposal)),  # own: it prepares
     CommitLoan: Class.FOLLOWS,
     RefuseCommitment: Class.FOLLOWS,
     ProposeAct: Class.PREPARES,
     ApproveAct: Class.MOVES_VALUE,
-    WithdrawAct: _of_loan("amend_conditions", _nothing, lambda command, loan: of_another(command, loan.acts.get(command.act))),
+    WithdrawAct: _of_loan("amend_conditions", _nothing, lambda command, loan: of_another(command.by, loan.acts.get(command.act))),
     LearnEvidence: Class.FOLLOWS,
     RequestAdvance: Class.PREPARES,
     WithdrawAdvance: _of_loan("cancel_commitment", _nothing, _asked_by_another),
@@ -339,7 +339,7 @@ CONTROLS: Controls = {
     CommitHolding: Class.FOLLOWS,
     RefuseHolding: Class.FOLLOWS,
     ApproveHolding: Class.MOVES_VALUE,
-    WithdrawHolding: _of_holding("cancel_commitment", _nothing, lambda command, holding: of_another(command, holding.proposal)),
+    WithdrawHolding: _of_holding("cancel_commitment", _nothing, lambda command, holding: of_another(command.by, holding.proposal)),
     CancelUncalled: _of_holding("cancel_commitment", lambda _, holding: holding.figures.uncalled_minor),
     SubscribeShares: _of_holding("trade_shares", lambda command, _: command.amount_minor),
     ValueHolding: _of_holding("value_holding", lambda command, _: command.value_minor),
@@ -348,7 +348,9 @@ CONTROLS: Controls = {
     DivestShares: _of_holding("trade_shares", _of_cost),
     ProposeWriteDown: Class.PREPARES,
     ApproveWriteDown: Class.MOVES_VALUE,
-    WithdrawWriteDown: _of_holding("write_down", _nothing, lambda command, held: of_another(command, held.write_downs.get(command.flow))),
+    WithdrawWriteDown: _of_holding(
+        "write_down", _nothing, lambda command, held: of_another(command.by, held.write_downs.get(command.flow))
+    ),
     OfferMaterialLoan: Class.FOLLOWS,
     WithdrawOffer: Class.FOLLOWS,
     WithdrawMaterialLoan: Countersigned("cancel_release", _award),  # two have signed the award

@@ -107,6 +107,11 @@ def test_a_proposal_is_done_once_and_not_after_it_was_withdrawn():
     waits = a_store(propose(LOSS, TODAY))
     waits.given(approve(TODAY)).when(approve(TODAY)).refused(ControlReason.PROPOSAL_NOT_FOUND)
     waits.when(propose(LOSS, TODAY)).refused(ControlReason.PROPOSAL_ID_TAKEN)
+    for thief in (SIGNER, "sub_thief"):
+        stolen = WithdrawCommand(proposal="prp_1", reason="none", by=thief, accounts=frozenset({thief}))
+        waits.when(stolen).refused(ControlReason.PROPOSAL_OF_ANOTHER, "path:proposal")
+    own = WithdrawCommand(proposal="prp_1", reason="found", by="another account", accounts=frozenset({PROPOSER, "another account"}))
+    assert waits.when(own).events[0].withdrawn_by == "another account"
     withdrawn = waits.when(WithdrawCommand(proposal="prp_1", reason="found")).then(CommandWithdrawn)
     withdrawn.when(approve(TODAY)).refused(ControlReason.PROPOSAL_NOT_FOUND)
 

@@ -14,12 +14,12 @@ from services.allocation.events import RoundCancelled, RoundOpened, TenderCancel
 from services.allocation.events.authority import PersonNamed
 from services.allocation.events.policies import PolicyApproved, PolicyDrafted, PolicyRevised, PolicyWithdrawn
 from services.loans.events import equity, loan, material
-from shared.terms.countersigning import CommandApproved
+from shared.terms.countersigning import CommandApproved, CommandProposed, CommandWithdrawn
 
 NOON = datetime(2026, 1, 6, 12, tzinfo=UTC)
 
 
-def told(kind: type, **known: Any) -> Any:
+def told(kind: Any, **known: Any) -> Any:
     return kind(**(dict.fromkeys(kind.__struct_fields__, "") | known))
 
 
@@ -72,7 +72,7 @@ class History:
 
 
 @pytest.mark.parametrize("what", ASKED)
-def test_what_somebody_asked_for_is_withdrawn_by_them_or_by_two(what: str):
+def test_what_somebody_asked_for_is_withdrawn_by_them_or_by_two(what: str) -> None:
     asked, gone = ASKED[what]
     two = History().sees(asked).sees(SIGNED, gone, by="ann")
     assert two.found() == (0, 0)
@@ -83,14 +83,14 @@ def test_what_somebody_asked_for_is_withdrawn_by_them_or_by_two(what: str):
     assert History().sees(asked).sees(SIGNED, gone, by="ann").sees(asked).sees(gone, by="service:loans").found() == (0, 0)
 
 
-def test_an_award_of_metal_is_nobody_s_own():
+def test_an_award_of_metal_is_nobody_s_own() -> None:
     assert History().sees(METAL).found() == (0, 1)
     assert History().sees(SIGNED, METAL).sees(METAL).found() == (1, 0)
     assert History().sees(SIGNED, METAL).sees(METAL, by="service:inventory").found() == (0, 0)
 
 
 @pytest.mark.parametrize("what", OPENED)
-def test_what_somebody_has_opened_is_cancelled_by_them_or_by_two_once_it_says_who(what: str):
+def test_what_somebody_has_opened_is_cancelled_by_them_or_by_two_once_it_says_who(what: str) -> None:
     opened, gone = OPENED[what]
     old = replace(opened, opened_by=None)
     assert History().sees(opened).sees(gone, by="bob-2").found() == (0, 0)
@@ -99,7 +99,7 @@ def test_what_somebody_has_opened_is_cancelled_by_them_or_by_two_once_it_says_wh
     assert History().sees(old).sees(gone, by="thief").found() == (0, 1), "in an older build"
 
 
-def test_a_version_that_waits_is_withdrawn_by_who_wrote_it_or_by_two():
+def test_a_version_that_waits_is_withdrawn_by_who_wrote_it_or_by_two() -> None:
     two = (DRAFTED,), (SIGNED, GONE)
     for account in ("bob", "ann"):
         story = History().sees(*two[0]).sees(*two[1], by="eve").sees(DRAFTED).sees(told(PolicyRevised, revised_by="ann", **VERSION))
@@ -107,3 +107,11 @@ def test_a_version_that_waits_is_withdrawn_by_who_wrote_it_or_by_two():
     assert History().sees(DRAFTED).sees(SIGNED, GONE, by="eve").sees(DRAFTED).sees(GONE, by="thief").found() == (1, 0)
     approved = told(PolicyApproved, **VERSION, approval=None)
     assert History().sees(DRAFTED).sees(approved).sees(GONE, by="thief").found() == (0, 0), "another check's"
+
+
+def test_a_proposal_that_waits_is_withdrawn_by_who_made_it() -> None:
+    waits = told(CommandProposed, proposal="prp_1", proposed_by="bob")
+    for who, found in (("bob", (0, 0)), ("bob-2", (0, 0)), ("approver", (1, 0))):
+        assert History().sees(waits).sees(told(CommandWithdrawn, proposal="prp_1", withdrawn_by=who), by=who).found() == found
+    by_the_service = told(CommandWithdrawn, proposal="prp_1", withdrawn_by=None)
+    assert History().sees(waits).sees(by_the_service, by="approver").found() == (0, 0)
