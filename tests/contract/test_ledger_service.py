@@ -231,7 +231,7 @@ async def test_a_balance_is_as_of_a_day_as_it_was_known_on_another(stage: Ledger
 @pytest.mark.parametrize(
     "query",
     [{"as_known_on": word} for word in ("yesterday", "2026-13-01", "2026-01-20T05:00:00", "9999-12-31", "0001-01-01T00:00:00+14:00")]
-    + [{"as_of": "2026-02-30"}, {"account": "a\0b"}, {"side": "left"}, {"cursor": "!"}],
+    + [{"as_of": "2026-02-30"}, {"as_of": "0"}, {"account": "a\0b"}, {"side": "left"}, {"cursor": "!"}],
 )
 async def test_a_question_that_cannot_be_read_is_a_problem(auditor: Http, query: dict[str, str]):
     answer = await auditor.get("/v1/balances", params=query)
