@@ -12,6 +12,7 @@ import msgspec
 
 from reserve.audit.approvers import AT_ONCE, Gone, instant
 from reserve.audit.authority_loans import LoanAuthority
+from reserve.audit.by_itself import of_service
 from reserve.audit.evidence import Recorded
 from reserve.audit.interests import Interests, interest
 from reserve.audit.report import Check, Findings
@@ -111,7 +112,7 @@ class Authority:
                 self._needs(service, place, record, "cancel_release", by=event.superseded_by, product=event.product)
             case HoldLifted() if event.authority is not None:  # None: it expired
                 self._needs(service, place, record, "lift_hold", product=event.product)
-            case ReleaseCancelled() if not record.actor.startswith("service:"):  # else a loan was called off
+            case ReleaseCancelled() if not of_service(record):  # else a loan was called off
                 concerns = frozenset({interest("partner", event.partner)})
                 self._needs(service, place, record, "cancel_release", product=event.product, mass_g=event.mass_g, concerns=concerns)
             case CommandApproved():

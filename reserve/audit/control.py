@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from reserve.audit.approvers import Approvers, instant
+from reserve.audit.by_itself import fault_of, of_service
 from reserve.audit.control_loans import Advances, LoanMoves
 from reserve.audit.evidence import Recorded
 from reserve.audit.payees import Payees
@@ -24,7 +25,7 @@ from services.allocation.events.policies import PolicyActivated, PolicyApproved,
 from services.inventory import events as inventory
 from services.loans.events import material
 from services.loans.events.facility import LimitsSet
-from services.loans.events.loan import Regraded
+from services.loans.events.loan import RateReset, Regraded
 from services.loans.events.project import ProjectFactWithdrawn
 from shared.journal.record import name_of
 from shared.journal.texts import TextErased
@@ -58,6 +59,12 @@ MOVES = (
     inventory.AssignmentSubstituted,
     inventory.AssignmentGivenBack,
     inventory.ReceiptGradeSet,
+)
+BY_THEMSELVES = (  # services may do these, by what `orders.py` and `protecting.py` find before it
+    inventory.LotTakenIn,
+    inventory.ReleaseCancelled,
+    allocation.AgreementResumed,
+    RateReset,
 )
 TOLERANCE = Fraction(1, 200)  # of a draw's mass
 type _Cancelled = allocation.RoundCancelled | allocation.TenderCancelled
@@ -105,6 +112,10 @@ class Control:
         self._reference_rates.see(place, record, event)
         self._withdrawing.see(place, record, event)
         moved = moves(event) or isinstance(event, TextErased)
+        if of_service(record):
+            fault = fault_of(service, record)
+            self._findings.look(Check.CONTROL, fault is None, place, fault or "")
+            moved = moved and not isinstance(event, BY_THEMSELVES)
         match event:
             case CommandProposed():
                 self._is_in_force(service, record)
@@ -145,14 +156,14 @@ class Control:
                 self._approved.pop(event.round, None)
             case PolicyApproved() | PolicyActivated() | PolicyWithdrawn():
                 self._of_policy(place, record, event)
-            case ProjectFactWithdrawn() if record.actor.startswith("service:"):
+            case ProjectFactWithdrawn() if of_service(record):
                 pass  # a right to what the project delivers is over
             case LimitsSet() | Regraded() | ProjectFactWithdrawn() | inventory.ProtectedStockSet() if not moved:
                 rule = type(event).__name__
                 if record.command_id in self._signed:
                     self._is_in_force(rule, record)
                 self._moved.append(_Moved(place, rule, record.command_id, instant(record)))
-            case _ if moved and not record.actor.startswith("service:"):
+            case _ if moved:
                 self._moved.append(_Moved(place, service, record.command_id, instant(record)))
 
     def finish(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from reserve.audit.by_itself import of_service
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.inventory.events import AssignmentDelivered
@@ -48,8 +49,8 @@ class Dating:
     def see(self, service: str, place: str, record: Recorded, event: Any) -> None:
         if isinstance(event, LogReachReported):
             self._in_force.add(service)
-        if record.actor.startswith("service:"):
-            return  # what follows from something else counts for its day
+        if of_service(record):
+            return  # what follows from something else counts for its day: `control.py` looks whether it does
         rule, day, recorded_at = service, record.effective_on, record.recorded_at
         match event:
             case CommandProposed(act=act) if act in _PROPOSED:

@@ -11,7 +11,7 @@ from reserve.audit import hashes
 from reserve.audit.agreements import Agreements
 from reserve.audit.anchors import Anchor, Anchors
 from reserve.audit.apart import Persons
-from reserve.audit.approvers import Approvers
+from reserve.audit.approvers import Approvers, instant
 from reserve.audit.attestations import Attestations
 from reserve.audit.authority import Authority
 from reserve.audit.billing import Billing
@@ -225,7 +225,7 @@ class _Walk:
             read = 0 if line is None else self._journals[line.service].end(line.shard)
             place = self._logs.place(name, upto)
             self._findings.look(Check.EVENTS_IN_LOG, read >= upto, place, f"is covered, and the journal ends at {read}")
-        self._order.end_cut({line.service for line in self._lines.values() if line.next is not None})
+        self._order.end_cut((line.service, instant(line.next)) for line in self._lines.values() if line.next is not None)
 
     def finish(self) -> None:
         parts: tuple[_Part, ...] = (

@@ -1,21 +1,30 @@
 """Order: each event that answers, goes on with, or ends something comes after what it does that to, and not after that is over.
 
 `orders.py` says what follows what. Within a stream the order is the journal's. Between streams, and between services, the log may have
-taken the effect before its cause: there it is enough that the cause is in the history at all.
+taken the effect before its cause: there it is enough that the cause is in the history at all, or may stand beyond the cut: a service has
+something there that it recorded before the effect was.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
+from reserve.audit.approvers import AT_ONCE, instant
+from reserve.audit.by_itself import of_service
 from reserve.audit.evidence import Recorded
 from reserve.audit.orders import ORDERS, Follows
 from reserve.audit.report import Check, Findings
 from shared.journal.codec import type_of, without_version
 
-type _Values = Callable[[Recorded, Any], tuple[Any, ...]]
+type _Values = Callable[[str, Recorded, Any], tuple[Any, ...]]  # place, record, event
+
+_OF_RECORD: dict[str, Callable[[str, Recorded], Any]] = {  # what a rule names, and is no field of the event
+    "stream": lambda _, record: record.stream,
+    "day": lambda _, record: record.effective_on,
+}
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -35,7 +44,7 @@ class Order:
     the hash, where the rule is in force from the first."""
 
     def __init__(self, findings: Findings, rules: Sequence[Follows] | None = None) -> None:
-        self._beyond: Collection[str] = ()  # services whose journals go on after the cut
+        self._beyond: dict[str, datetime] = {}  # by service whose journals go on after the cut: when it recorded the first of that
         self._after_the_cut = False  # whether what is seen comes after it: its cause may, too, in what was not read any more
         self._findings = findings
         self._rules = RULES if rules is None else rules
@@ -43,30 +52,34 @@ class Order:
         self._open: list[dict[int, tuple[Any, ...]]] = [{} for _ in self._rules]
         self._in_force: set[tuple[int, int]] = set()  # (rule, key), where that is from the first on
         self._ended: dict[tuple[int, int], tuple[Any, tuple[Any, ...]]] = {}  # where an end may be moved: its day, and what is the same
-        self._waits: dict[tuple[int, int], list[tuple[str, str]]] = {}  # for a cause: (place, what is missing)
+        self._waits: dict[tuple[int, int], list[tuple[str, datetime, str]]] = {}  # for a cause: (place, when, what is missing)
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         parts = self._parts.get(type(event))
         if parts is None:
             parts = self._parts[type(event)] = tuple(_parts_of(type(event), self._rules))
         for part in parts:
-            values = part.key(record, event)
+            values = part.key(place, record, event)
             if None not in values:
-                self._take(part, place, hash(values), values, part.same(record, event), event)
+                self._take(part, place, record, values, event)
 
-    def end_cut(self, beyond: Collection[str]) -> None:
-        """All is seen that the cut covers. `beyond`: services whose journals go on after it."""
-        self._beyond, self._after_the_cut = beyond, True
+    def end_cut(self, beyond: Iterable[tuple[str, datetime]]) -> None:
+        """All is seen that the cut covers. `beyond`: of each journal that goes on after it, its service, and when it recorded that."""
+        self._after_the_cut = True
+        for service, at in beyond:
+            self._beyond[service] = min(at, self._beyond.get(service, at))
 
     def finish(self) -> None:
         """All is seen that there is, but of the services that have more."""
         for (rule, _), missing in self._waits.items():
-            if not {name.partition(".")[0] for name in self._rules[rule].after}.isdisjoint(self._beyond):
-                continue
-            for place, what in missing:
-                self._findings.look(Check.ORDER, False, place, what)
+            of = {name.partition(".")[0] for name in self._rules[rule].after}
+            first = min((self._beyond[service] for service in of & self._beyond.keys()), default=None)
+            for place, at, what in missing:
+                if first is None or first > at + AT_ONCE:
+                    self._findings.look(Check.ORDER, False, place, what)
 
-    def _take(self, part: _Part, place: str, key: int, values: tuple[Any, ...], same: tuple[Any, ...], event: Any) -> None:
+    def _take(self, part: _Part, place: str, record: Recorded, values: tuple[Any, ...], event: Any) -> None:
+        key, same = hash(values), part.same(place, record, event)
         rule, opened = self._rules[part.rule], self._open[part.rule]
         if part.says:
             begun = opened[key] if key in opened else self._moves_end(part.rule, key, event)
@@ -82,7 +95,7 @@ class Order:
                 if rule.anywhere and self._after_the_cut:
                     pass  # the next audit says
                 elif rule.anywhere:
-                    self._waits.setdefault((part.rule, key), []).append((place, f"{what} of it"))
+                    self._waits.setdefault((part.rule, key), []).append((place, instant(record), f"{what} of it"))
                 else:
                     self._findings.look(Check.ORDER, False, place, f"{what} before it, or that is over")
         if part.ends and not getattr(event, "remaining_g", 0):
@@ -127,20 +140,26 @@ def _parts_of(event: type, rules: Sequence[Follows]) -> Iterator[_Part]:
     kind = without_version(type_of(event))
     for number, rule in enumerate(rules):
         if kind in rule.after + rule.says + rule.until:
-            key, same = _values(event, rule.key), _values(event, rule.same)
-            yield _Part(number, kind, key, same, kind in rule.says, kind in rule.after, kind in rule.until)
+            key = _caused(kind in rule.after) if rule.key == ("cause",) else _values(event, rule.key)
+            yield _Part(number, kind, key, _values(event, rule.same), kind in rule.says, kind in rule.after, kind in rule.until)
+
+
+def _caused(causes: bool) -> _Values:
+    """The place of a cause, or what a service says is the cause of what it did by itself."""
+    if causes:
+        return lambda place, _, __: (place,)
+    return lambda _, record, __: (record.causation_id if of_service(record) and not record.causation_id.startswith("timer/") else None,)
 
 
 def _values(event: type, names: tuple[str, ...]) -> _Values:
-    """Each name is a field of the event, or "stream"; "round|tender": whichever it has; "known.fact": of a part of it. One that it does
-    not have is None."""
-    fields = {"stream", *event.__struct_fields__}  # type: ignore[attr-defined]
+    """Each name is a field of the event, or of its record; "round|tender": whichever it has; "known.fact": of a part of it. One that it
+    does not have is None."""
+    fields = {*_OF_RECORD, *event.__struct_fields__}  # type: ignore[attr-defined]
     chosen = [next((each for each in name.split("|") if each.partition(".")[0] in fields), None) for name in names]
-    if len(chosen) > 1 and not {None, "stream"} & {*chosen}:
+    if len(chosen) > 1 and {None, *_OF_RECORD}.isdisjoint(chosen):
         all_of = attrgetter(*(name for name in chosen if name is not None))
-        return lambda _, event: all_of(event)
-    each_of = [None if name is None or name == "stream" else attrgetter(name) for name in chosen]
-    in_stream = [name == "stream" for name in chosen]
-    return lambda record, event: tuple(
-        record.stream if stream else None if get is None else get(event) for get, stream in zip(each_of, in_stream, strict=True)
+        return lambda _, __, event: all_of(event)
+    given = [(_OF_RECORD.get(name or ""), None if name is None or name in _OF_RECORD else attrgetter(name)) for name in chosen]
+    return lambda place, record, event: tuple(
+        of_record(place, record) if of_record is not None else None if get is None else get(event) for of_record, get in given
     )

@@ -4,6 +4,7 @@ Each type that `says` something comes after one of `after` with the same `key`, 
 `same` is what the last of those said, where both say it. `anywhere`: in another stream or service, so in any order, and for good.
 What has something left of it (`remaining_g`) ends nothing yet. `from_the_first`: earlier builds recorded none of `after`, so the rule is in
 force of each thing from the first one that is of it. `sooner`: a field, a day: after an end one more is fine that is of an earlier day.
+The key "cause" is the place of what comes before, and of what a service says by itself what has caused it, unless a timer has.
 """
 
 import msgspec
@@ -24,8 +25,13 @@ def _follows(key: str, after: str, says: str, *, until: str = "", same: str = ""
     return Follows(tuple(key.split()), tuple(after.split()), tuple(says.split()), tuple(until.split()), tuple(same.split()))
 
 
-def _anywhere(key: str, after: str, says: str) -> Follows:
-    return Follows(tuple(key.split()), tuple(after.split()), tuple(says.split()), anywhere=True)
+def _anywhere(key: str, after: str, says: str, *, same: str = "") -> Follows:
+    return Follows(tuple(key.split()), tuple(after.split()), tuple(says.split()), same=tuple(same.split()), anywhere=True)
+
+
+def _caused(after: str, says: str) -> Follows:
+    """It counts for the same day."""
+    return _anywhere("cause", after, says, same="day")
 
 
 def _ended(key: str, after: str, ends: str, *, says: str = "", same: str = "") -> Follows:
@@ -176,6 +182,10 @@ ORDERS: dict[str, tuple[Follows, ...]] = {
         _anywhere("release decision partner", "loans.material_loan_committed", "loan_gate_opened"),
         _anywhere("decision", "allocation.round_certified allocation.tender_certified", "round_held round_release_refused"),
         _anywhere("loan returned partner", "loans.return_settled", "return_refused return_taken_in"),
+        _caused("loans.return_settled", "lot_taken_in"),
+        _caused("allocation.award_renounced allocation.decision_superseded loans.material_loan_withdrawn", "release_cancelled"),
+        _caused("allocation.round_certified allocation.tender_certified", "stock_released"),
+        _caused("allocation.agreement_resumed", "hold_lifted"),
     ),
     "loans": (
         _PROPOSALS,
@@ -267,5 +277,7 @@ ORDERS: dict[str, tuple[Follows, ...]] = {
         _anywhere("loan", "loan_proposed loan_imported", "project_watched"),
         _follows("rate", "reference_rate_registered", "reference_rate_followed reference_rate_published"),
         _ended("rate loan", "reference_rate_followed", "reference_rate_left"),
+        _caused("reference_rate_followed reference_rate_published", "rate_reset"),
+        _caused("inventory.right_terminated", "project_fact_withdrawn"),
     ),
 }

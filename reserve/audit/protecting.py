@@ -7,13 +7,14 @@ hit. Of what says who did it, and until when: what an earlier build stopped stoo
 """
 
 from collections.abc import Set
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from reserve.audit.approvers import AT_ONCE, Approvers, instant
 from reserve.audit.bars import Bars
+from reserve.audit.by_itself import of_service
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from reserve.audit.stops import Stops
@@ -31,7 +32,7 @@ from services.allocation.events import (
     ScreeningHitDecided,
     ScreeningHitLapsed,
 )
-from services.inventory.events import HoldConfirmed, HoldLifted, HoldPutOn
+from services.inventory.events import HoldConfirmed, HoldLifted, HoldPutOn, MoveRatified
 from services.loans.events.defaults import (
     AccelerationNotified,
     BreachConfirmed,
@@ -81,6 +82,8 @@ class Protecting:
         self._standing: dict[tuple[str, str], _Stop] = {}  # (stream, hold) ->
         self._closed: dict[tuple[str, str], _Stop] = {}  # that stood when its loan was closed
         self._for_good: set[tuple[str, str]] = set()  # by an earlier build
+        self._ends: dict[tuple[str, str], tuple[datetime | None, date | None]] = {}  # when it lapses unconfirmed, and its last day
+        self._ratifies = ""  # the command that has ratified a move last
         self._all: list[_Stop] = []
         self._recent: dict[str, list[_Stop]] = {}  # product, or an agreement -> what has not ended long ago
         self._stops = Stops()
@@ -97,8 +100,10 @@ class Protecting:
         self._stops.see(event)
         if isinstance(event, HoldPutOn) and event.takes_on is not None:
             self._go_on(place, event, self._standing.get((record.stream, event.takes_on)))
-        if isinstance(event, HoldPutOn | AgreementSuspended) and event.lapses_at is None:
-            self._for_good.add((record.stream, event.hold))
+        if isinstance(event, HoldPutOn | AgreementSuspended):
+            self._ends[record.stream, event.hold] = event.lapses_at, getattr(event, "expires_on", None)
+            if event.lapses_at is None:
+                self._for_good.add((record.stream, event.hold))
         match event:
             case HoldPutOn(put_on_by=str() as by, lapses_at=datetime() as lapses_at):
                 what = event.scope if event.target is None else f"{event.scope}/{event.target}"
@@ -111,8 +116,12 @@ class Protecting:
                 put = _Stop(place, f"partner/{event.partner}", by, instant(record), lapses_at, agreement=event.agreement)
                 self._stop(record, event.hold, put, f"agreement {event.agreement}", *event.products)
             case HoldConfirmed() | AgreementSuspensionConfirmed():
+                self._ends[record.stream, event.hold] = None, self._ends.get((record.stream, event.hold), (None, None))[1]
                 self._confirm(place, record, event.hold, event.confirmed_by)
+            case MoveRatified():
+                self._ratifies = record.command_id
             case HoldLifted() | AgreementResumed():
+                self._look_at_lifting(place, record, event)
                 if (stop := self._standing.pop((record.stream, event.hold), None)) is not None:
                     stop.ended_at = min(instant(record), stop.lapses_at)  # a timer may have fired late
                     stop.second = event.authority if isinstance(event, HoldLifted) else None
@@ -247,6 +256,18 @@ class Protecting:
         since = self._agreements_count_once
         told = before.agreement is not None or before.what in ("all", "product", after.what)
         return told and since is not None and since < before.at
+
+    def _look_at_lifting(self, place: str, record: Recorded, event: HoldLifted | AgreementResumed) -> None:
+        """A timer lifts what nobody has confirmed in time, or what is past its last day; a person, what an authority allows, or a late
+        move's hold with its ratification."""
+        lapses_at, last = self._ends.pop((record.stream, event.hold), (None, None))
+        if not of_service(record):
+            fine = isinstance(event, AgreementResumed) or event.authority is not None or record.command_id == self._ratifies
+            self._findings.look(Check.CONTROL, fine, place, f"{record.actor} lifted {event.hold}, and cites nothing")
+        elif record.causation_id.startswith("timer/"):
+            over = last is not None and record.effective_on > last.isoformat()
+            due = over or (lapses_at is not None and lapses_at <= instant(record) + AT_ONCE)
+            self._findings.look(Check.CONTROL, due, place, f"{event.hold} was not to lapse yet, or not at all")
 
     def _go_on(self, place: str, event: HoldPutOn, before: _Stop | None) -> None:
         due = (None, None) if before is None else (before.by, before.lapses_at)

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from reserve.audit.approvers import instant
+from reserve.audit.by_itself import of_service
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.loans.events import loan
@@ -137,7 +138,7 @@ class ReferenceRates:
             case loan.RateReset(published=Publication() as publication):
                 self._resets.append(_Reset(event, place, publication))
             case loan.RateReset():
-                self._findings.look(Check.CONTROL, not record.actor.startswith("service:"), place, "nobody has reset the rate")
+                self._findings.look(Check.CONTROL, not of_service(record), place, "nobody has reset the rate")
 
     def _fault_of(self, reset: _Reset) -> str | None:
         event, publication = reset.event, reset.publication

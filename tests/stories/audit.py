@@ -69,6 +69,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     on: date = TODAY
     command: str = "c0" * 32
     at: str | None = None  # recorded at; None: as that day begins
+    actor: str = "sub_operator"
+    cause: str = ""
 
     @property
     def service(self) -> str:
@@ -613,9 +615,9 @@ class Told:
             "effective_on": step.on.isoformat(),
             "recorded_at": step.at or f"{step.on}T00:00:00.{len(rows):06}Z",
             "command_id": step.command,
-            "actor": "sub_operator",
+            "actor": step.actor,
             "correlation_id": "ab" * 16,
-            "causation_id": "",
+            "causation_id": step.cause,
             "history": self.history,
         }
         data = canonical_event(step.event)

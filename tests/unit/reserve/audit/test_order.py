@@ -1,6 +1,6 @@
 """The audit of order: for each rule and each type that it is of, an event without what it follows, or after that is over, is found."""
 
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from reserve.audit.approvers import instant
 from reserve.audit.journals import CODECS
 from reserve.audit.order import RULES, Order
 from reserve.audit.orders import Follows
@@ -17,7 +18,9 @@ from shared.journal.codec import type_of, without_version
 from tests.stories.audit import RECORD
 
 GOLDEN = Path(__file__).parents[3] / "contract"
-CASES = [(rule, said) for rule in RULES for said in rule.says]
+CAUSED = [rule for rule in RULES if rule.key == ("cause",)]
+BY_FIELDS = [rule for rule in RULES if rule not in CAUSED]
+CASES = [(rule, said) for rule in BY_FIELDS for said in rule.says]
 NAMES = [f"{said} after {rule.after[0]} by {'+'.join(rule.key)}" for rule, said in CASES]
 
 
@@ -136,10 +139,38 @@ def test_an_offtake_is_ended_once_more_by_an_earlier_day_alone() -> None:
 
 def test_a_cause_that_the_cut_does_not_cover_is_waited_for() -> None:
     [rule] = [each for each in RULES if "inventory.return_refused" in each.says and each.anywhere]
-    for beyond, found in ((set[str](), ["0"]), ({"loans"}, []), ({"allocation"}, ["0"])):
+    then = instant(RECORD)
+    for beyond, found in (([], ["0"]), ([("loans", then)], []), ([("allocation", then)], ["0"])):
         history = History(rule)
         history.see(of(rule, "inventory.return_refused")).order.end_cut(beyond)
         assert history.found() == found
+
+
+def test_what_a_service_recorded_later_than_the_effect_is_not_its_cause() -> None:
+    """However much of it there is beyond the cut."""
+    [rule] = [each for each in RULES if "inventory.return_refused" in each.says and each.anywhere]
+    for minutes, found in ((1, []), (2, ["0"])):
+        history = History(rule).see(of(rule, "inventory.return_refused"))
+        history.order.end_cut([("loans", instant(RECORD) + timedelta(minutes=each)) for each in (minutes, 60)])
+        assert history.found() == found
+
+
+@pytest.mark.parametrize(("rule", "said"), [(rule, said) for rule in CAUSED for said in rule.says], ids=str)
+def test_what_a_service_does_by_itself_follows_from_what_provokes_it_on_the_same_day(rule: Follows, said: str) -> None:
+    def found(cause: str, actor: str = "service:x", on: str = RECORD.effective_on, after: str = rule.after[-1]) -> list[str]:
+        findings = Findings()
+        order = Order(findings, [rule])
+        order.see("allocation/0/1", RECORD, event_of(after))
+        order.see("effect", replace(RECORD, actor=actor, causation_id=cause, effective_on=on), event_of(said))
+        order.finish()
+        [result] = findings.results([Check.ORDER])
+        return [each.place for each in result.failures]
+
+    assert found("allocation/0/1") == []
+    assert found("allocation/0/2") == ["effect"], "nothing is there"
+    assert found("allocation/0/1", after="inventory.product_registered") == ["effect"], "something else is there"
+    assert found("allocation/0/1", on="1999-01-01") == ["effect"]
+    assert found("request:1", actor="sub_operator") == [], "a person has, for whom other checks ask"
 
 
 def test_what_comes_after_the_cut_waits_for_no_cause_and_is_one() -> None:
@@ -160,9 +191,9 @@ def test_each_rule_is_of_types_and_fields_that_there_are(rule: Follows) -> None:
     known = {*RECOMPUTED, *LINKED, *STATED}
     kinds = {*rule.after, *rule.says, *rule.until}
     assert kinds <= known
-    lacking = {(kind, name) for kind in kinds for name in rule.key if name != "stream" and field_of(kind, name) is None}
+    lacking = {(kind, name) for kind in kinds for name in rule.key if name not in ("cause", "stream") and field_of(kind, name) is None}
     assert lacking == set(), "a key that a type does not have makes the rule none for it"
-    unsaid = {name for name in rule.same if not any(field_of(kind, name) for kind in rule.says)}
+    unsaid = {name for name in rule.same if name != "day" and not any(field_of(kind, name) for kind in rule.says)}
     assert unsaid == set(), "what nobody says is not compared"
 
 

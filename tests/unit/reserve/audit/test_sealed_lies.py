@@ -89,6 +89,64 @@ async def test_a_hold_that_is_of_others_has_expired_or_is_lifted_stops_nothing(t
         assert "stopped" not in await found(tmp_path / name, before(told(), "draw", **steps))
 
 
+# --- who has done it
+
+
+def by_inventory(step: Step, cause: str) -> Step:
+    return replace(step, actor="service:inventory", cause=cause)
+
+
+@pytest.mark.parametrize("actor", ["service:inventory", "service:allocation", "service:anybody"])
+async def test_what_a_person_does_is_not_done_by_a_service(tmp_path: Path, actor: str) -> None:
+    """Nor counts it for a day long before, because a service has done it."""
+    story = told()
+    for name in ("draw", "lot"):
+        step = story[name]
+        assert isinstance(step, Step)
+        story[name] = replace(step, actor=actor, cause="allocation/0/1")
+    lies = {"draw"} if actor == "service:inventory" else {"draw", "lot"}
+    found_at = await found(tmp_path, story)
+    assert found_at["control"] == lies
+    assert found_at.get("order", set()) == {"lot"}, "no return that was settled has caused it"
+
+
+@pytest.mark.parametrize(
+    ("changes", "fine"),
+    [
+        ({}, True),
+        ({"at": f"{TODAY}T12:00:00.000000Z"}, False),  # it was recorded before that day
+        ({"cause": "timer/stockpile/gallium-metal/lapse/rel_us/2026-01-21"}, False),
+        ({"cause": "screening/antimony-metal"}, False),
+        ({"cause": "log_reach/main"}, False),
+        ({"cause": "somebody asked"}, False),
+        ({"cause": "allocation/0/1"}, True),
+    ],
+    ids=str,
+)
+async def test_a_service_does_by_itself_what_its_timers_and_others_events_make_it(
+    tmp_path: Path, changes: dict[str, Any], fine: bool
+) -> None:
+    story = told()
+    step = story["lapse"]
+    assert isinstance(step, Step)
+    timed = by_inventory(step, f"timer/stockpile/{ANTIMONY}/lapse/rel_us/2026-01-21")
+    story["lapse"] = replace(timed, **changes)
+    assert ("lapse" not in (await found(tmp_path, story)).get("control", ())) is fine
+
+
+async def test_a_hold_is_lifted_by_a_timer_in_its_time_or_by_a_person_with_an_authority(tmp_path: Path) -> None:
+    lifted = stock(inventory.HoldLifted(product=ANTIMONY, hold="hld_1", reason="", authority=None))  # type: ignore[arg-type]
+    by_timer = by_inventory(lifted, f"timer/stockpile/{ANTIMONY}/hold/hld_1/2026-01-06")
+    for name, put_on, step, fine in (
+        ("nobody's", held("partner", "AU"), lifted, False),
+        ("too early", held("partner", "AU", TODAY), by_timer, False),
+        ("for good", held("partner", "AU"), by_timer, False),
+        ("expired", held("partner", "AU", TODAY - timedelta(days=1)), by_timer, True),
+    ):
+        story = before(told(), "draw", put_on=put_on, lift=step)
+        assert ("lift" not in (await found(tmp_path / name, story)).get("control", ())) is fine, name
+
+
 # --- decisions, and agreements behind them
 
 
