@@ -99,7 +99,7 @@ async def _draw_page(visit: Visit, draw: str, form: str = "", typed: TypedForm |
     gates = proposals = None
     if found.data is not None and found.data["status"] == "drawn" and visit.is_of_the_reserve:
         gates, proposals = await asyncio.gather(
-            get("inventory", f"/v1/draws/{draw}/gates", consignee=(typed or {}).get("consignee") or None),
+            get("inventory", f"/v1/draws/{draw}/gates", consignee=typed.get("consignee") or None if typed else None),
             get("inventory", "/v1/proposals", status="proposed", limit=ROWS),
         )
     context: dict[str, Any] = {
