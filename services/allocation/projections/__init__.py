@@ -27,7 +27,6 @@ from services.allocation.events import (
     EmergencyEvent,
     LoanAwarded,
     LoanRequested,
-    LogEvent,
     ParkingEvent,
     PartnerRegistered,
     PolicyEvent,
@@ -47,6 +46,7 @@ from services.allocation.events import (
     ScreeningListEvent,
     TenderEvent,
 )
+from services.allocation.events.reach import LogEvent
 from services.allocation.projections.authority import project_approver, project_authority
 from services.allocation.projections.carries import project_carry
 from services.allocation.projections.certificates import project_proofs
