@@ -12,7 +12,7 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check
 from services.allocation.events import PartnerRegistered
 from services.allocation.events.reach import LineTally
-from tests.stories.audit import DAY_BEFORE, TODAY, Step, Told, told
+from tests.stories.audit import DAY_BEFORE, TODAY, Step, Story, Told, told
 from tests.stories.tallies import held_of, tallied
 
 TOMORROW, NEXT, LAST = (TODAY + timedelta(days=days) for days in (1, 2, 16))
@@ -29,7 +29,7 @@ class History(Told):
     def __init__(self, folder: Path) -> None:
         given = told()
         codes: list[Any] = ["JP", "US", NOBODYS]
-        joined = {f"join_{code}": joins(code, DAY_BEFORE) for code in codes}
+        joined: Story = {f"join_{code}": joins(code, DAY_BEFORE) for code in codes}
         end = {name: given.pop(name) for name in ("lapse", "last_sign")}
         self.now = TODAY
         super().__init__(joined | given, folder)
@@ -41,7 +41,7 @@ class History(Told):
         step = tallied(self, partner, day, self.now, **changes)
         self.seal(f"tally_{partner}_{day}", step)
 
-    def day(self, day: date, but: str = "", at: date | None = None, **lies: Mapping[str, Any]) -> None:
+    def day(self, day: date, but: str = "", at: date | None = None, lies: Mapping[str, Mapping[str, Any]] = {}) -> None:
         """Tallied for all partners `but` one. `lies`: what the tally of one says otherwise."""
         for partner in ("AU", "JP", "US"):
             if partner != but:
@@ -100,7 +100,7 @@ async def test_a_tally_that_lies_is_found_at_its_place(history: History):
     places = []
     for number, (partner, lie, _) in enumerate(lies):
         day = TODAY + timedelta(days=number)
-        history.day(day, **{partner: lie})
+        history.day(day, lies={partner: lie})
         places.append(history.places[f"tally_{partner}_{day}"])
     found = await history.failures()
     for place, (_, _, what) in zip(places, lies, strict=True):
