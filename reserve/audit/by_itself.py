@@ -16,7 +16,7 @@ _TYPES = {
         "agreement_resumed approvals_lapsed approver_key_restored award_withdrawn bid_voided bidding_closed book_opened "
         "carry_expired carry_set clock_advanced clock_breached clock_ended clock_resumed clock_set_back clock_started "
         "clock_warned command_lapsed conflict_lapsed consignee_hit_lapsed consignee_screened decision_given_back "
-        "instrument_restored log_reach_reported messages_unparked parking_lapsed parties_screened policy_activated "
+        "instrument_restored log_reach_reported messages_unparked parking_lapsed parties_screened partner_tallied policy_activated "
         "policy_used ratification_missed readiness_expired readiness_expiring request_expired request_expiry_postponed "
         "request_screening_due request_screening_late review_lapsed review_requested round_released round_reopened "
         "screening_hit_lapsed tender_award_withdrawn tender_released tender_reopened"
@@ -64,6 +64,8 @@ def fault_of(service: str, record: Recorded) -> str | None:
         return None if kind in _SCREENING else f"screening records nothing of this: {cause}"
     if cause == REACH:
         return None if kind.endswith(".log_reach_reported") else f"who looks how far the log is records nothing of this: {cause}"
+    if kind == "allocation.partner_tallied":
+        return None if cause == record.stream else f"a day's tally is caused by nothing but its day: {cause}"
     try:
         parse_place(cause)
     except ValueError:

@@ -63,7 +63,8 @@ async def test_a_request_becomes_a_dispatch_that_the_ledger_proves(world: World)
     weighed = await world.weighed(drawn["draw"], 2 * UNIT_G - 1_500)
     assert weighed["difference_g"] == -1_500
     dispatched = await world.dispatched(drawn["draw"])
-    assert [gate["gate"] for gate in dispatched["gates"]] == ["ledger_receipt", "consignee_named", "consignee_cleared"]
+    met = {gate["gate"] for gate in dispatched["gates"]}
+    assert met - {"witnessed_receipt"} == {"ledger_receipt", "consignee_named", "consignee_cleared"}  # that one is there or not yet
 
     books = await world.balances(product, at_least=dispatched.position)
     assert books["title/reserve/available"] == 2 * UNIT_G
