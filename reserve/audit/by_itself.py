@@ -47,7 +47,7 @@ PROVOKED = {  # never by a timer
     "loans.project_fact_withdrawn",
     "loans.rate_reset",
 }
-_SCREENING = frozenset({"allocation.consignee_screened", "allocation.parties_screened"})
+_SCREENING = frozenset({"allocation.approvals_lapsed", "allocation.consignee_screened", "allocation.parties_screened"})
 
 
 def fault_of(service: str, record: Recorded) -> str | None:

@@ -2,7 +2,7 @@
 alone.
 
 In force, of each kind, from the first that two have withdrawn; of rounds and tenders, from the first whose event says who opened it. What
-one person did before is listed.
+one person did before is listed, and so is what happened to what says of nobody that it is theirs: an earlier build let anybody withdraw it.
 """
 
 from collections.abc import Iterable
@@ -27,6 +27,7 @@ class _Withdrawn(msgspec.Struct, frozen=True):
     place: str
     by: str
     whose: frozenset[str]
+    said: bool  # by the event itself, whose it is
     signed: bool
     at: datetime
 
@@ -36,6 +37,7 @@ class Withdrawing:
         self._findings = findings
         self._approvers = approvers
         self._whose: dict[_Name, frozenset[str]] = {}
+        self._unsaid: set[_Name] = set()  # whose it is: who recorded it is taken
         self._signed: set[str] = set()  # commands in which somebody's signature stands
         self._withdrawn: list[_Withdrawn] = []
         self._since: dict[str, datetime] = {}  # by kind
@@ -54,7 +56,7 @@ class Withdrawing:
             case loan.ActProposed():
                 self._asks("act", event.act, by=[event.proposed_by])
             case loan.AdvanceRequested():
-                self._asks("advance", event.loan, event.advance, by=[record.actor])
+                self._asks("advance", event.loan, event.advance, by=[record.actor], said=event.requested_by is not None)
             case equity.HoldingProposed():
                 self._asks("holding", event.holding, by=[event.proposed_by])
             case equity.WriteDownProposed():
@@ -70,7 +72,7 @@ class Withdrawing:
             case equity.WriteDownWithdrawn():
                 self._goes(place, record, "write-down", event.flow)
             case material.MaterialLoanWithdrawn():  # no one person's: two have signed the award
-                self._withdraws(place, record, "award of metal", frozenset())
+                self._withdraws(place, record, "award of metal", frozenset(), said=True)
             case _:
                 self._see_allocation(place, record, event)
 
@@ -80,7 +82,7 @@ class Withdrawing:
             if each.signed or self._approvers.same(each.by, each.whose, each.at):
                 self._findings.look(Check.CONTROL, True, each.place, "")
             else:
-                in_force = each.kind in self._since and each.at >= self._since[each.kind]
+                in_force = each.said and each.kind in self._since and each.at >= self._since[each.kind]
                 what = f"{each.by} alone withdrew what is not theirs: {each.kind}"
                 self._findings.under_rule(Check.CONTROL, in_force, each.place, what)
 
@@ -105,24 +107,26 @@ class Withdrawing:
                 self._goes(place, record, "version", event.policy, str(event.version))
 
     def _opens(self, record: Recorded, kind: str, name: str, opened_by: str | None) -> None:
-        self._asks(kind, name, by=[record.actor])
+        self._asks(kind, name, by=[record.actor], said=opened_by is not None)
         if opened_by is not None:
             self._is_in_force(kind, instant(record))
 
     def _is_in_force(self, kind: str, at: datetime) -> None:
         self._since[kind] = min(at, self._since.get(kind, at))
 
-    def _asks(self, *name: str, by: Iterable[str]) -> None:
+    def _asks(self, *name: str, by: Iterable[str], said: bool = True) -> None:
         self._whose[name] = frozenset(by)
+        if not said:
+            self._unsaid.add(name)
 
     def _goes(self, place: str, record: Recorded, *name: str) -> None:
         if (whose := self._whose.pop(name, None)) is not None:
-            self._withdraws(place, record, name[0], whose)
+            self._withdraws(place, record, name[0], whose, said=name not in self._unsaid)
 
-    def _withdraws(self, place: str, record: Recorded, kind: str, whose: frozenset[str]) -> None:
+    def _withdraws(self, place: str, record: Recorded, kind: str, whose: frozenset[str], *, said: bool) -> None:
         if record.actor.startswith("service:"):
             return  # by timer, or because of what is gone
         signed = record.command_id in self._signed
-        if signed:
+        if signed and kind not in ("round", "tender"):  # an earlier build let two cancel those, too, and anybody
             self._is_in_force(kind, instant(record))
-        self._withdrawn.append(_Withdrawn(kind, place, record.actor, whose, signed, instant(record)))
+        self._withdrawn.append(_Withdrawn(kind, place, record.actor, whose, said, signed, instant(record)))

@@ -21,6 +21,7 @@ from services.allocation.events.policies import PolicyDocument
 from shared.journal.decider import Refused
 from shared.journal.protocol import Document
 from shared.terms.approval import approve
+from shared.terms.countersigning import ControlReason
 from tests.simulation.client import Answer, Client, Prepare
 from tests.simulation.clients import Approver, signing_of
 from tests.simulation.two_people import by_two
@@ -46,7 +47,10 @@ async def write_policy(client: Client, approvers: Sequence[Approver], until_s: f
             case "submitted":
                 answer = await _approve(client, version, policy.versions[version].document, approvers[0])
                 if isinstance(answer, Refused) and client.dice.random() < 0.3:
-                    await client.do("allocation", STREAM, WithdrawVersion(version=version, by=AUTHOR, reason="stands still", on=date.min))
+                    withdraw = WithdrawVersion(version=version, by=AUTHOR, reason="stands still", on=date.min)
+                    answer = await client.do("allocation", STREAM, withdraw)
+                    if getattr(answer, "code", None) == ControlReason.NEEDED:  # somebody else wrote it
+                        await by_two(client, f"allocation/{STREAM}", withdraw)
             case "approved" if client.dice.random() < 0.2:
                 await by_two(client, f"allocation/{STREAM}", WithdrawVersion(version=version, by=AUTHOR, reason="no good", on=date.min))
             case _:

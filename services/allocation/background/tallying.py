@@ -37,7 +37,10 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 async def tally_days(kernel: Kernel) -> None:
-    """The service's task. Several processes may do it at once: days that one has tallied, the others' commands tally no more."""
+    """The service's task, where there is a ledger. Several processes may do it at once: days that one has tallied, the others' commands
+    tally no more."""
+    if kernel.service.recorded_by not in kernel.sources.urls:
+        return
     done: date | None = None  # up to this day, as far as it is known
     while True:
         try:

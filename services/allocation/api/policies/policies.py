@@ -200,8 +200,8 @@ async def approve_version(
 async def withdraw_version(
     policy: PolicyPath, version: VersionPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading
 ) -> VersionChange | ProposalView:
-    """One that is approved is withdrawn by two. Of an active one: until another version is approved and its day has come, no round is
-    opened under the policy. One that it had superseded does not come back."""
+    """One that is approved, or that others wrote, is withdrawn by two. Of an active one: until another version is approved and its day has
+    come, no round is opened under the policy. One that it had superseded does not come back."""
     command = WithdrawVersion(version=version, by=SubjectId(caller.subject), reason=post.text(body.reason), on=post.today)
     if isinstance(done := await done_or_proposed(post, CONTROLS, f"policy/{policy}", command), ProposalView):
         return done

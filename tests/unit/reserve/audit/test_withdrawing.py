@@ -83,6 +83,12 @@ def test_what_somebody_asked_for_is_withdrawn_by_them_or_by_two(what: str) -> No
     assert History().sees(asked).sees(SIGNED, gone, by="ann").sees(asked).sees(gone, by="service:loans").found() == (0, 0)
 
 
+def test_an_advance_that_an_older_build_had_recorded_says_of_nobody_that_it_is_theirs() -> None:
+    asked, gone = ASKED["advance"]
+    old = replace(asked, requested_by=None)
+    assert History().sees(asked).sees(SIGNED, gone, by="ann").sees(old).sees(gone, by="thief").found() == (0, 1)
+
+
 def test_an_award_of_metal_is_nobody_s_own() -> None:
     assert History().sees(METAL).found() == (0, 1)
     assert History().sees(SIGNED, METAL).sees(METAL).found() == (1, 0)
@@ -97,6 +103,10 @@ def test_what_somebody_has_opened_is_cancelled_by_them_or_by_two_once_it_says_wh
     assert History().sees(opened).sees(SIGNED, gone, by="ann").found() == (0, 0)
     assert History().sees(opened).sees(gone, by="thief").found() == (1, 0)
     assert History().sees(old).sees(gone, by="thief").found() == (0, 1), "in an older build"
+    two = History().sees(old).sees(SIGNED, gone, by="ann").sees(old).sees(gone, by="thief")
+    assert two.found() == (0, 1), "which let two cancel, too"
+    other = replace(opened, **{what: "another"})
+    assert History().sees(old).sees(other).sees(gone, by="thief").found() == (0, 1), "opened in an older build"
 
 
 def test_a_version_that_waits_is_withdrawn_by_who_wrote_it_or_by_two() -> None:
