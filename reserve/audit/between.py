@@ -128,7 +128,7 @@ def thing_of(event: Any, record: Recorded) -> str:
 
 def _said(texts: Mapping[str, Mapping[str, str]], service: str, record: Recorded, event: Any) -> str:
     said = f"{record.type}, which does not read" if event is None else sentence_of(event, texts.get(service, {}))
-    return f"{record.place(service)}, {record.effective_on}: {printable(said)}"
+    return printable(f"{record.place(service)}, {record.effective_on}: {said}")
 
 
 async def _differs(one: Evidence, other: Evidence, service: str, left: Recorded, right: Recorded) -> Differs:

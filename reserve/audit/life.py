@@ -18,7 +18,7 @@ from shared.journal.texts import PREFIX
 from shared.terms.acting import Approval
 from shared.terms.authority import Cited
 
-MOST_FOLLOWED = 200  # things: where more comes of one, they are named in its own events
+MOST_FOLLOWED = 200  # things that came of one, and that it came of: where there are more, they are named in its own events
 MOST_TOLD = 1000  # events, the earliest ones
 _SERVICES = ("allocation", "inventory", "loans", LEDGER)  # in which one thing leads to the next
 
@@ -117,7 +117,8 @@ class _Followed:
                 self._link(_named(event, child), _named(event, parent))
         for inner, outers in _DECIDED_IN.items():
             if _named(event, inner) in self.own | self.above:
-                self.above |= {outer for each in outers if (outer := _named(event, each))} - self.own
+                for each in outers:
+                    self._lead_to(_named(event, each))
         if len(self.own) + len(self.above) == before:
             return False
         self._sought = [name.encode() for name in self.names]
@@ -130,8 +131,15 @@ class _Followed:
             if len(self.own) < MOST_FOLLOWED:
                 self.own.add(child)
             self.cut_short |= child not in self.own
-        elif child in self.own | self.above and parent not in self.own:
-            self.above.add(parent)
+        elif child in self.own | self.above:
+            self._lead_to(parent)
+
+    def _lead_to(self, name: str | None) -> None:
+        if name is None or name in self.own | self.above:
+            return
+        if len(self.above) < MOST_FOLLOWED:
+            self.above.add(name)
+        self.cut_short |= name not in self.above
 
     def may_be_of(self, service: str, record: Recorded) -> bool:
         """Whether its bytes have one of the names: most have none, and are not read further."""
@@ -299,8 +307,8 @@ def _happened(told: _Event, texts: Mapping[str, str], instruments: Mapping[str, 
     return Happened(
         place=record.place(told.service),
         type=record.type,
-        on=record.effective_on,
-        recorded_at=record.recorded_at,
+        on=printable(record.effective_on),
+        recorded_at=printable(record.recorded_at),
         actor=printable(record.actor),
         said=sentence_of(event, texts),
         documents={field: printable(name) for field in _DOCUMENTS if (name := _named(event, field))},

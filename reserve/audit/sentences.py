@@ -11,7 +11,7 @@ _COMMON: Mapping[str, str] = {
     "command_approved": "{approval.subject} signed {proposal}, which {proposed_by} had proposed ({act})",
     "command_lapsed": "Nobody signed {proposal} in time, and it lapsed",
     "command_proposed": "{proposed_by} proposed to {act} as {proposal}; until {lapses_on} another person may sign it",
-    "command_withdrawn": "{proposal} was withdrawn: {reason}",
+    "command_withdrawn": "{proposal} was withdrawn[ by {withdrawn_by}]: {reason}",
     "log_reach_reported": "The ledger {reached?answered again:did not answer}[, since {since}]",
     "message_parked": "{by} set aside {event} at {place}, with what follows in {stream}: {reason}",
     "messages_unparked": "{by} had {messages} messages of {stream} taken that had been set aside",

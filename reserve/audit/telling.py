@@ -15,6 +15,7 @@ from shared.journal.texts import COMMITMENT
 
 _MOST_NAMED = 8  # things of one list in a sentence
 _PARTS = re.compile(r"\[(?P<optional>[^\]]*)\]|\{(?P<either>\w+)\?(?P<yes>[^:}]*):(?P<no>[^}]*)\}|\{(?P<field>[\w.]+)\}")
+_DAYS = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20}|/[1-9][0-9]{0,40})?")  # "1e999999999" is a number, too, and takes a day to work out
 # ISO 4217: the digits of a currency's minor unit where they are not two.
 _NO_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 _THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
@@ -134,10 +135,7 @@ def _money(amount_minor: int, currency: str | None) -> str:
 def _text(name: str, value: str, texts: Mapping[str, str]) -> str:
     if COMMITMENT.fullmatch(value):
         return f"“{printable(texts[value])}”" if value in texts else "(a text that is erased, or not in the bundle)"
-    if name == "days_of_cover":
-        try:
-            tenths = 10 * Fraction(value) // 1
-            return f"{tenths // 10}.{tenths % 10}"
-        except (ValueError, ZeroDivisionError):
-            pass
+    if name == "days_of_cover" and _DAYS.fullmatch(value):
+        tenths = 10 * Fraction(value) // 1
+        return f"{tenths // 10}.{tenths % 10}"
     return printable(value.replace("_", " ") if name in ("act", "acts", "cited.act") else value)

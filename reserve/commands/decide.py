@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from reserve.audit.evidence import Evidence, Unreadable
@@ -74,7 +75,11 @@ def redone(decision: str, bundle: Path, policy: Path | None, facts: Sequence[str
         fail(f"BUNDLE: {error}")
     except RecursionError:
         fail("BUNDLE: something in it is nested too deeply to be read")
-    return decide(held, None if policy is None else read_policy(policy), facts)
+    asked = None if policy is None else read_policy(policy)
+    try:
+        return decide(held, asked, facts)
+    except ValueError as error:  # of the round as it was opened: a share that is no number
+        fail(f"BUNDLE: {held.decision}: it cannot be worked out again: {one_line(str(error))}")
 
 
 def decide(held: Held, policy: tuple[str, PolicyTerms] | None, facts: Sequence[str] = ()) -> Redone:
@@ -118,7 +123,7 @@ async def held_decision(evidence: Evidence, name: str) -> Held:
     proposed, day = found
     content = await evidence.document("allocation", proposed.file)
     if content is None:
-        fail(f"DECISION: its file, {proposed.file}, is not in the bundle")
+        fail(f"DECISION: its file, {one_line(proposed.file)}, is not in the bundle")
     try:
         file = read_file(content)
     except UnreadableDecision as error:
@@ -129,8 +134,12 @@ async def held_decision(evidence: Evidence, name: str) -> Held:
         event async for event, _ in _naming(evidence, proposed.round) if isinstance(event, RoundOpened) and event.round == proposed.round
     ]
     if not round:
-        fail(f"DECISION: the bundle does not say how {proposed.round} was opened", CHECK_FAILED)
-    return Held(decision=proposed.decision, file=file, on=date.fromisoformat(day), method=round[0].method)
+        fail(f"DECISION: the bundle does not say how {one_line(proposed.round)} was opened", CHECK_FAILED)
+    try:
+        on = date.fromisoformat(day)
+    except ValueError:
+        fail(f"BUNDLE: the decision counts for no day: {one_line(day)}")
+    return Held(decision=proposed.decision, file=file, on=on, method=round[0].method)
 
 
 async def _naming(evidence: Evidence, name: str) -> AsyncIterator[tuple[Any, str]]:
@@ -194,22 +203,28 @@ def _offering(pool: PublishedPool, unit_g: int, units: int) -> PublishedPool:
 
 
 def show(found: Redone, seconds: float) -> None:
-    table = Table(title=f"{found.product}, {found.on}, by policy {found.policy}", caption=", ".join(found.changes), box=box.SIMPLE_HEAD)
+    title, caption = f"{found.product}, {found.on}, by policy {found.policy}", ", ".join(found.changes)
+    table = Table(title=_plain(title), caption=_plain(caption), box=box.SIMPLE_HEAD)
     for column in ("request", "partner"):
         table.add_column(column, no_wrap=True)
     for column in ("claim", "decided", "days", "now", "days", "more"):
         table.add_column(column, justify="right", no_wrap=True)
     for before, after in _pairs(found):
-        days = [each.days_of_cover or "-" for each in (before, after)]
+        days = [_plain(each.days_of_cover or "-") for each in (before, after)]
         more = _more(after.award_g - before.award_g)
         claim, was, now = (tonnes(mass_g) for mass_g in (after.claim_g, before.award_g, after.award_g))
-        table.add_row(before.request, before.partner, claim, was, days[0], now, days[1], more)
+        table.add_row(_plain(before.request), _plain(before.partner), claim, was, days[0], now, days[1], more)
     console = Console()
     console.width = max(console.width, _WIDTH)
     console.print(table)
     for line in sentences(found):
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+        console.print(one_line(line), soft_wrap=True, markup=False, highlight=False)
     console.print(f"worked out in {seconds:.1f} s", highlight=False)
+
+
+def _plain(text: str) -> str:
+    """What a bundle says is no markup of ours."""
+    return escape(one_line(text))
 
 
 def sentences(found: Redone) -> Iterator[str]:

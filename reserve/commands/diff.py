@@ -45,10 +45,10 @@ def _instant(option: str, text: str) -> str:
     """As journals write it."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        at = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError):
         fail(f"{option}: {text!r} is no instant (accepted: 2026-01-06T09:30:00Z, or 2026-01-06 for when that day begins, in UTC)")
-    at = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def show(found: Between, seconds: float) -> None:

@@ -17,6 +17,7 @@ METHODS = {
     "share": RoundMethod(rule="pro_rata", cap="1/2", caps={EU: "1/3"}),
     "quota": RoundMethod(rule="quota_capped", cap="1/2"),
     "class": RoundMethod(rule="priority", inside={"1": "equal_awards"}),
+    "class by quota": RoundMethod(rule="priority", inside={"1": "quota_capped"}),
     "right": RoundMethod(rule="iep", restraint="1/2"),
 }
 POSITIONS = tuple(

@@ -82,7 +82,7 @@ def _body(doing: Doing, typed: TypedForm) -> dict[str, Any] | Answer:
             weighed_g = shown.grams(weighed_kg)
             return Answer.no_mass(weighed_kg, "/weighed_g") if weighed_g is None or weighed_g <= 0 else {"weighed_g": weighed_g}
         case "dispatch":
-            return _texts(typed, "carrier", "consignee")
+            return _texts(typed, "carrier") | {"consignee": typed.get("consignee", "")}  # to the letter
         case "deliver":
             because = {"dated_because": typed["dated_because"]} if typed.get("dated_because") else {}
             return _texts(typed, "delivered_on", "received_by", "evidence") | because

@@ -78,7 +78,7 @@ Since = Annotated[int, Depends(_since)]
 
 
 @router.get("/tally")
-async def tally_of(
+async def show_tally(
     caller: Annotated[Caller, allow("auditor", "service")],
     kernel: Running,
     partner: Annotated[str, Query(max_length=20, description="its code")],

@@ -77,7 +77,6 @@ def cases_of(scenario: Scenario) -> list[Case]:
 def case_of(file: DecisionFile, day: date) -> Case:
     """A round that was held, from its whole file."""
     terms = file.decision.terms
-    by_quota = terms.rule == "quota_capped"
     claimants = (line.content.claimant for line in file.lines)
     positions = file.holdings.content.positions if file.holdings is not None else ()
     return Case(
@@ -85,7 +84,10 @@ def case_of(file: DecisionFile, day: date) -> Case:
         product=terms.product,
         day=day,
         pools=terms.pools or (_one_pool(terms.offered),),
-        claimants=tuple(claimant if by_quota else msgspec.structs.replace(claimant, cap_g=None) for claimant in claimants),
+        claimants=tuple(
+            each if terms.method.rule_of(each.priority_class) == "quota_capped" else msgspec.structs.replace(each, cap_g=None)
+            for each in claimants
+        ),
         positions=positions or (),
     )
 
