@@ -47,6 +47,11 @@ def by(rule: str) -> Any:
     return rule, replace(STANDARD_TERMS, method=RoundMethod(rule=rule))
 
 
+def test_a_quota_counts_within_the_classes_that_go_by_quotas() -> None:
+    quotas = {each.request: each.cap_g for each in held("class by quota").case.claimants}
+    assert {name for name, cap_g in quotas.items() if cap_g is not None} == {"req_us", "req_eu"}, "Japan's class goes by shares"
+
+
 @pytest.mark.parametrize("kind", METHODS)
 def test_without_options_it_is_what_was_decided_by_each_rule(kind: str) -> None:
     """Over lots of two sizes and a right, with caps, quotas, classes and positions."""
