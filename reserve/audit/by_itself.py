@@ -4,8 +4,9 @@ Only of these types is no person asked for. A timer is of the stream that it is 
 follows from an event of those that `orders.py` names, under "cause".
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
+from reserve.audit.approvers import instant
 from reserve.audit.evidence import Recorded
 from shared.journal.codec import without_version
 from shared.journal.places import parse_place
@@ -56,8 +57,7 @@ def fault_of(service: str, record: Recorded) -> str | None:
     if record.actor != f"service:{service}" or kind.partition(".")[2] not in BY_ITSELF.get(service, ()):
         return f"{record.actor} is said to have recorded this, which is for a person to do"
     if cause.startswith("timer/"):
-        recorded_on = datetime.fromisoformat(record.recorded_at).date()
-        soon = date.fromisoformat(record.effective_on) <= recorded_on + timedelta(days=1)  # in any zone
+        soon = date.fromisoformat(record.effective_on) <= instant(record).date() + timedelta(days=1)  # in any zone
         own = cause.startswith(f"timer/{record.stream}/") and kind not in PROVOKED
         return None if own and soon else f"no timer of {record.stream} fires for {record.effective_on} and records this: {cause}"
     if cause.partition("/")[0] == "screening":

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from reserve.audit.approvers import instant
 from reserve.audit.evidence import LedgerEntry, Recorded
 from reserve.audit.hashes import BEFORE_THE_FIRST, chain_hash
 from reserve.audit.report import Check, Findings
@@ -32,7 +33,7 @@ class SignedDays:
 
     def see(self, record: Recorded, size: int) -> None:
         if (minute := record.recorded_at[:16]) != self._minute:
-            self._minute, self._day = minute, day_of(datetime.fromisoformat(record.recorded_at), ZONE)
+            self._minute, self._day = minute, day_of(instant(record), ZONE)
         self._sizes[record.history, self._day] = size
 
     def size(self, history: int, day: date) -> int:
@@ -57,16 +58,16 @@ class Tallies:
             line = f"{record.type.partition('.')[0]}/{record.shard}"
             self._ahead[record.partner].append(((entry.history, entry.leaf_index), line, record.event_hash))
         if record.recorded_at >= self._due:
-            self._late.add(day_of(datetime.fromisoformat(record.recorded_at), ZONE))
+            self._late.add(day_of(instant(record), ZONE))
         if isinstance(event, PartnerRegistered):
-            self._since[event.partner] = day_of(datetime.fromisoformat(record.recorded_at), ZONE)
+            self._since[event.partner] = day_of(instant(record), ZONE)
         elif isinstance(event, PartnerTallied):
             self._tally(place, record, event, entry)
 
     def _tally(self, place: str, record: Recorded, event: PartnerTallied, entry: LedgerEntry | None) -> None:
         look, partner, day = self._findings.look, event.partner, event.day
         look(Check.TALLIES, partner not in self._told.get(day, ()), place, f"{day} was tallied for {partner} before")
-        recorded_on = day_of(datetime.fromisoformat(record.recorded_at), ZONE)
+        recorded_on = day_of(instant(record), ZONE)
         if look(Check.TALLIES, day < recorded_on, place, f"{day} was tallied on {recorded_on}, when it had not ended"):
             self._told[day].add(partner)
             self._due = written(datetime.combine(max(self._told) + 2 * _DAY, time(), ZONE))

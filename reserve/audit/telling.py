@@ -52,7 +52,7 @@ def strings_of(value: Any) -> Iterator[str]:
 
 
 def printable(text: str) -> str:
-    """What others have typed can do nothing to a terminal."""
+    """What others have typed can do nothing to a terminal, and show no other words than it holds: it stays on its line."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 

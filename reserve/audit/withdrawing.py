@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from reserve.audit.approvers import Approvers, instant
+from reserve.audit.by_itself import of_service
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events import RoundCancelled, RoundOpened, TenderCancelled, TenderOpened
@@ -124,7 +125,7 @@ class Withdrawing:
             self._withdraws(place, record, name[0], whose, said=name not in self._unsaid)
 
     def _withdraws(self, place: str, record: Recorded, kind: str, whose: frozenset[str], *, said: bool) -> None:
-        if record.actor.startswith("service:"):
+        if of_service(record):
             return  # by timer, or because of what is gone
         signed = record.command_id in self._signed
         if signed and kind not in ("round", "tender"):  # an earlier build let two cancel those, too, and anybody

@@ -10,6 +10,7 @@ import msgspec
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from reserve.audit.telling import printable
 from reserve.commands.failure import CHECK_FAILED, fail
 from reserve.commands.signable import NotSignable, Signable, read_signable
 from services.allocation.domain.book.state import ATTESTATION, RATIFICATION
@@ -45,14 +46,14 @@ def to_be_signed(file: Path, purpose: str | None = None) -> Signable:
     except OSError as error:
         fail(f"FILE: {file}: {error.strerror}")
     except NotSignable as error:
-        fail(f"FILE: {file} is {one_line(str(error))}")
+        fail(f"FILE: {file} is {printable(str(error))}")
     if purpose in (RATIFICATION, ATTESTATION) and isinstance(document.decision, DecisionFile):  # the same file, for another purpose
         document = msgspec.structs.replace(document, purpose=purpose, under_instrument=purpose == RATIFICATION)
     elif purpose is not None and purpose != document.purpose:
         fail(f"--purpose: {file} is a {document.purpose} (accepted: {document.purpose})")
     if document.decision is not None and (differences := _differences(document.decision)):
         first = differences[0]
-        fail(f"{file}: not signed: {len(differences)} differences; {one_line(f'{first.where}: {first.words}')}", CHECK_FAILED)
+        fail(f"{file}: not signed: {len(differences)} differences; {printable(f'{first.where}: {first.words}')}", CHECK_FAILED)
     return document
 
 
@@ -68,12 +69,7 @@ def show(document: Signable, signer: Signer) -> None:
     lines = (*signs, *document.words, ("sha256", document.document))
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
-        typer.echo(f"{one_line(name):<{width}}  {one_line(text)}", err=True)
-
-
-def one_line(text: str) -> str:
-    """Without what would move the cursor: a document must not be able to show other words than it holds."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+        typer.echo(f"{printable(name):<{width}}  {printable(text)}", err=True)
 
 
 def sign(document: Signable, signer: Signer) -> bytes:

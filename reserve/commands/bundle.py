@@ -1,9 +1,11 @@
 """`reserve audit export`: a bundle of a deployment's whole history; and a bundle as what `reserve audit verify` is made from."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -63,6 +65,16 @@ def opened(folder: Path) -> BundleEvidence:
         fail(f"BUNDLE: {error}")
     except OSError as error:
         fail(f"BUNDLE: {error.filename or folder}: {error.strerror}")
+
+
+def read_from[Found](reading: Coroutine[Any, Any, Found]) -> Found:
+    """What is read out of a bundle that was `opened`. Ends the command with exit code 2 where it cannot be."""
+    try:
+        return asyncio.run(reading)
+    except Unreadable as error:
+        fail(f"BUNDLE: {error}")
+    except RecursionError:
+        fail("BUNDLE: something in it is nested too deeply to be read")
 
 
 async def _export(folder: Path, client: AbstractAsyncContextManager[Client], pinned: bytes | None) -> tuple[Manifest, list[str]]:

@@ -1,6 +1,5 @@
 """`reserve audit decide`: a past decision, worked out again by the code that decides rounds, by another policy or with other facts."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date
 from hashlib import sha256
@@ -13,11 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from reserve.audit.evidence import Evidence, Unreadable
-from reserve.audit.journals import CODECS
-from reserve.commands.approve import one_line
+from reserve.audit.evidence import Evidence
+from reserve.audit.life import events_of, read_event
+from reserve.audit.telling import printable
 from reserve.commands.backtest import read_policy
-from reserve.commands.bundle import opened
+from reserve.commands.bundle import opened, read_from
 from reserve.commands.failure import CHECK_FAILED, fail
 from services.allocation.domain.decisions.check import recompute
 from services.allocation.domain.decisions.decision import Claimant, DecisionFile, PublishedPool, UnreadableDecision, read_file
@@ -68,18 +67,12 @@ class Redone(msgspec.Struct, frozen=True, kw_only=True):
 
 def redone(decision: str, bundle: Path, policy: Path | None, facts: Sequence[str]) -> Redone:
     """Ends the command for a decision that is not in the bundle, or is not what its file comes to, and for what no rule takes."""
-    evidence = opened(bundle)
-    try:
-        held = asyncio.run(held_decision(evidence, decision))
-    except Unreadable as error:
-        fail(f"BUNDLE: {error}")
-    except RecursionError:
-        fail("BUNDLE: something in it is nested too deeply to be read")
+    held = read_from(held_decision(opened(bundle), decision))
     asked = None if policy is None else read_policy(policy)
     try:
         return decide(held, asked, facts)
     except ValueError as error:  # of the round as it was opened: a share that is no number
-        fail(f"BUNDLE: {held.decision}: it cannot be worked out again: {one_line(str(error))}")
+        fail(f"BUNDLE: {held.decision}: it cannot be worked out again: {printable(str(error))}")
 
 
 def decide(held: Held, policy: tuple[str, PolicyTerms] | None, facts: Sequence[str] = ()) -> Redone:
@@ -88,7 +81,7 @@ def decide(held: Held, policy: tuple[str, PolicyTerms] | None, facts: Sequence[s
     own = msgspec.structs.replace(STANDARD_TERMS, method=held.method)
     decided = decide_again(held.case, own)
     if (differs := _difference(held.file, decided)) is not None:
-        fail(f"{held.decision}: not what its file comes to: {one_line(differs)} (`reserve audit verify` says more)", CHECK_FAILED)
+        fail(f"{held.decision}: not what its file comes to: {printable(differs)} (`reserve audit verify` says more)", CHECK_FAILED)
     assert isinstance(decided, BacktestResult), "it equals what was decided"
     case = held.case
     for fact in facts:
@@ -96,7 +89,7 @@ def decide(held: Held, policy: tuple[str, PolicyTerms] | None, facts: Sequence[s
     name, terms = policy or ("", own)
     now = decide_again(case, terms)
     if isinstance(now, NotDecided):
-        fail(f"{'--policy' if policy else '--with'}: nothing is decided so: {one_line(now.why)} (accepted: what rules take)")
+        fail(f"{'--policy' if policy else '--with'}: nothing is decided so: {printable(now.why)} (accepted: what rules take)")
     changes = [*([f"by policy {name}, {terms.method.rule}"] if policy else []), *(f"with {fact}" for fact in facts)]
     return Redone(
         decision=held.decision,
@@ -119,26 +112,26 @@ async def held_decision(evidence: Evidence, name: str) -> Held:
         if isinstance(event, RoundProposed) and name in (event.decision, event.round):
             found = event, day
     if found is None:
-        fail(f"DECISION: no round in the bundle has it: {one_line(name)} (accepted: a decision's SHA-256, or rnd_01j...)")
+        fail(f"DECISION: no round in the bundle has it: {printable(name)} (accepted: a decision's SHA-256, or rnd_01j...)")
     proposed, day = found
     content = await evidence.document("allocation", proposed.file)
     if content is None:
-        fail(f"DECISION: its file, {one_line(proposed.file)}, is not in the bundle")
+        fail(f"DECISION: its file, {printable(proposed.file)}, is not in the bundle")
     try:
         file = read_file(content)
     except UnreadableDecision as error:
-        fail(f"DECISION: its file does not read as a decision: {one_line(str(error))}", CHECK_FAILED)
+        fail(f"DECISION: its file does not read as a decision: {printable(str(error))}", CHECK_FAILED)
     if sha256(content).hexdigest() != proposed.file or decision_hash(file) != proposed.decision:
         fail("DECISION: its file in the bundle is of another decision", CHECK_FAILED)
     round = [
         event async for event, _ in _naming(evidence, proposed.round) if isinstance(event, RoundOpened) and event.round == proposed.round
     ]
     if not round:
-        fail(f"DECISION: the bundle does not say how {one_line(proposed.round)} was opened", CHECK_FAILED)
+        fail(f"DECISION: the bundle does not say how {printable(proposed.round)} was opened", CHECK_FAILED)
     try:
         on = date.fromisoformat(day)
     except ValueError:
-        fail(f"BUNDLE: the decision counts for no day: {one_line(day)}")
+        fail(f"BUNDLE: the decision counts for no day: {printable(day)}")
     return Held(decision=proposed.decision, file=file, on=on, method=round[0].method)
 
 
@@ -146,13 +139,11 @@ async def _naming(evidence: Evidence, name: str) -> AsyncIterator[tuple[Any, str
     """(event, its day) of each of allocation's that may name it; one that does not read is passed over."""
     sought = name.encode()
     for shard in sorted(await evidence.heads("allocation")):
-        async for page in evidence.journal("allocation", shard):
-            for record in page:
-                if sought in record.data and record.type.startswith(("allocation.round_", "allocation.tender_")):
-                    try:
-                        yield CODECS["allocation"].decode(record.type, record.data), record.effective_on
-                    except (msgspec.DecodeError, LookupError, TypeError, AttributeError, ValueError):
-                        continue
+        async for record in events_of(evidence, "allocation", shard):
+            if sought in record.data and record.type.startswith(("allocation.round_", "allocation.tender_")):
+                event = read_event("allocation", record)
+                if event is not None:
+                    yield event, record.effective_on
 
 
 def _difference(file: DecisionFile, again: BacktestResult | NotDecided) -> str | None:
@@ -172,17 +163,17 @@ def _with(case: Case, fact: str) -> Case:
     name, _, rest = fact.partition("=")
     field, _, text = rest.partition("=")
     if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_INTEGER):
-        fail(f"--with: {one_line(fact)!r} is no fact (accepted: request=field=number, or pool=unit_g=units)")
+        fail(f"--with: {printable(fact)!r} is no fact (accepted: request=field=number, or pool=unit_g=units)")
     if name in {each.request for each in case.claimants}:
         if field not in FACTS:
-            fail(f"--with: a request has no {one_line(field)!r} that could be another (accepted: {', '.join(FACTS)})")
+            fail(f"--with: a request has no {printable(field)!r} that could be another (accepted: {', '.join(FACTS)})")
         changed = (_asking(each, field, int(text)) if each.request == name else each for each in case.claimants)
         return msgspec.structs.replace(case, claimants=tuple(changed))
     if name not in {pool.pool for pool in case.pools}:
         known = [*(each.request for each in case.claimants), *(pool.pool for pool in case.pools)]
-        fail(f"--with: {one_line(name)!r} is in no line of the decision (accepted: {', '.join(known[:20])})")
+        fail(f"--with: {printable(name)!r} is in no line of the decision (accepted: {', '.join(known[:20])})")
     if not (field.isascii() and field.isdigit() and len(field) < 20 and 1 <= int(field) <= MAX_INTEGER):
-        fail(f"--with: {one_line(field)!r} is no unit of a pool, in grams (accepted: such as {name}=5000000=12)")
+        fail(f"--with: {printable(field)!r} is no unit of a pool, in grams (accepted: such as {name}=5000000=12)")
     pools = (_offering(pool, int(field), int(text)) if pool.pool == name else pool for pool in case.pools)
     return msgspec.structs.replace(case, pools=tuple(pools))
 
@@ -218,13 +209,13 @@ def show(found: Redone, seconds: float) -> None:
     console.width = max(console.width, _WIDTH)
     console.print(table)
     for line in sentences(found):
-        console.print(one_line(line), soft_wrap=True, markup=False, highlight=False)
+        console.print(printable(line), soft_wrap=True, markup=False, highlight=False)
     console.print(f"worked out in {seconds:.1f} s", highlight=False)
 
 
 def _plain(text: str) -> str:
     """What a bundle says is no markup of ours."""
-    return escape(one_line(text))
+    return escape(printable(text))
 
 
 def sentences(found: Redone) -> Iterator[str]:

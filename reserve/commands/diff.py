@@ -1,6 +1,5 @@
 """`reserve audit diff`: what a later bundle has that an earlier one had not, or one bundle between two instants; and where two differ."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,9 +7,8 @@ from pathlib import Path
 import typer
 
 from reserve.audit.between import Between, Change, between, since
-from reserve.audit.evidence import Unreadable
 from reserve.bundle.evidence import BundleEvidence
-from reserve.commands.bundle import opened
+from reserve.commands.bundle import opened, read_from
 from reserve.commands.failure import fail
 
 
@@ -20,18 +18,13 @@ def compared(one: Path, other: Path | None, after: str | None, until: str | None
         fail("--from: say what to compare (accepted: two bundles A and B, or one with --from, and --to)")
     if until is not None and after is None:
         fail("--to: since when? (accepted: with --from)")
-    try:
-        if other is not None:
-            return asyncio.run(_two(opened(one), opened(other)))
-        assert after is not None, "one of the two is given"
-        beginning, end = _instant("--from", after), None if until is None else _instant("--to", until)
-        if end is not None and end < beginning:
-            fail(f"--to: {until} is before {after} (accepted: a later instant)")
-        return asyncio.run(since(opened(one), beginning, end))
-    except Unreadable as error:
-        fail(f"BUNDLE: {error}")
-    except RecursionError:
-        fail("BUNDLE: something in it is nested too deeply to be read")
+    if other is not None:
+        return read_from(_two(opened(one), opened(other)))
+    assert after is not None, "one of the two is given"
+    beginning, end = _instant("--from", after), None if until is None else _instant("--to", until)
+    if end is not None and end < beginning:
+        fail(f"--to: {until} is before {after} (accepted: a later instant)")
+    return read_from(since(opened(one), beginning, end))
 
 
 async def _two(one: BundleEvidence, other: BundleEvidence) -> Between:

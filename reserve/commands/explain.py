@@ -1,15 +1,13 @@
 """`reserve audit explain`: the life of anything in a bundle, as sentences, with what stands behind each."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import typer
 
-from reserve.audit.evidence import Unreadable
 from reserve.audit.life import Behind, Happened, Life, life_of
 from reserve.audit.telling import printable
-from reserve.commands.bundle import opened
+from reserve.commands.bundle import opened, read_from
 from reserve.commands.failure import fail
 
 
@@ -17,14 +15,7 @@ def explained(thing: str, bundle: Path) -> Life:
     """Ends the command where nothing names it, or where the bundle is none."""
     if not 2 <= len(thing) <= 200 or not thing.isprintable():
         fail("ID: it is no name of a thing (accepted: 2 to 200 characters, such as req_01j..., a decision's SHA-256 or inventory/0/123)")
-    evidence = opened(bundle)
-    try:
-        life = asyncio.run(life_of(evidence, thing))
-    except Unreadable as error:
-        fail(f"BUNDLE: {error}")
-    except RecursionError:
-        fail("BUNDLE: something in it is nested too deeply to be read")
-    if life is None:
+    if (life := read_from(life_of(opened(bundle), thing))) is None:
         fail(f"ID: nothing in the bundle names {thing} (accepted: what an event names, such as req_01j..., or the place of one)")
     return life
 

@@ -7,9 +7,11 @@ import msgspec
 from starlette.responses import Response
 from typeid import TypeID
 
-from services.console import kept
+from services.console import kept, shown
 from services.console.asking import TIMEOUT_S, Answer
 from services.console.visit import TypedForm, Visit
+
+type Around = Callable[[], Awaitable[tuple[list[Answer], dict[str, Any]]]]
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +24,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     body: Any
     form: Callable[[TypedForm, Answer | None], Awaitable[Response]]
     preview: str
-    around: Callable[[], Awaitable[tuple[list[Answer], dict[str, Any]]]]
+    around: Around
     after: Callable[[Answer], str]
     timeout_s: float = TIMEOUT_S
 
@@ -37,6 +39,26 @@ async def step(visit: Visit, typed: TypedForm, act: Act) -> Response:
             return await act.form(typed, None)
     needed, context = await act.around()
     return visit.page(act.preview, *needed, **context, body=act.body, typed=typed, key=str(TypeID("key")))
+
+
+def around_one(visit: Visit, service: str, path: str, name: str, **more: Any) -> Around:
+    """Of an act on one thing: that thing, by its `name` in the template; with what else is given."""
+
+    async def around() -> tuple[list[Answer], dict[str, Any]]:
+        found = await visit.reader.get(service, path)
+        return [found], {name: found.data, **more}
+
+    return around
+
+
+def mass_of(typed: TypedForm, name: str) -> int | Answer:
+    """The grams that were typed as kg in a field ("mass_kg", which is posted as "mass_g"); or why it is no mass."""
+    text = typed.get(name, "")
+    mass_g = shown.grams(text)
+    if mass_g is not None and mass_g > 0:
+        return mass_g
+    field = f"/{name.removesuffix('_kg')}_g"
+    return Answer.refused("This is no mass", f"{text!r} cannot be read.", "kg, to the gram: 1200 or 1,200.5", field)
 
 
 async def recorded(visit: Visit, done: Answer, after: Callable[[Answer], str], form: Callable[[Answer], Awaitable[Response]]) -> Response:

@@ -40,10 +40,6 @@ class Answer(msgspec.Struct, frozen=True):
         """By the console itself, of what no service need be asked."""
         return cls("console", 422, problem=_problem("not_readable", title, detail) | {"accepted": accepted, "field": field})
 
-    @classmethod
-    def no_mass(cls, typed: str, field: str) -> Self:
-        return cls.refused("This is no mass", f"{typed!r} cannot be read.", "kg, to the gram: 1200 or 1,200.5", field)
-
 
 class Services:
     """Each by its name, at its own address."""

@@ -63,11 +63,11 @@ class Found(msgspec.Struct, frozen=True):
     checkpoint: str | None
 
 
-class TalliedLine(msgspec.Struct):
+class TalliedLine(msgspec.Struct, frozen=True):
     """A partner's events of one shard of a service: the last of its numbers, and the chain hash over all of them, from the first."""
 
-    last: int = 0
-    chain: str = GENESIS.hex()
+    last: int
+    chain: str  # hex
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -104,16 +104,17 @@ async def tally(kernel: Kernel, partner: str) -> Tally:
     """All of a partner's events that the last checkpoint covers."""
     tree: Log = kernel.part(Log)
     shift, size = (await tree.logs()).shift, tree.signed.head.size
-    lines: dict[str, TalliedLine] = {}
+    counted: dict[str, tuple[int, bytes]] = {}
     since = 0
     while True:
         with reachable():
             rows = await kernel.pool.fetch(_OF_PARTNER, partner, since, shift + size, WALK)
         for row in rows:
-            line = lines.setdefault(f"{row['source']}/{row['shard']}", TalliedLine())
-            line.last, line.chain = line.last + 1, chain_hash(bytes.fromhex(line.chain), row["event_hash"]).hex()
+            line = f"{row['source']}/{row['shard']}"
+            last, chain = counted.get(line, (0, GENESIS))
+            counted[line] = last + 1, chain_hash(chain, row["event_hash"])
         if len(rows) < WALK:
-            return Tally(size, lines)
+            return Tally(size, {line: TalliedLine(last, chain.hex()) for line, (last, chain) in counted.items()})
         since = rows[-1]["leaf_index"] + 1
 
 

@@ -1,10 +1,8 @@
 """OpenAPI: what the document of a service says beyond what FastAPI reads from its routes. It is made when it is first asked for."""
 
 from collections.abc import Iterator
-from pkgutil import resolve_name
 from typing import Any
 
-import msgspec
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -12,17 +10,12 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from shared.http.handlers import KEY_HEADER, KEY_PATTERN
 from shared.http.problems import PROBLEM_SCHEMAS
 
-_STRUCT, _NAMED = "x-struct", "x-named"  # stand in schemas until a document is made: pydantic knows no reference to what is not its own
+_NAMED = "x-named"  # stands in schemas until a document is made: pydantic knows no reference to what is not its own
 
 
 def operation_id(route: APIRoute) -> str:
     """For `FastAPI(generate_unique_id_function=operation_id)`: the handler's name, which generated clients give their functions, too."""
     return route.name
-
-
-def struct(kind: Any) -> dict[str, Any]:
-    """The schema of a `msgspec.Struct`, or of a named union of some, which becomes a component of the document."""
-    return {_STRUCT: f"{kind.__module__}:{kind.__name__}"}
 
 
 def named(component: str) -> dict[str, Any]:
@@ -86,18 +79,10 @@ def _who_may(checks: list[Any]) -> str:
 def _add_components(document: dict[str, Any]) -> None:
     """Puts those in that schemas name. A name has one meaning in a document."""
     components = document.setdefault("components", {}).setdefault("schemas", {})
-    _add(components, PROBLEM_SCHEMAS)
+    for name, schema in PROBLEM_SCHEMAS.items():
+        assert components.setdefault(name, schema) == schema, f"there are two schemas {name}"
     for schema in list(_schemas_with(document, _NAMED)):
         schema["$ref"] = f"#/components/schemas/{schema.pop(_NAMED)}"
-    for schema in list(_schemas_with(document, _STRUCT)):
-        (found,), those = msgspec.json.schema_components([resolve_name(schema.pop(_STRUCT))], ref_template="#/components/schemas/{name}")
-        schema |= found
-        _add(components, those)
-
-
-def _add(components: dict[str, Any], those: dict[str, Any]) -> None:
-    for name, schema in those.items():
-        assert components.setdefault(name, schema) == schema, f"there are two schemas {name}"
 
 
 def _schemas_with(found: Any, key: str) -> Iterator[dict[str, Any]]:

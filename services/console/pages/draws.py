@@ -8,8 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 from typeid import TypeID
 
-from services.console import shown
-from services.console.acting import Act, step
+from services.console.acting import Act, around_one, mass_of, step
 from services.console.asking import ROWS, Answer, Wanted
 from services.console.pages.requests import Id
 from services.console.visit import TypedForm, Visit, Visiting
@@ -57,18 +56,13 @@ async def act_on_draw(visit: Visiting, draw: Id, doing: Doing) -> Response:
     body = _body(doing, typed)
     if isinstance(body, Answer):
         return await _draw_page(visit, draw, doing, typed, body)
-
-    async def around() -> tuple[list[Answer], dict[str, Any]]:
-        found = await visit.reader.get("inventory", f"/v1/draws/{draw}")
-        return [found], {"draw": found.data, "doing": doing}
-
     act = Act(
         service="inventory",
         path=f"/v1/draws/{draw}/{PATHS[doing]}",
         body=body,
         form=lambda typed, refused: _draw_page(visit, draw, doing, typed, refused),
         preview="moving.html",
-        around=around,
+        around=around_one(visit, "inventory", f"/v1/draws/{draw}", "draw", doing=doing),
         after=lambda _: f"/draws/{draw}",
     )
     return await step(visit, typed, act)
@@ -78,9 +72,8 @@ def _body(doing: Doing, typed: TypedForm) -> dict[str, Any] | Answer:
     """What is posted; or why it cannot be read."""
     match doing:
         case "weigh":
-            weighed_kg = typed.get("weighed_kg", "")
-            weighed_g = shown.grams(weighed_kg)
-            return Answer.no_mass(weighed_kg, "/weighed_g") if weighed_g is None or weighed_g <= 0 else {"weighed_g": weighed_g}
+            weighed_g = mass_of(typed, "weighed_kg")
+            return weighed_g if isinstance(weighed_g, Answer) else {"weighed_g": weighed_g}
         case "dispatch":
             return _texts(typed, "carrier") | {"consignee": typed.get("consignee", "")}  # to the letter
         case "deliver":

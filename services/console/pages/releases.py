@@ -7,8 +7,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 from typeid import TypeID
 
-from services.console import shown
-from services.console.acting import Act, step
+from services.console.acting import Act, around_one, mass_of, step
 from services.console.asking import ROWS, Answer
 from services.console.pages.requests import Cursor, Id
 from services.console.spreadsheet import spreadsheet
@@ -41,21 +40,16 @@ async def show_release(visit: Visiting, release: Id) -> Response:
 @router.post("/{release}/draw")
 async def draw(visit: Visiting, release: Id) -> Response:
     typed = await visit.typed()
-    mass_kg = typed.get("mass_kg", "")
-    if (mass_g := shown.grams(mass_kg)) is None or mass_g <= 0:
-        return await _release_page(visit, release, "draw", typed, Answer.no_mass(mass_kg, "/mass_g"))
-
-    async def around() -> tuple[list[Answer], dict[str, Any]]:
-        found = await visit.reader.get("inventory", f"/v1/releases/{release}")
-        return [found], {"release": found.data}
-
+    mass_g = mass_of(typed, "mass_kg")
+    if isinstance(mass_g, Answer):
+        return await _release_page(visit, release, "draw", typed, mass_g)
     drawn = Act(
         service="inventory",
         path=f"/v1/releases/{release}/draws",
         body={"mass_g": mass_g, "assign_rights": typed.get("assign_rights") == "yes"},
         form=lambda typed, refused: _release_page(visit, release, "draw", typed, refused),
         preview="drawing.html",
-        around=around,
+        around=around_one(visit, "inventory", f"/v1/releases/{release}", "release"),
         after=lambda done: f"/draws/{done.data['draw']}",
     )
     return await step(visit, typed, drawn)

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
-from services.console import shown
-from services.console.acting import Act, step
+from services.console.acting import Act, around_one, mass_of, step
 from services.console.asking import ROWS, Answer
 from services.console.visit import TypedForm, Visit, Visiting
 
@@ -45,9 +44,9 @@ async def show_request(visit: Visiting, request: Id) -> Response:
 @router.post("/{request}/accept")
 async def accept(visit: Visiting, request: Id) -> Response:
     typed = await visit.typed()
-    accepted_kg = typed.get("accepted_kg", "")
-    if (accepted_g := shown.grams(accepted_kg)) is None or accepted_g <= 0:
-        return await _request_page(visit, request, "accept", typed, Answer.no_mass(accepted_kg, "/accepted_g"))
+    accepted_g = mass_of(typed, "accepted_kg")
+    if isinstance(accepted_g, Answer):
+        return await _request_page(visit, request, "accept", typed, accepted_g)
     body = {"accepted_g": accepted_g, "reasons": _reasons(typed), "findings": _findings(typed), "clock": typed.get("clock", CLOCKS[0])}
     return await _decided(visit, request, "accept", body)
 
@@ -62,11 +61,6 @@ async def _decided(visit: Visit, request: str, act: str, body: Mapping[str, Any]
     if not body["reasons"]:
         refused = Answer.refused("No reason is given", "The partner reads why.", "one reason or more, each on a line", "/reasons")
         return await _request_page(visit, request, act, typed, refused)
-
-    async def around() -> tuple[list[Answer], dict[str, Any]]:
-        found = await visit.reader.get("allocation", f"/v1/requests/{request}")
-        return [found], {"asked": found.data, "act": act, "criteria": CRITERIA}
-
     path = f"/requests/{request}"
     decided = Act(
         service="allocation",
@@ -74,7 +68,7 @@ async def _decided(visit: Visit, request: str, act: str, body: Mapping[str, Any]
         body=body,
         form=lambda typed, refused: _request_page(visit, request, act, typed, refused),
         preview="deciding.html",
-        around=around,
+        around=around_one(visit, "allocation", f"/v1{path}", "asked", act=act, criteria=CRITERIA),
         after=lambda _: path,
     )
     return await step(visit, typed, decided)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from typeid import TypeID
 
 from services.console import shown
-from services.console.acting import Act, recorded, step
+from services.console.acting import Act, around_one, mass_of, recorded, step
 from services.console.asking import LONG_TIMEOUT_S, ROWS, Answer, Wanted
 from services.console.pages.requests import Cursor, Id
 from services.console.visit import Visit, Visiting
@@ -78,21 +78,16 @@ async def certificate_page(visit: Visiting, round: Id) -> Response:
 @router.post("/{round}/propose")
 async def propose(visit: Visiting, round: Id) -> Response:
     typed = await visit.typed()
-    supply_kg = typed.get("supply_kg", "")
-    if (supply_g := shown.grams(supply_kg)) is None or supply_g <= 0:
-        return await _round_page(visit, round, Filled(form="propose", typed=supply_kg, refused=Answer.no_mass(supply_kg, "/supply_g")))
-
-    async def around() -> tuple[list[Answer], dict[str, Any]]:
-        found = await visit.reader.get("allocation", f"/v1/rounds/{round}")
-        return [found], {"round": found.data}
-
+    supply_kg, supply_g = typed.get("supply_kg", ""), mass_of(typed, "supply_kg")
+    if isinstance(supply_g, Answer):
+        return await _round_page(visit, round, Filled(form="propose", typed=supply_kg, refused=supply_g))
     proposed = Act(
         service="allocation",
         path=f"/v1/rounds/{round}/propose",
         body={"supply_g": supply_g},
         form=lambda typed, refused: _round_page(visit, round, Filled(form="propose", typed=supply_kg, refused=refused)),
         preview="propose.html",
-        around=around,
+        around=around_one(visit, "allocation", f"/v1/rounds/{round}", "round"),
         after=lambda _: f"/rounds/{round}",
         timeout_s=LONG_TIMEOUT_S,
     )
