@@ -16,6 +16,7 @@ from reserve.audit.by_itself import fault_of, of_service
 from reserve.audit.control_loans import Advances, LoanMoves
 from reserve.audit.evidence import Recorded
 from reserve.audit.payees import Payees
+from reserve.audit.proposed_again import ProposedAgain
 from reserve.audit.reconciling import Reconciling
 from reserve.audit.reference_rates import ReferenceRates
 from reserve.audit.report import Check, Findings
@@ -98,6 +99,7 @@ class Control:
         self._payees = Payees(findings, approvers)
         self._reference_rates = ReferenceRates(findings)
         self._withdrawing = Withdrawing(findings, approvers)
+        self._proposed_again = ProposedAgain(findings)
         self._lists: set[str] = set()  # in force
         self._approved: dict[str, set[str]] = {}  # by round, or tender: the keys that its decision is approved with
         self._versions: set[tuple[str, int]] = set()  # of policies: approved, and superseded by none
@@ -111,6 +113,7 @@ class Control:
         self._payees.see(place, record, event)
         self._reference_rates.see(place, record, event)
         self._withdrawing.see(place, record, event)
+        self._proposed_again.see(place, record, event)
         moved = moves(event) or isinstance(event, TextErased)
         if of_service(record):
             fault = fault_of(service, record)

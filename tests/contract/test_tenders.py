@@ -289,6 +289,7 @@ async def test_an_approval_counts_only_for_the_tender_that_was_signed_and_once(h
     assert await hall.reserve.refused("approver-1", path, signed) == (409, "approval_of_another_document")
     await hall.approve(tender)
     assert await hall.reserve.refused("approver-1", path, await hall.approval(tender)) == (409, "approval_duplicate")
+    assert await hall.reserve.refused("operator-1", f"/v1/tenders/{tender}/propose") == (409, "decision_already_approved")
 
 
 async def test_who_has_an_interest_in_a_bidder_neither_proposes_nor_certifies_and_approves_no_more(hall: Hall):

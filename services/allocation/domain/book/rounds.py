@@ -182,6 +182,8 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
             field="/supply_g",
             accepted=f"up to {free_g} g",
         )
+    if approved := _approved_already(command, round, reads_of(book, partners, command.surroundings)):
+        return approved
     proposed = command.proposed
     if proposed is None or proposed.revision != round.revision or proposed.reads != reads_of(book, partners, command.surroundings):
         return Refused(Reason.DECISION_STALE, "what the decision was made from changed meanwhile: propose again")
@@ -213,6 +215,17 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
             summed_g=quorum.summed_g,
         ),
     ]
+
+
+def _approved_already(command: ProposeRound, round: Round, reads: Reads) -> Refused[Reason] | None:
+    """Who proposes again does not undo by themselves what somebody has signed, as long as it can still be certified."""
+    if (proposal := round.proposal) is None or not proposal.approvals or proposal.reads != reads:
+        return None
+    return Refused(
+        Reason.DECISION_APPROVED,
+        f"{proposal.decision} of {command.round} has an approval, and nothing that it was made from has changed",
+        accepted="the approvals that it lacks, or the round cancelled by two people, and another opened",
+    )
 
 
 def _superseded(round_id: RoundId, round: Round, surroundings: Surroundings) -> Refused[Reason] | None:

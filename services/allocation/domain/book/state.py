@@ -72,6 +72,7 @@ class Reason(Reasons):
     TAKING_BACK = "decision_being_taken_back", 409, "A superseded decision is still being taken back"
     NOTHING_AWARDED = "round_awards_nothing", 409, "The decision awards nothing"
     DECISION_UNSOUND = "decision_unsound", 409, "The decision follows from no rule"
+    DECISION_APPROVED = "decision_already_approved", 409, "Somebody has approved the decision"
     DECISION_STALE = "decision_stale", 409, "What the decision was made from has changed"
     APPROVALS_MISSING = "approvals_missing", 409, "Approvals are missing"
     ATTESTATION_MISSING = "attestation_missing", 422, "Who certifies a round attests its decision"

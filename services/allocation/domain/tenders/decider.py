@@ -177,6 +177,12 @@ def _propose(command: ProposeTender, tender: Tender) -> _Decided | Refused[Reaso
         return Refused(Reason.DECISION_UNSOUND, fault_found)
     if not cleared.awards:
         return Refused(Reason.NOTHING_SOLD, "no bid that counts is at the reserve price or above", accepted="a cancelled tender")
+    if tender.proposal is not None and tender.proposal.approvals and tender.proposal.proposed.agreements == cleared.agreements:
+        return Refused(
+            Reason.DECISION_APPROVED,
+            f"the decision of {found.id} has an approval, and nothing that it was made from has changed",
+            accepted="the approvals that it lacks, or the tender cancelled by two people, and another opened",
+        )
     return [
         TenderProposed(
             tender=found.id,

@@ -49,6 +49,7 @@ class Reason(Reasons):
     APPROVALS_INVALID = "approvals_needed_invalid", 422, "A round cannot need so many approvals"
     RELEASE_DAYS_INVALID = "release_days_invalid", 422, "Awards cannot be drawn for so long"
     SUPPLY_BEYOND_STOCK = "supply_beyond_stock", 409, "More is offered than may be"
+    DECISION_APPROVED = "decision_already_approved", 409, "Somebody has approved the decision"
     DECISION_STALE = "decision_stale", 409, "What the decision was made from has changed"
     DECISION_UNSOUND = "decision_unsound", 409, "The decision follows from no rule"
     APPROVALS_MISSING = "approvals_missing", 409, "Approvals are missing"

@@ -291,16 +291,26 @@ def test_a_decision_beyond_a_quota_is_refused():
     story.when(msgspec.structs.replace(command, surroundings=tight, proposed=proposed)).refused(Reason.DECISION_UNSOUND)
 
 
-def test_another_proposal_replaces_the_first_and_its_approvals():
+def test_another_proposal_replaces_the_first():
     story = a_proposal(10, supply=5)
-    story = story.given(story.approve())
     before = story.decision()
     story = story.when(story.propose(6))
     lapsed, proposed = story.events
     assert isinstance(lapsed, ApprovalsLapsed)
-    assert (lapsed.decision, len(lapsed.keys), lapsed.decision_stands, lapsed.cause) == (before, 1, False, "another decision")
+    assert (lapsed.decision, lapsed.keys, lapsed.decision_stands, lapsed.cause) == (before, (), False, "another decision")
     assert isinstance(proposed, RoundProposed)
-    story.when(story.certify()).refused(Reason.APPROVALS_MISSING)
+
+
+def test_nobody_undoes_an_approval_by_proposing_again_unless_something_has_changed():
+    story = a_proposal(10, supply=5)
+    story = story.given(story.approve())
+    story.when(story.propose(6)).refused(Reason.DECISION_APPROVED)
+    story.when(story.propose(5)).refused(Reason.DECISION_APPROVED)
+    changed = story.when(story.propose(6, around=surroundings(terms={JP: terms(JP, version=2)})))
+    lapsed, proposed = changed.events
+    assert isinstance(lapsed, ApprovalsLapsed) and len(lapsed.keys) == 1
+    assert isinstance(proposed, RoundProposed) and not proposal_of(changed.state.rounds[ROUND]).approvals
+    assert any(isinstance(each, RoundCertified) for each in story.when(story.certify()).events)
 
 
 # Certifying

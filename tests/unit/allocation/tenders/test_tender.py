@@ -121,6 +121,17 @@ def test_what_inventory_refuses_is_withdrawn_and_may_be_proposed_again():
     story.when(certifying()).refused("approvals_missing")
 
 
+def test_nobody_undoes_an_approval_by_proposing_again_unless_an_agreement_has_changed():
+    story = Story().proposed()
+    other = replace(CLEARED, decision="ef" * 32)
+    story.when(proposing(cleared=other)).then(TenderProposed)
+    story = story.given(approving())
+    story.when(proposing(cleared=other)).refused("decision_already_approved")
+    changed = story.when(proposing(cleared=replace(other, agreements={"JP": 2, "US": 1}))).then(TenderProposed)
+    changed.when(certifying()).refused("decision_stale")
+    story.when(certifying()).then(TenderAwardGranted, TenderAwardGranted, TenderCertified)
+
+
 @pytest.mark.parametrize(
     "command", [CloseBidding(at=AFTER), CloseTender(decision=DECISION), ReopenTender(decision=DECISION, reason="late")]
 )

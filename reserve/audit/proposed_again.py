@@ -1,0 +1,54 @@
+"""Proposed again: nobody undoes by another proposal, alone, what somebody has approved, unless what it was made from has changed.
+
+In force for rounds and tenders that say who opened them; what an earlier build let one person do is listed.
+"""
+
+from typing import Any
+
+from reserve.audit.evidence import Recorded
+from reserve.audit.report import Check, Findings
+from services.allocation import events as allocation
+
+
+class ProposedAgain:
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._in_force: set[str] = set()  # rounds and tenders
+        self._made_from: dict[str, Any] = {}  # by round, or tender: what its decision was made from
+        self._approved: dict[str, set[str]] = {}  # by round, or tender: the keys that its decision is approved with
+        self._fell: dict[str, str] = {}  # by round: the command by which an approved decision fell
+
+    def see(self, place: str, record: Recorded, event: Any) -> None:
+        match event:
+            case allocation.RoundOpened() if event.opened_by is not None:
+                self._in_force.add(event.round)
+            case allocation.TenderOpened() if event.opened_by is not None:
+                self._in_force.add(event.tender)
+            case allocation.RoundApproved():
+                self._approved.setdefault(event.round, set()).add(event.approval.key)
+            case allocation.TenderApproved():
+                self._approved.setdefault(event.tender, set()).add(event.approval.key)
+            case allocation.ApprovalsLapsed(decision_stands=True):
+                self._approved.get(event.round, set()).difference_update(event.keys)
+            case allocation.ApprovalsLapsed():
+                if self._approved.pop(event.round, None):
+                    self._fell[event.round] = record.command_id
+            case allocation.RoundProposed():
+                undoes = self._fell.pop(event.round, None) == record.command_id or bool(self._approved.pop(event.round, None))
+                self._proposes(place, event.round, event.reads, undoes=undoes)
+            case allocation.TenderProposed():
+                self._proposes(place, event.tender, event.agreements, undoes=bool(self._approved.pop(event.tender, None)))
+            case allocation.RoundReopened():
+                self._approved.pop(event.round, None)
+            case allocation.TenderReopened():
+                self._approved.pop(event.tender, None)
+
+    def _proposes(self, place: str, name: str, made_from: Any, *, undoes: bool) -> None:
+        same, self._made_from[name] = self._made_from.get(name) == made_from, made_from
+        if not undoes:
+            return
+        if same:
+            what = f"{name} was proposed again over an approval, and nothing that the decision was made from had changed"
+            self._findings.under_rule(Check.CONTROL, name in self._in_force, place, what)
+        else:
+            self._findings.look(Check.CONTROL, True, place, "")
