@@ -46,7 +46,7 @@ _OF: dict[Why, str] = {
         log_reach_reported.after log_reach_reported.until lines taken_in_as target terms warned write_down
     """,
     Why.HASH: """
-        chain commitment document key note public_key root salt signature text
+        chain commitment document key key_fingerprint note public_key root salt signature text
     """,
     Why.CODE: """
         base_rate bucket condition contained_g content contents duty currency deferral_conditions element elements excluded_origins kind

@@ -167,6 +167,8 @@ LINKED: Mapping[str, tuple[str, ...]] = {
     "allocation.parking_confirmed": ("parked",),
     "allocation.parking_lapsed": ("parked",),
     "allocation.parties_screened": ("orders", "screening"),
+    "allocation.partner_key_registered": ("orders", "signatures"),
+    "allocation.partner_key_revoked": ("orders", "signatures"),
     "allocation.policy_activated": ("orders",),
     "allocation.policy_revised": ("orders", "policies"),
     "allocation.policy_submitted": ("orders",),
