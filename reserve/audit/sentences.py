@@ -69,7 +69,8 @@ _INVENTORY: Mapping[str, str] = {
     "round_release_refused": "Nothing was released for {round}: {reason}, {detail}",
     "round_released": "All {releases} releases of {round} were made, {mass_g}, until {expires_on}",
     "stock_adjusted": "{lot} in {depot} was corrected by {change_g} ({cause}): {reason}",
-    "stock_drawn": "{partner} drew {mass_g} of {product} as {draw}, under {release}, out of {parcels.lot}; {remaining_g} remain",
+    "stock_drawn": "{partner} drew {mass_g} of {product} as {draw}, under {release}, out of {parcels.lot}[, signed with key {signed.key}];"
+    " {remaining_g} remain",
     "stock_pinned": "{release} is met from {lots.lot} and from nothing else",
     "stock_released": "{mass_g} of {product} were released to {partner} as {release}, of {award}, until {expires_on}",
     "tranche_closed": "Tranche {tranche} of right {right} ended {outcome}: {mass_g}",
