@@ -43,10 +43,10 @@ _OF: dict[Why, str] = {
         first_proposal forgotten gate group hold holding inside keys line loan lot mass_g matter members named of origin over parent
         partner place policy pool product project proposal release release_order request restraint returned right round rule service
         stop stream streams subsequents summed
-        log_reach_reported.after log_reach_reported.until lines taken_in_as target terms warned write_down
+        log_reach_reported.after log_reach_reported.until idempotency_key lines taken_in_as target terms warned write_down
     """,
     Why.HASH: """
-        chain commitment document key note public_key root salt signature text
+        chain commitment document key key_fingerprint note public_key root salt signature text
     """,
     Why.CODE: """
         base_rate bucket condition contained_g content contents duty currency deferral_conditions element elements excluded_origins kind
@@ -58,7 +58,7 @@ _OF: dict[Why, str] = {
         corrects floor_pct pct splitting_limit step_pct tolerance unit_price_minor warn_at
     """,
     Why.ACCOUNT: """
-        agreed_by by confirmed_by corrected_by declared_by ended_by first_by imported_by moved_by proposed_by put_on_by suspended_by
+        agreed_by by client confirmed_by corrected_by declared_by ended_by first_by imported_by moved_by proposed_by put_on_by suspended_by
         ratified_by reconciled_by recorded_by registered_by reported_by requested_by signed_by subject subjects weighed_by withdrawn_by
     """,
     Why.OWN_WORDS: """

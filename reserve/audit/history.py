@@ -51,6 +51,7 @@ from reserve.audit.release_orders import ReleaseOrders
 from reserve.audit.report import Check, Findings, Report
 from reserve.audit.rounds import Rounds
 from reserve.audit.screening import Screening
+from reserve.audit.signatures import Signatures
 from reserve.audit.stock import Stock
 from reserve.audit.stopped import Stopped
 from reserve.audit.tenders import Tenders
@@ -88,16 +89,8 @@ async def audit(
     if any(
         each.unsettled
         for each in (
-            walk.rounds,
-            walk.policies,
-            walk.tenders,
-            walk.authority,
-            walk.approvers,
-            walk.facilities,
-            walk.deliveries,
-            walk.consignees,
-            walk.agreements,
-            walk.figured,
+            *(walk.rounds, walk.policies, walk.tenders, walk.authority, walk.approvers),
+            *(walk.facilities, walk.deliveries, walk.consignees, walk.agreements, walk.figured),
         )
     ):
         await walk.read_ahead()
@@ -158,6 +151,7 @@ class _Walk:
         self.books = Books(findings)
         self.approvers = Approvers(findings, {key.name for key in logs.keys})
         self._endorsements = Endorsements(findings, self.approvers)
+        self._signatures = Signatures(findings, self.approvers.origins)
         self._given_back = GivenBack(findings)
         self.rounds = Rounds(findings, self.approvers, self._given_back)
         self.facilities = Facilities(findings)
@@ -233,7 +227,7 @@ class _Walk:
             *(self.authority, self._control, self._checkpoints.witnesses, self._interests, self._emergencies, self.policies),
             *(self._attestations, self.approvers, self._endorsements, self.facilities, self.deliveries, self.consignees, self.tenders),
             *(self._release_orders, self._texts, self._parked, self._laboratories, self.agreements, self._order, self.figured),
-            self._checkpoints.tallies,
+            *(self._checkpoints.tallies, self._signatures),
         )
         for part in parts:
             _settle(part, self._findings)
@@ -347,6 +341,7 @@ class _Walk:
         self._billing.see(place, event)
         self.approvers.see(place, record, event)
         self._endorsements.see(place, record, event)
+        self._signatures.see(place, record, event)
         self.rounds.see(place, record, event)
         self._quorums.see(place, record, event)
         self._attestations.see(place, record, event)

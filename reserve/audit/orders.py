@@ -114,6 +114,8 @@ ORDERS: dict[str, tuple[Follows, ...]] = {
             same=("partner", "carry_g"),
             from_the_first=True,
         ),
+        _follows("partner", "partner_registered", "partner_key_registered"),
+        _ended("partner key", "partner_key_registered", "partner_key_revoked"),
         _ended("disruption", "disruption_declared", "disruption_ended", says="disruption_revised", same="products"),
         # policies
         _ended("policy version", "policy_drafted", "policy_withdrawn"),

@@ -69,7 +69,8 @@ _INVENTORY: Mapping[str, str] = {
     "round_release_refused": "Nothing was released for {round}: {reason}, {detail}",
     "round_released": "All {releases} releases of {round} were made, {mass_g}, until {expires_on}",
     "stock_adjusted": "{lot} in {depot} was corrected by {change_g} ({cause}): {reason}",
-    "stock_drawn": "{partner} drew {mass_g} of {product} as {draw}, under {release}, out of {parcels.lot}; {remaining_g} remain",
+    "stock_drawn": "{partner} drew {mass_g} of {product} as {draw}, under {release}, out of {parcels.lot}[, signed with key {signed.key}];"
+    " {remaining_g} remain",
     "stock_pinned": "{release} is met from {lots.lot} and from nothing else",
     "stock_released": "{mass_g} of {product} were released to {partner} as {release}, of {award}, until {expires_on}",
     "tranche_closed": "Tranche {tranche} of right {right} ended {outcome}: {mass_g}",
@@ -107,6 +108,8 @@ _PARTNERS: Mapping[str, str] = {
     "instrument_ended": "{instrument} ended on {ended_on}[, by {ended_by}]: {reason}",
     "instrument_registered": "{instrument}, {title}, lets {holder} as {office} {acts}, from {valid_from} to {valid_until}[, under {under}]",
     "instrument_restored": "{instrument} counts again: nobody had confirmed its end",
+    "partner_key_registered": "{partner} signs with key {key}, which {agreement} names",
+    "partner_key_revoked": "{partner} signs no more with key {key}: {reason}",
     "partner_registered": "{partner} is {name}",
     "partner_tallied": "When {day} had ended, the first {size} leaves of the log held all of {partner}'s events so far",
     "person_named": "{official} is an account of person {person}[; {endorsement.subject} vouched for it]",

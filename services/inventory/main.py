@@ -4,9 +4,11 @@ from functools import partial
 
 from services.allocation import events as allocation
 from services.allocation.events.acting import ACTING
+from services.allocation.events.partner import PartnerKeyRegistered, PartnerKeyRevoked
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory.api import router
 from services.inventory.api.lookups import Stockpiles
+from services.inventory.api.signing import PartnerKeys
 from services.inventory.domain.controls import CONTROLS, EVENTS, EVENTS_OF_TEXTS
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import Event, LogReachReported, TextErased
@@ -41,6 +43,8 @@ ALLOCATION_TYPES = frozenset(
         allocation.TenderCertified,
         allocation.LoanAwarded,
         allocation.PartnerRegistered,
+        PartnerKeyRegistered,
+        PartnerKeyRevoked,
         allocation.RatificationMissed,
         allocation.DecisionRatified,
         allocation.AgreementSuspended,
@@ -106,6 +110,6 @@ SERVICE = Service(
     reasons=ApiReason,
     acting=UnderAuthority(proposals=True),
     recorded_by="ledger",
-    parts=(Stockpiles,),
+    parts=(Stockpiles, PartnerKeys),
     tasks=(watch_unsigned, wipe),
 )

@@ -273,6 +273,17 @@ class PartnerRow(Table, table=True):
     partner: str = Field(primary_key=True)
 
 
+class PartnerKeyRow(Table, table=True):
+    """A key that a partner signs its draws with."""
+
+    __tablename__ = "partner_keys"
+    id: str = Field(primary_key=True)  # partner/key
+    partner: str
+    key: str
+    public_key: str
+    revoked: bool
+
+
 class NamedConsigneeRow(Table, table=True):
     """Who may take delivery: a request names it, or an approver has approved it for an award."""
 

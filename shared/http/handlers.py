@@ -88,6 +88,7 @@ class Post:
                 accepted="1 to 255 visible ASCII characters",
             )
         self.expected_version = _version_of(if_match)
+        self.key = idempotency_key
         self.command_id = self._id_of(request.scope["route"].path, request.scope["path_params"], idempotency_key)
         self.to_writer: ToWriter = self.kernel.writer.submit
         self._streams: set[str] = set()  # that a command of the request went to
@@ -181,7 +182,7 @@ class Post:
         item = copy(self)
         item.response = Response()
         item.expected_version = None
-        item.command_id = item._id_of(route, ids, key)
+        item.key, item.command_id = key, item._id_of(route, ids, key)
         item.to_writer = to_writer
         item._streams, item._texts = set(), []
         item._fingerprint = fingerprint

@@ -1,8 +1,15 @@
 """What moves value in allocation over HTTP: one person proposes it, an approver signs it, and until then nothing has changed."""
 
 import secrets
+from hashlib import sha256
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.allocation.events import KeyId, PartnerCode
+from services.allocation.events.papers import PartnerKeyPaper
+from shared.journal.record import name_of
+from shared.terms.approval import key_id, public_key_hex
 from tests.contract.allocation_stage import PRODUCT, TODAY, Reserve
 from tests.stories.stockpile import UNIT_G
 
@@ -70,3 +77,31 @@ async def test_a_list_the_first_too_is_read_and_signed_by_another(reserve: Reser
     assert len(await in_force()) == 1
     await reserve.sign(withdrawal)
     assert (await reserve.clients["operator-1"].get("/v1/screening-lists/two-names")).status_code == 404
+
+
+async def test_a_partner_registers_the_key_that_two_have_agreed_on_and_revokes_it(reserve: Reserve):
+    key = Ed25519PrivateKey.generate()
+    public_key = public_key_hex(key)
+    paper = PartnerKeyPaper(partner=PartnerCode("EU"), key=KeyId(key_id(public_key)), public_key=public_key)
+    body = {"public_key": public_key, "possession": reserve.registrar.sign(name_of(paper), paper.purpose, "EU", key=key, authority=None)}
+    assert await reserve.refused("partner-eu", "/v1/partner-keys", body) == (403, "partner_key_not_agreed")
+
+    before, _ = await the_agreement(reserve)
+    amendment = {name: before[name] for name in ("products", "priority_class", "valid_until")} | {"reason": "it signs from now on"}
+    path = f"/v1/agreements/{before['agreement']}/amend"
+    await reserve.by_two(path, amendment | {"key_fingerprint": sha256(bytes.fromhex(public_key)).hexdigest()})
+    assert await reserve.refused("operator-1", "/v1/partner-keys", body) == (403, "forbidden")
+    assert await reserve.refused("partner-us", "/v1/partner-keys", body) == (422, "partner_key_unproven")
+    drill = body["possession"] | {"origin": "reserve/ledger/a-drill"}
+    assert await reserve.refused("partner-eu", "/v1/partner-keys", body | {"possession": drill}) == (409, "approval_of_another_log")
+    registered = await reserve.post("partner-eu", "/v1/partner-keys", body)
+    assert registered == {"key": paper.key, "partner": "EU", "revoked": False}
+    [shown] = (await reserve.get("partner-eu", "/v1/partners/EU"))["keys"]
+    assert (shown["public_key"], shown["agreement"], shown["revoked_on"]) == (public_key, before["agreement"], None)
+
+    revoke = f"/v1/partner-keys/{paper.key}/revoke"
+    assert await reserve.refused("partner-us", revoke, {"reason": "not ours"}) == (404, "partner_key_not_found")
+    await reserve.post("partner-eu", revoke, {"reason": "rotated"})
+    [shown] = (await reserve.get("operator-1", "/v1/partners/EU"))["keys"]
+    assert shown["revoked_on"] == str(TODAY)
+    assert (await reserve.refused("partner-eu", "/v1/partner-keys", body))[1] == "partner_key_already_registered"

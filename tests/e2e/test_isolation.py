@@ -313,6 +313,7 @@ PARTNERS_MOVE_AND_ASK = {
     "/inventory/v1/rights/{right}/give-back",
     "/allocation/v1/awards/{award}/renounce",
     "/allocation/v1/consignee-changes",
+    "/allocation/v1/partner-keys/{key}/revoke",
     "/allocation/v1/requests/{request}/objections",
     "/allocation/v1/requests/{request}/withdraw",
     "/allocation/v1/reviews",
@@ -358,6 +359,8 @@ async def test_nothing_of_anothers_is_seen_or_moved(estate: Estate, http: httpx.
         assert SECRET not in answer.text
     elif address == "/allocation/v1/requests":
         assert (answer.status_code, answer.json()["code"]) == (409, "agreement_missing")  # the EU's agreement is no help to Japan
+    elif address == "/allocation/v1/partner-keys":
+        assert (answer.status_code, answer.json()["code"]) == (422, "partner_key_unproven")  # of its own: nobody names another partner
     elif address == "/ledger/v1/webhooks":
         assert (answer.status_code, answer.json()["code"]) == (422, "webhook_target_refused")  # nor is anybody's own network called
     elif address in (PARTNERS_OWN | ENDED if method == "GET" else PARTNERS_MOVE_AND_ASK):
@@ -370,6 +373,8 @@ async def test_nothing_of_anothers_is_seen_or_moved(estate: Estate, http: httpx.
 
 BODIES: dict[str, Any] = {
     "/v1/releases/{release}/draws": lambda estate: {"mass_g": UNIT_G},
+    "/v1/partner-keys": lambda estate: {"public_key": "ab" * 32},
+    "/v1/partner-keys/{key}/revoke": lambda estate: {"reason": "lost"},
     "/v1/rights/{right}/deliveries": lambda estate: {
         "draw": estate.ids["draw"],
         "mass_g": UNIT_G,

@@ -9,7 +9,7 @@ from services.allocation.api.book import opening as round_opening
 from services.allocation.api.book.terms import RecentTerms
 from services.allocation.api.clocks import clocks, tasks
 from services.allocation.api.decisions import awards, certificates, decisions, reports, reviews, superseding
-from services.allocation.api.partners import agreements, disruptions, partners
+from services.allocation.api.partners import agreements, disruptions, partner_keys, partners
 from services.allocation.api.policies import diffs as policy_diffs
 from services.allocation.api.policies import policies
 from services.allocation.api.readiness import readiness
@@ -24,6 +24,7 @@ router = APIRouter()
 for _part in (
     me,
     partners,
+    partner_keys,
     agreements,
     disruptions,
     policies,

@@ -52,7 +52,7 @@ from services.allocation.domain.partners.agreement import (
     SuspendAgreement,
 )
 from services.allocation.domain.partners.disruption import DeclareDisruption, Disruption, EndDisruption, ReviseDisruption
-from services.allocation.domain.partners.partner import RegisterPartner
+from services.allocation.domain.partners.partner import RegisterPartner, RegisterPartnerKey, RevokePartnerKey
 from services.allocation.domain.partners.tally import TallyDays
 from services.allocation.domain.policies.policy import (
     ActivateVersion,
@@ -215,6 +215,8 @@ def _about(act: Power, products: Iterable[ProductId], partners: Iterable[Partner
 
 CONTROLS: Controls = {
     RegisterPartner: Class.PREPARES,
+    RegisterPartnerKey: Class.MOVES_VALUE,  # with two signatures in its agreement, or that of a key of before
+    RevokePartnerKey: Class.PROTECTS,
     TallyDays: Class.FOLLOWS,
     SignAgreement: Countersigned(Power.SIGN_AGREEMENT, _sign),
     AmendAgreement: Countersigned(Power.SIGN_AGREEMENT, _amend),

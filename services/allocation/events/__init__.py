@@ -51,6 +51,7 @@ from services.allocation.events.ids import (
     is_tender,
 )
 from services.allocation.events.parking import ParkingEvent
+from services.allocation.events.partner import PartnerEvent, PartnerRegistered
 from services.allocation.events.partners import (
     AgreementAmended,
     AgreementEnded,
@@ -66,7 +67,6 @@ from services.allocation.events.partners import (
     DisruptionDeclared,
     DisruptionEnded,
     DisruptionRevised,
-    PartnerRegistered,
     ProductTerms,
 )
 from services.allocation.events.policies import PolicyDrafted, PolicyEvent, PolicyRevised
@@ -314,7 +314,6 @@ __all__ = [
 ]
 
 # Of each kind of stream. Plain unions, so that the members of `Event` are the events themselves.
-PartnerEvent = PartnerRegistered
 AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded | AgreementSuspended | AgreementSuspensionConfirmed | AgreementResumed
 DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
 ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked | ApproverKeyRevocationConfirmed | ApproverKeyRestored

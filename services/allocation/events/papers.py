@@ -4,7 +4,8 @@ from datetime import date
 from typing import ClassVar
 
 from services.allocation.events.authority import ActingOfficerNamed, InstrumentId, InstrumentRegistered, PersonId, PersonNamed
-from services.allocation.events.ids import KeyId, ProductId, SubjectId
+from services.allocation.events.ids import KeyId, PartnerCode, ProductId, SubjectId
+from services.allocation.events.partner import PartnerKeyRegistered
 from services.allocation.events.partners import ApproverKeyEnrolled
 from shared.terms.authority import Kind
 from shared.terms.papers import Paper
@@ -60,6 +61,16 @@ class PersonPaper(Paper, frozen=True, kw_only=True, tag="reserve.person.v1"):
     person: PersonId
 
 
+class PartnerKeyPaper(Paper, frozen=True, kw_only=True, tag="reserve.partner_key.v1"):
+    """A key that is to be a partner's. The key itself signs it, and so does another of the partner's where no agreement names it."""
+
+    purpose: ClassVar[str] = "partner_key"
+
+    partner: PartnerCode
+    key: KeyId
+    public_key: str
+
+
 type AuthorityPaper = EnrolmentPaper | InstrumentPaper | ActingOfficerPaper | PersonPaper
 type Entered = ApproverKeyEnrolled | InstrumentRegistered | ActingOfficerNamed | PersonNamed
 
@@ -77,3 +88,7 @@ def paper_of(event: Entered) -> AuthorityPaper:
         case PersonNamed():
             kind = PersonPaper
     return kind(**{name: getattr(event, name) for name in kind.__struct_fields__})
+
+
+def key_paper_of(event: PartnerKeyRegistered) -> PartnerKeyPaper:
+    return PartnerKeyPaper(partner=event.partner, key=event.key, public_key=event.public_key)

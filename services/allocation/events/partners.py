@@ -1,4 +1,4 @@
-"""Partners and their standing terms, disruptions, and approvers' keys."""
+"""Partners' standing terms, disruptions, and approvers' keys."""
 
 from datetime import date, datetime
 
@@ -10,11 +10,6 @@ from shared.journal.texts import TypedText
 from shared.terms.acting import Approval
 
 
-class PartnerRegistered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.partner_registered.v1"):
-    partner: PartnerCode
-    name: str
-
-
 class ProductTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What an agreement says of one product."""
 
@@ -23,16 +18,21 @@ class ProductTerms(msgspec.Struct, frozen=True, kw_only=True):
     share: str  # the agreed part of what a round offers, a rational such as "1/4": for the rules that go by shares
 
 
-class AgreementSigned(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_signed.v1"):
+class AgreementSigned(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.agreement_signed.v1"
+):
     agreement: AgreementId
     partner: PartnerCode
     products: tuple[ProductTerms, ...]
     priority_class: int  # 0 is served first
     valid_from: date
     valid_until: date  # the last day
+    key_fingerprint: str | None = None  # SHA-256 (hex) of a public key that the partner may register; None: it names none
 
 
-class AgreementAmended(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_amended.v2"):
+class AgreementAmended(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.agreement_amended.v2"
+):
     """The terms from now on, in full."""
 
     agreement: AgreementId
@@ -42,6 +42,7 @@ class AgreementAmended(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
     priority_class: int
     valid_until: date
     reason: TypedText
+    key_fingerprint: str | None = None  # as above
 
 
 class AgreementEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_ended.v2"):

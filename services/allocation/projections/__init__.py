@@ -28,7 +28,7 @@ from services.allocation.events import (
     LoanAwarded,
     LoanRequested,
     ParkingEvent,
-    PartnerRegistered,
+    PartnerEvent,
     PolicyEvent,
     ProposalEvent,
     ReadinessEvent,
@@ -54,7 +54,7 @@ from services.allocation.projections.clocks import project_clocks
 from services.allocation.projections.consignees import project_consignee
 from services.allocation.projections.decisions import fail_award, project_decisions
 from services.allocation.projections.emergency import project_emergency
-from services.allocation.projections.partners import project_agreement, project_disruption
+from services.allocation.projections.partners import project_agreement, project_disruption, project_partner
 from services.allocation.projections.policies import project_policy
 from services.allocation.projections.readiness import project_readiness
 from services.allocation.projections.reports import project_reports
@@ -120,15 +120,14 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
         return  # beside the others
     if isinstance(event, ClockEvent):
         return  # all of them at once, after the others
+    if isinstance(event, PartnerEvent):
+        await project_partner(connection, event, on, fact.record.version)
+        return
     if isinstance(event, AgreementEvent):
         await project_agreement(connection, event, fact.record.version)
         return
     execute = connection.execute
     match event:
-        case PartnerRegistered():
-            await execute(
-                "INSERT INTO partners (partner, name, version) VALUES ($1, $2, $3)", event.partner, event.name, fact.record.version
-            )
         case DisruptionDeclared() | DisruptionRevised() | DisruptionEnded():
             await project_disruption(connection, event, fact.record.version)
         case ApproverKeyClaimed() | CeremonyEntered():

@@ -1,4 +1,6 @@
-"""Read tables of partners: their agreements and disruptions."""
+"""Read tables of partners: their keys, agreements and disruptions."""
+
+from datetime import date
 
 from services.allocation.events import (
     AgreementAmended,
@@ -11,8 +13,28 @@ from services.allocation.events import (
     DisruptionDeclared,
     DisruptionEnded,
     DisruptionRevised,
+    PartnerEvent,
+    PartnerRegistered,
 )
+from services.allocation.events.partner import PartnerKeyRegistered, PartnerKeyRevoked
 from shared.journal.connection import Connection, as_json
+
+
+async def project_partner(connection: Connection, event: PartnerEvent, on: date, version: int) -> None:
+    match event:
+        case PartnerRegistered():
+            await connection.execute(
+                "INSERT INTO partners (partner, name, version) VALUES ($1, $2, $3)", event.partner, event.name, version
+            )
+        case PartnerKeyRegistered():
+            await connection.execute(
+                """INSERT INTO partner_keys (id, partner, key, public_key, agreement, registered_on) VALUES ($1, $2, $3, $4, $5, $6)""",
+                *(f"{event.partner}/{event.key}", event.partner, event.key, event.public_key, event.agreement, on),
+            )
+            await connection.execute("UPDATE partners SET version = $2 WHERE partner = $1", event.partner, version)
+        case PartnerKeyRevoked():
+            await connection.execute("UPDATE partner_keys SET revoked_on = $2 WHERE id = $1", f"{event.partner}/{event.key}", on)
+            await connection.execute("UPDATE partners SET version = $2 WHERE partner = $1", event.partner, version)
 
 
 async def project_agreement(connection: Connection, event: AgreementEvent, version: int) -> None:
@@ -20,23 +42,27 @@ async def project_agreement(connection: Connection, event: AgreementEvent, versi
         case AgreementSigned():
             await connection.execute(
                 """INSERT INTO agreements (agreement, partner, products, priority_class, valid_from, valid_until, ended, suspended,
-                                           version)
-                   VALUES ($1, $2, $3, $4, $5, $6, false, false, $7)""",
+                                           key_fingerprint, version)
+                   VALUES ($1, $2, $3, $4, $5, $6, false, false, $7, $8)""",
                 event.agreement,
                 event.partner,
                 as_json(event.products),
                 event.priority_class,
                 event.valid_from,
                 event.valid_until,
+                event.key_fingerprint,
                 version,
             )
         case AgreementAmended():
             await connection.execute(
-                "UPDATE agreements SET products = $2, priority_class = $3, valid_until = $4, version = $5 WHERE agreement = $1",
+                """UPDATE agreements SET products = $2, priority_class = $3, valid_until = $4,
+                                         key_fingerprint = coalesce($5, key_fingerprint), version = $6
+                   WHERE agreement = $1""",
                 event.agreement,
                 as_json(event.products),
                 event.priority_class,
                 event.valid_until,
+                event.key_fingerprint,
                 version,
             )
         case AgreementEnded():

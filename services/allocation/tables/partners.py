@@ -17,6 +17,17 @@ class PartnerRow(Table, table=True):
     version: int
 
 
+class PartnerKeyRow(Table, table=True):
+    __tablename__ = "partner_keys"
+    id: str = Field(primary_key=True)  # partner/key
+    partner: str = Field(index=True)
+    key: str
+    public_key: str
+    agreement: str | None
+    registered_on: date
+    revoked_on: date | None = None
+
+
 class AgreementRow(Table, table=True):
     __tablename__ = "agreements"
     agreement: str = Field(primary_key=True)
@@ -27,6 +38,7 @@ class AgreementRow(Table, table=True):
     valid_until: date
     ended: bool
     suspended: bool
+    key_fingerprint: str | None = None  # the last that it has named
     suspended_by: str | None = None
     suspension_lapses_at: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))
     suspension_confirmed_by: str | None = None

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.inventory.api.draws import DrawnView, view_drawn
 from services.inventory.api.fields import READERS, LotField, ProductField, ReleaseField, ReleasePath, draws_for, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
+from services.inventory.api.signing import PartnerKeys, SignatureField, signed_draw
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.draws import MAX_PARCELS, DrawStock
 from services.inventory.domain.releases import CancelRelease
@@ -34,6 +35,7 @@ class DrawBody(Body):
     mass_g: PositiveGrams
     lots: Annotated[tuple[LotField, ...], Field(max_length=MAX_PARCELS)] = ()
     assign_rights: StrictBool = False  # take firm rights for what lots do not cover
+    signature: SignatureField | None = Field(default=None, description="of a partner that has keys: `key:signature`, over its paper")
 
 
 class DrawItem(Keyed, DrawBody):
@@ -151,6 +153,8 @@ async def draw_stock(
 ) -> DrawnView:
     """Take stock, in part or whole: goods from lots, or an assignment of rights. Rights in place of goods a partner takes itself."""
     partner = draws_for(caller)
+    keys = await reads.kernel.part(PartnerKeys).known()
+    signed = None if body.signature is None else signed_draw(reads, post, keys, release, body)
     command = DrawStock(
         draw=DrawId(post.new_id("drw")),
         release=ReleaseId(release),
@@ -158,11 +162,13 @@ async def draw_stock(
         mass_g=body.mass_g,
         lots=tuple(LotId(lot) for lot in body.lots),
         assign_rights=body.assign_rights,
+        signers=keys.signers,
+        signed=None if isinstance(signed, Problem) else signed,
         on=post.today,
     )
     stream = await stockpile_of(reads, "release", release)
     try:
-        accepted = await post.submit(stream, command)
+        accepted = await post.submit(stream, signed if isinstance(signed, Problem) else command)
     except Problem as problem:
         if problem.code == "release_not_found":
             raise await _why_closed(reads, release, partner) from problem

@@ -10,8 +10,9 @@ from services.inventory.domain.evolve import pins_after
 from services.inventory.domain.loans import closed_gate, lent
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.releases import release_not_found, split_with_rights
+from services.inventory.domain.signing import fault_of_signature
 from services.inventory.domain.state import Release, Stockpile, held_round, stopping_lot, stopping_partner, unpinned_units, until_when
-from services.inventory.events import DrawId, Event, LotId, Parcel, PinnedUnits, ReleaseId, StockDrawn, StockPinned, UnitCount
+from services.inventory.events import DrawId, Event, LotId, Parcel, PinnedUnits, ReleaseId, SignedDraw, StockDrawn, StockPinned, UnitCount
 from shared.journal.decider import Refused
 
 MAX_PARCELS = 256  # of one draw: its event must fit in 64 KiB
@@ -21,7 +22,8 @@ class DrawStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Take `mass_g` under a release. `partner`: who asks (None: an operator). `on`: today.
 
     First-expiring then oldest lots, unless `lots` names them; of a release that is pinned to lots, those. What lots do not cover is met
-    from firm rights if `assign_rights`: its partner alone takes a claim for goods.
+    from firm rights if `assign_rights`: its partner alone takes a claim for goods. `signers`: the partners that have keys, as looked up;
+    `signed`: by one of `partner`'s, as verified.
     """
 
     draw: DrawId
@@ -30,6 +32,8 @@ class DrawStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     mass_g: int
     lots: tuple[LotId, ...] = ()
     assign_rights: bool = False
+    signers: frozenset[str] = frozenset()
+    signed: SignedDraw | None = None
     on: date
 
 
@@ -37,6 +41,8 @@ def draw_stock(command: DrawStock, state: Stockpile) -> Sequence[Event] | Refusa
     release = state.releases.get(command.release)
     if state.product is None or release is None or (command.partner is not None and command.partner != release.partner):
         return release_not_found(command.release)
+    if command.signers and (unsigned := fault_of_signature(release.partner, command.signers, command.signed)) is not None:
+        return unsigned
     if command.draw in state.draws:
         return Refused(Reason.ID_TAKEN, f"{command.draw} is drawn already", "/draw")
     if (hold := stopping_partner(state, command.on, release.partner)) is not None:
@@ -80,6 +86,7 @@ def draw_stock(command: DrawStock, state: Stockpile) -> Sequence[Event] | Refusa
             parcels=tuple(parcels),
             mass_g=drawn_g,
             remaining_g=remaining_g,
+            signed=command.signed,
         )
         drawn.append(goods)
         if loan is not None:
@@ -89,6 +96,8 @@ def draw_stock(command: DrawStock, state: Stockpile) -> Sequence[Event] | Refusa
         assigned = assign_rights(state, command.draw, command.release, wanted_rights, remaining_g, command.on)
         if isinstance(assigned, Refused):
             return assigned
+        if command.signed is not None and not parcels:
+            assigned = [msgspec.structs.replace(assigned[0], signed=command.signed), *assigned[1:]]
         drawn += assigned
         if release.pins and missing and assigned[-1].remaining_g:
             pins = _without(pins_after(release.pins, parcels), missing, state, command.on)

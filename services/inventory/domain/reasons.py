@@ -65,6 +65,7 @@ class Reason(Reasons):
     TOO_MANY_LOTS = "draw_takes_too_many_lots", 422, "The draw takes too many lots"
     LOT_UNAVAILABLE = "lot_unavailable", 409, "Nothing of the lot may be drawn"
     LOAN_NOT_COMMITTED = "loan_not_committed", 409, "The loan is not committed"
+    SIGNATURE_MISSING = "partner_signature_missing", 403, "The partner signs its draws"
     RIGHTS_NOT_ASKED = "rights_not_asked_by_partner", 403, "A partner alone takes rights in place of its goods"
     LOAN_OF_GOODS = "loan_of_goods", 409, "A loan is of goods, and not of rights"
     NOT_WEIGHED = "not_weighed", 409, "The goods have not been weighed"

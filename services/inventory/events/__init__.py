@@ -12,9 +12,11 @@ from services.inventory.events.draws import (
     DispatchCorrected,
     DrawDelivered,
     DrawDispatched,
+    DrawPaper,
     DrawReturned,
     DrawWeighed,
     GateEvidence,
+    SignedDraw,
     StockDrawn,
 )
 from services.inventory.events.holds import HoldConfirmed, HoldLifted, HoldPutOn, HoldScope, RoundFreed, RoundHeld
@@ -105,6 +107,7 @@ __all__ = [
     "DrawDispatched",
     "DrawId",
     "DrawMoved",
+    "DrawPaper",
     "DrawReturned",
     "DrawWeighed",
     "DrawWeighedAgain",
@@ -162,6 +165,7 @@ __all__ = [
     "RoundReleaseRefused",
     "RoundReleased",
     "SettledAs",
+    "SignedDraw",
     "SignedGrams",
     "SignedUnits",
     "Source",

@@ -1,14 +1,15 @@
 """What happens to a draw, to its delivery."""
 
 from datetime import date
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
-from services.inventory.events.ids import DrawId, Parcel, ReleaseId, SignedGrams, StockpileEvent
+from services.inventory.events.ids import DrawId, LotId, Parcel, ReleaseId, SignedGrams, StockpileEvent
 from shared.journal.record import Grams
 from shared.journal.texts import TypedText
 from shared.terms.dating import Dated
+from shared.terms.papers import Paper
 
 
 class GateEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +21,31 @@ class GateEvidence(msgspec.Struct, frozen=True, kw_only=True):
     until: date | None = None  # the last day that it holds; None: for good
 
 
-class StockDrawn(StockpileEvent, frozen=True, kw_only=True, tag="inventory.stock_drawn.v1"):
+class DrawPaper(Paper, frozen=True, kw_only=True, tag="reserve.draw.v1"):
+    """What a partner signs: a draw as it asks for it, in one request. `client` and `subject`: of the token that it is sent with; with
+    `idempotency_key` they make the command's id, so that one signature is for one command."""
+
+    purpose: ClassVar[str] = "draw"
+
+    partner: str
+    release: ReleaseId
+    mass_g: Grams
+    lots: tuple[LotId, ...]  # those that it names
+    assign_rights: bool
+    client: str
+    subject: str
+    idempotency_key: str
+
+
+class SignedDraw(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement as approvers sign it, of the paper's SHA-256, in the name of its partner, for the log of this deployment."""
+
+    key: str
+    signature: str  # Ed25519, 128 hex digits
+    paper: DrawPaper
+
+
+class StockDrawn(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.stock_drawn.v1"):
     """Released -> drawn. The goods are the partner's now, and still in their depots."""
 
     draw: DrawId
@@ -29,6 +54,7 @@ class StockDrawn(StockpileEvent, frozen=True, kw_only=True, tag="inventory.stock
     parcels: tuple[Parcel, ...]
     mass_g: Grams
     remaining_g: Grams  # of the release
+    signed: SignedDraw | None = None  # None: its partner had no keys, or not yet
 
 
 class DrawWeighed(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.draw_weighed.v1"):

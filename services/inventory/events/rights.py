@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from services.inventory.events.draws import SignedDraw
 from services.inventory.events.ids import DrawId, LotId, ProductId, ReleaseId, RightId, StockpileEvent, UnitCount
 from services.inventory.events.lots import Assay
 from shared.journal.record import Grams
@@ -127,6 +128,7 @@ class RightAssigned(StockpileEvent, frozen=True, kw_only=True, omit_defaults=Tru
     right_remaining_g: Grams
     window_to: date | None = None
     grace_days: int = 0
+    signed: SignedDraw | None = None  # of a draw that begins with this
 
 
 class AssignmentDelivered(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.assignment_delivered.v2"):

@@ -1,4 +1,4 @@
-"""What inventory keeps of allocation's events: partners, which consignees an award may go to, and how the lists in force have these."""
+"""What inventory keeps of allocation's events: partners, their keys, consignees awards may go to, and how lists in force have these."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +13,15 @@ from services.allocation.events import (
     ScreeningListPutInForce,
     ScreeningListWithdrawn,
 )
+from services.allocation.events.partner import PartnerKeyRegistered, PartnerKeyRevoked
 from shared.journal.connection import as_json
 from shared.journal.record import Fact
 from shared.journal.waves import InWaves, Wave
 
 _KNOW_PARTNER = "INSERT INTO partners (partner) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
+_KNOW_KEY = """
+    INSERT INTO partner_keys (id, partner, key, public_key, revoked) VALUES ($1, $2, $3, $4, false) ON CONFLICT DO NOTHING"""
+_REVOKE_KEY = "UPDATE partner_keys SET revoked = true WHERE id = $1"
 _NAME = """
     INSERT INTO named_consignees (subject, name, place, approved_by) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
     ON CONFLICT (subject, name) DO UPDATE SET place = excluded.place, approved_by = excluded.approved_by"""
@@ -53,6 +57,10 @@ def _of_one(fact: Fact) -> list[Wave]:
     match fact.event:
         case ConsigneeChangeApproved() as event:
             return [Wave((_NAME,), ([event.award], [event.name], [fact.place], [event.approved_by]))]
+        case PartnerKeyRegistered() as event:
+            return [Wave((_KNOW_KEY,), (f"{event.partner}/{event.key}", event.partner, event.key, event.public_key))]
+        case PartnerKeyRevoked() as event:
+            return [Wave((_REVOKE_KEY,), (f"{event.partner}/{event.key}",))]
         case ConsigneeScreened() as event:
             screened = Wave((_SCREEN,), ([event.name], [as_json(event.lists)], [event.clear], [fact.place]))
             known = Wave((_LIST,), (list(event.lists), list(event.lists.values()), [False] * len(event.lists)))

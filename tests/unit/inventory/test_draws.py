@@ -2,6 +2,8 @@
 
 from datetime import date
 
+import pytest
+
 from services.inventory.domain.deliveries import FailAssignments
 from services.inventory.domain.draws import MAX_PARCELS
 from services.inventory.domain.reasons import Reason
@@ -9,7 +11,19 @@ from services.inventory.domain.releases import AwardedRelease
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import free_rights_g, in_stock_g, reserved_g
 from services.inventory.domain.stockpile import timers
-from services.inventory.events import LotId, LotTakenIn, Parcel, ReleaseId, RightAdded, RightAssigned, RightId, RightMatured, StockDrawn
+from services.inventory.events import (
+    DrawPaper,
+    LotId,
+    LotTakenIn,
+    Parcel,
+    ReleaseId,
+    RightAdded,
+    RightAssigned,
+    RightId,
+    RightMatured,
+    SignedDraw,
+    StockDrawn,
+)
 from shared.journal.decider import CancelTimer, Timer
 from tests.stories.stockpile import DAY_AFTER, FAILED, LAST_DAY, TONNE, UNIT_G, a_round, a_stockpile, award, draw, hold, lot, right
 
@@ -228,3 +242,44 @@ def test_an_unknown_right_does_not_mature():
 
 def test_a_delivery_that_cannot_be_taken_in_settles_nothing():
     a_stockpile(right()).when(MatureRight(right=RightId("rgt_1"), delivery=lot(units=0))).refused(Reason.QUANTITY_INVALID)
+
+
+# Partners that have keys
+
+
+def signed_draw(units: int = 2) -> SignedDraw:
+    paper = DrawPaper(
+        partner="JP",
+        release=ReleaseId("rel_a"),
+        mass_g=units * UNIT_G,
+        lots=(),
+        assign_rights=False,
+        client="partner-jp",
+        subject="sub_jp",
+        idempotency_key="k",
+    )
+    return SignedDraw(key="3f8c1d0a55e2b974", signature="ab" * 64, paper=paper)
+
+
+@pytest.mark.parametrize("partner", [None, "JP"])
+def test_nobody_draws_without_a_signature_what_is_released_to_a_partner_that_has_keys(partner: str | None):
+    story = a_stockpile(lot(units=10), FIVE_TO_JAPAN)
+    story.when(draw(partner=partner, signers=frozenset({"JP"}))).refused(Reason.SIGNATURE_MISSING, "/signature")
+    assert len(story.when(draw(partner=partner, signers=frozenset({"US"}))).events) == 1
+
+
+def test_a_draw_holds_what_its_partner_has_signed():
+    [goods] = a_stockpile(lot(units=10), FIVE_TO_JAPAN).when(draw(signers=frozenset({"JP"}), signed=signed_draw())).events
+    assert isinstance(goods, StockDrawn)
+    assert goods.signed == signed_draw()
+
+
+def test_a_draw_of_rights_alone_holds_it_too_and_one_of_both_holds_it_once():
+    story = a_stockpile(right("rgt_1", units=3), right("rgt_2", units=3), a_round(award("a", "JP", 5)))
+    first, *others = story.when(draw(units=5, signers=frozenset({"JP"}), signed=signed_draw(5))).events
+    assert isinstance(first, RightAssigned)
+    assert first.signed == signed_draw(5)
+    assert len(others) == 1 and not any(each.signed for each in others if isinstance(each, RightAssigned))
+    story = a_stockpile(lot(units=3), right(units=3), a_round(award("a", "JP", 5)))
+    goods, rights = story.when(draw(units=5, signers=frozenset({"JP"}), signed=signed_draw(5))).events
+    assert (goods.signed, rights.signed) == (signed_draw(5), None)

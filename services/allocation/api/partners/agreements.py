@@ -42,6 +42,7 @@ class TermsBody(Body):
 
 
 type PriorityClass = Annotated[StrictInt, Field(ge=0, le=9, description="0 is served first")]
+type Fingerprint = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 type TermsList = Annotated[list[TermsBody], Field(min_length=1, max_length=50)]
 
 
@@ -51,6 +52,9 @@ class AgreementBody(Body):
     priority_class: PriorityClass
     valid_from: Day
     valid_until: Day
+    key_fingerprint: Fingerprint | None = Field(
+        default=None, description="SHA-256 (hex) of the 32 bytes of the public key that its partner registers first"
+    )
 
 
 class AmendmentBody(Body):
@@ -59,6 +63,7 @@ class AmendmentBody(Body):
     products: TermsList
     priority_class: PriorityClass
     valid_until: Day
+    key_fingerprint: Fingerprint | None = Field(default=None, description="of a key that its partner may register; none: of no other")
     reason: Text
 
 
@@ -79,6 +84,7 @@ class AgreementView(BaseModel):
     valid_until: date
     ended: bool
     suspended: bool
+    key_fingerprint: str | None = None  # of the key that it has named last
     suspension_lapses_at: datetime | None = None  # unless a second person confirms it
     suspended_by: str | None = None  # not for its partner
     suspension_confirmed_by: str | None = None
@@ -118,6 +124,7 @@ async def sign_agreement(
         priority_class=body.priority_class,
         valid_from=body.valid_from,
         valid_until=body.valid_until,
+        key_fingerprint=body.key_fingerprint,
         on=post.today,
     )
     return await propose(post, CONTROLS, f"agreement/{agreement}", command)
@@ -137,6 +144,7 @@ async def amend_agreement(
         products=tuple(terms.terms() for terms in body.products),
         priority_class=body.priority_class,
         valid_until=body.valid_until,
+        key_fingerprint=body.key_fingerprint,
         reason=post.text(body.reason),
         on=post.today,
     )

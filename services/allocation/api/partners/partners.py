@@ -1,5 +1,6 @@
-"""Partners: registered by an administrator; each sees itself."""
+"""Partners: registered by an administrator; each sees itself, and its keys."""
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Response
@@ -9,7 +10,7 @@ from sqlmodel import select
 from services.allocation.api.fields import READERS, PartnerField, PartnerPath, limited_to
 from services.allocation.domain.partners.partner import RegisterPartner
 from services.allocation.events import PartnerCode
-from services.allocation.tables.partners import PartnerRow
+from services.allocation.tables.partners import PartnerKeyRow, PartnerRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text
 from shared.http.handlers import Page, Paging, Posting, Reading
@@ -26,6 +27,22 @@ class PartnerBody(Body):
 class PartnerView(BaseModel):
     partner: str
     name: str
+
+
+class PartnerKeyView(BaseModel):
+    """`agreement`: that names its fingerprint; none: another key of the partner has signed for it."""
+
+    key: str
+    public_key: str
+    agreement: str | None
+    registered_on: date
+    revoked_on: date | None
+
+
+class PartnerDetail(PartnerView):
+    """`keys`: its own, of which one signs each of its draws, once there has ever been one."""
+
+    keys: list[PartnerKeyView]
 
 
 def _view(row: PartnerRow) -> PartnerView:
@@ -47,10 +64,12 @@ async def list_partners(caller: Annotated[Caller, allow(*READERS, "partner")], p
 @router.get("/{partner}")
 async def show_partner(
     partner: PartnerPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading, response: Response
-) -> PartnerView:
+) -> PartnerDetail:
     async with reads.session() as session:
         row = await session.get(PartnerRow, partner)
+        own = select(PartnerKeyRow).where(PartnerKeyRow.partner == partner).order_by(PartnerKeyRow.id)
+        keys = [PartnerKeyView.model_validate(key, from_attributes=True) for key in await session.exec(own)]
     if row is None or limited_to(caller) not in (None, partner):
         raise Problem("partner_not_found", f"there is no partner {partner}", field="path:partner")
     reads.etag(response, caller, f"partner/{partner}", row.version)
-    return _view(row)
+    return PartnerDetail(partner=row.partner, name=row.name, keys=keys)

@@ -39,6 +39,7 @@ class SignAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     priority_class: int
     valid_from: date
     valid_until: date
+    key_fingerprint: str | None = None
     on: date
 
 
@@ -48,6 +49,7 @@ class AmendAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     products: tuple[ProductTerms, ...]
     priority_class: int
     valid_until: date
+    key_fingerprint: str | None = None
     reason: TypedText
     on: date
 
@@ -129,6 +131,7 @@ def decide(command: Command, agreement: Agreement) -> list[AgreementEvent] | Ref
                     priority_class=command.priority_class,
                     valid_from=command.valid_from,
                     valid_until=command.valid_until,
+                    key_fingerprint=command.key_fingerprint,
                 )
             ]
         case AmendAgreement():
@@ -150,6 +153,7 @@ def decide(command: Command, agreement: Agreement) -> list[AgreementEvent] | Ref
                     priority_class=command.priority_class,
                     valid_until=command.valid_until,
                     reason=command.reason,
+                    key_fingerprint=command.key_fingerprint,
                 )
             ]
         case EndAgreement():

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from reserve.commands.signable import _WORDS, NotSignable, read_signable
-from services.allocation.events.papers import ActingOfficerPaper, EnrolmentPaper, InstrumentPaper, PersonPaper
+from services.allocation.events.papers import ActingOfficerPaper, EnrolmentPaper, InstrumentPaper, PartnerKeyPaper, PersonPaper
 from services.allocation.events.policies import PolicyDocument
+from services.inventory.events import DrawPaper, ReleaseId
 from services.loans.domain.material.terms import deferral_document, terms_document
 from services.loans.domain.papers import PAPERS, HoldingPaper, LoanActPaper, LoanPaper, WriteDownPaper
 from services.loans.events.terms import (
@@ -110,8 +111,26 @@ def test_a_paper_is_signed_as_it_is_stored_also_one_of_a_build_that_wrote_no_for
 
 
 def test_no_two_kinds_of_paper_are_signed_for_one_purpose_or_have_one_format():
-    kinds = [*PAPERS, PolicyDocument, EnrolmentPaper, InstrumentPaper, ActingOfficerPaper, PersonPaper, CommandPaper]
+    of_keys = [EnrolmentPaper, InstrumentPaper, ActingOfficerPaper, PersonPaper, PartnerKeyPaper]
+    kinds = [*PAPERS, *of_keys, PolicyDocument, CommandPaper, DrawPaper]
     assert len({kind.purpose for kind in kinds}) == len({kind.__struct_config__.tag for kind in kinds}) == len(kinds) == len(_WORDS)
+
+
+def test_what_a_partner_signs_is_shown_and_under_no_instrument():
+    paper = DrawPaper(
+        partner="JP",
+        release=ReleaseId("rel_1"),
+        mass_g=600_000,
+        lots=(),
+        assign_rights=False,
+        client="partner-jp",
+        subject="sub_jp",
+        idempotency_key="truck-1",
+    )
+    assert not read_signable(canonical(paper)).under_instrument
+    told = shown(canonical(paper))
+    assert (told["draws"], told["lots"], told["for"]) == ("600000 g under rel_1", "any", "JP")
+    assert "truck-1" in told["sent by"]
 
 
 def test_what_an_act_is_for_in_several_ways_is_told_apart():
