@@ -20,7 +20,7 @@ class Options(msgspec.Struct, frozen=True):
         return max(1, round(usual * self.share))
 
 
-QUICK = Options(seconds=1.0, events=2_000, share=0.02, within_s=780.0)  # does each bench run at all? Its figures mean nothing
+QUICK = Options(seconds=1.0, events=2_000, share=0.02, within_s=1500.0)  # does each bench run at all? Its figures mean nothing
 
 
 class Figure(msgspec.Struct, frozen=True):
