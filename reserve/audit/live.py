@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 import httpx
 import msgspec
 
-from reserve.audit.evidence import LEDGER, BalanceLine, LedgerEntry, LogOfHistory, ReadText, Recorded
+from reserve.audit.evidence import LEDGER, BalanceLine, LedgerEntry, LogOfHistory, ReadText, Recorded, Unreadable
 from reserve.client import Client, ProblemAnswer
 from shared.delivery.tokens import TokenUnavailable
 from shared.proofs.fork import Consistency
@@ -130,7 +130,11 @@ class LiveEvidence:
         end = self._ends.get(f"{service}/{shard}")
         while after is not None:
             feed = decode(await self._get(f"/{service}/v1/journal", shard=shard, after=after, limit=_JOURNAL_PAGE))
-            records, after = feed.records, feed.next
+            records, before, after = feed.records, after, feed.next
+            if after is not None and after <= before:
+                raise Unreadable(f"the journal of {service}, shard {shard}, does not go on after {before}: its next page is after {after}")
+            if end is not None and after is not None and after >= end:
+                after = None
             while end is not None and records and records[-1].position > end:  # one in their midst that says so stays, and is found
                 records, after = records[:-1], None
             yield records
@@ -152,6 +156,8 @@ class LiveEvidence:
         decode = msgspec.json.Decoder(_Page[kind]).decode  # type: ignore[valid-type]
         while True:
             page = decode(await self._get(f"/{service}/v1{path}", limit=_PAGE, cursor=cursor))
+            if page.next is not None and (not page.data or page.next == cursor):
+                raise Unreadable(f"{path} of {service} does not go on after the cursor {cursor}")
             cursor = page.next
             yield page.data, cursor
             if cursor is None:

@@ -93,7 +93,7 @@ async def _verify(asked: Asked, pinned: Sequence[VerifierKey], anchors: Sequence
     except (*UNANSWERED, ShardFailed) as error:
         fail(f"the audit could not be finished: {why(error)}")
     except Unreadable as error:
-        fail(f"BUNDLE: {error}")
+        fail(str(error) if asked.bundle is None else f"BUNDLE: {error}")
     except RecursionError:
         if asked.bundle is None:
             raise

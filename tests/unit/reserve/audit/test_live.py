@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from reserve.audit.evidence import Unreadable
 from reserve.audit.live import LiveEvidence, _tile_path, _unbundled
 from reserve.client import Client, GivenToken
 from services.ledger.tiles import Tile, decode_bundle, encode_bundle
@@ -98,3 +99,42 @@ async def test_a_journal_ends_where_it_ended_when_that_was_asked_for() -> None:
             assert read == {0: [1, 2, 3, 4], 1: [1, 2, 3, 4]} and events[0] > 5
             unasked = [each.position async for page in LiveEvidence(client).journal("loans", 0) for each in page]
             assert len(unasked) > 5, "without being asked, to the last that there is"
+
+
+@contextmanager
+def without_end(answer: dict[str, Any]) -> Iterator[str]:
+    """A service that gives the same page whatever it is asked for."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            said = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        @override
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+async def test_pages_that_do_not_go_on_are_not_read_for_ever() -> None:
+    again = msgspec.to_builtins([replace(RECORD, position=1)])
+    with without_end({"records": again, "next": 1}) as url:
+        async with Client(url, GivenToken("")) as client:
+            with pytest.raises(Unreadable, match="loans, shard 0, does not go on after 1"):
+                [page async for page in LiveEvidence(client).journal("loans", 0)]
+    line = {"side": "a", "asset": "b", "account": "c", "posted": 0, "pending": 0}
+    for data in ([], [line]):  # nothing, or the same again
+        with without_end({"data": data, "next": "cursor"}) as url:
+            async with Client(url, GivenToken("")) as client:
+                with pytest.raises(Unreadable, match="/balances of ledger does not go on"):
+                    await LiveEvidence(client).balances()
