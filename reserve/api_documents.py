@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from fastapi import FastAPI
 from joserfc.jwk import ECKey
 
 from services.identity.clients import Directory
@@ -70,13 +71,13 @@ made from the code (`python -m reserve.api_documents`).
 WITH_API = ("identity", *JOURNALED)  # the edge has no routes of its own
 
 
-def openapi(name: str) -> dict[str, Any]:
-    """The OpenAPI document of a service with an HTTP API of its own."""
+def application(name: str) -> FastAPI:
+    """A service with an HTTP API of its own, as it is served, but not started."""
     if name == "identity":
         issuer = "http://127.0.0.1"  # no part of the document depends on it, nor on who may ask
         signer = TokenSigner(ECKey.generate_key("P-256"), issuer=issuer, audience="")
-        return serve_issuer(Issuer(issuer, Directory(), signer)).openapi()
-    return create_app(service(name), Settings()).openapi()
+        return serve_issuer(Issuer(issuer, Directory(), signer))
+    return create_app(service(name), Settings())
 
 
 def asyncapi() -> dict[str, Any]:
@@ -131,7 +132,7 @@ def _in_several(services: Iterable[Container[str]], code: str) -> bool:
 
 def documents() -> dict[str, str]:
     """{file name: text} of all of them."""
-    found = {f"{name}.openapi.json": openapi(name) for name in WITH_API}
+    found = {f"{name}.openapi.json": application(name).openapi() for name in WITH_API}
     found["events.asyncapi.json"] = asyncapi()
     written = {file: json.dumps(document, indent=2, sort_keys=True) + "\n" for file, document in found.items()}
     return written | {"problems.md": problems()}

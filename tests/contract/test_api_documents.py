@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
-from reserve.api_documents import FOLDER, WITH_API, documents
+from reserve.api_documents import FOLDER, WITH_API, application, documents
 
 
 def test_the_checked_in_documents_are_what_the_code_says() -> None:
@@ -15,6 +16,13 @@ def test_the_checked_in_documents_are_what_the_code_says() -> None:
     said = documents()
     assert checked_in.keys() == said.keys()
     assert [name for name in said if checked_in[name] != said[name]] == [], "run: .venv/bin/python -m reserve.api_documents"
+
+
+@pytest.mark.parametrize("name", WITH_API)
+async def test_no_page_asks_for_scripts_from_elsewhere(name: str) -> None:
+    """FastAPI's own do, of a CDN, which our answers forbid."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application(name)), base_url="http://127.0.0.1") as http:
+        assert [(await http.get(path)).status_code for path in ("/docs", "/redoc", "/docs/oauth2-redirect")] == [404] * 3
 
 
 @pytest.mark.parametrize("name", WITH_API)

@@ -20,6 +20,7 @@ from reserve.operate.edge.routes import BUFFER, BUFFERED_BYTES, LIVE, READY, rou
 from shared.settings import Rates
 
 HEADER_WITHIN_S = 10  # from its first byte
+HANDSHAKE_WITHIN_S = 5  # of TLS
 REQUEST_WITHIN_S = 60  # the whole of it, be it sent a byte at a time
 QUIET_S = 30.0  # between two pieces of a request or an answer, and for a caller to take a piece
 IDLE_S = 60  # a connection without a request
@@ -108,7 +109,10 @@ def _tls(edge: Edge) -> Configuration:
         "tls_certificates": [{"certificate_chain": {"filename": edge.certificate}, "private_key": {"filename": edge.key}}],
     }
     kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
-    return {"transport_socket": {"name": "tls", "typed_config": {"@type": kind, "common_tls_context": context}}}
+    return {
+        "transport_socket": {"name": "tls", "typed_config": {"@type": kind, "common_tls_context": context}},
+        "transport_socket_connect_timeout": f"{HANDSHAKE_WITHIN_S}s",
+    }
 
 
 def _listener(name: str, host: str, port: int, manager: Configuration, tls: Configuration = _PLAIN) -> Configuration:

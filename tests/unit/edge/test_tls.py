@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from reserve.operate.edge.configuration import IDLE_S
 from reserve.operate.migrate import ROOT
 from tests.kernel.stage import free_port
-from tests.waiting import until
+from tests.waiting import HANGS_AFTER_S, until
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
@@ -84,3 +86,11 @@ async def test_the_edge_with_a_certificate_speaks_tls_1_3_and_nothing_less(port:
     writer.write(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n")
     assert not (await reader.read()).startswith(b"HTTP")
     writer.close()
+    # A handshake that never comes, and one that stops after its first bytes: both are given up long before who is merely idle.
+    silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    silent[1][1].write(b"\x16\x03\x01\x02\x00\x01")
+    began = time.monotonic()
+    for reader, writer in silent:
+        assert await asyncio.wait_for(reader.read(), HANGS_AFTER_S) == b""
+        writer.close()
+    assert time.monotonic() - began < IDLE_S / 2
