@@ -9,7 +9,7 @@ class ApiReason(Reasons):
     REQUEST_NOT_FOUND = "request_not_found", 404, "There is no such request"
     ROUND_NOT_FOUND = "round_not_found", 404, "There is no such round"
     AWARD_NOT_FOUND = "award_not_found", 404, "There is no such award"
-    DECISION_NOT_FOUND = "decision_not_found", 404, "There is no decision to be seen"
+    DECISION_NOT_FOUND = "decision_not_found", 404, "There is no decision to show"
     CLOCK_NOT_FOUND = "clock_not_found", 404, "There is no such clock"
     CERTIFICATE_NOT_FOUND = "certificate_not_found", 404, "There is no certificate yet"
     REPORT_NOT_FOUND = "report_not_found", 404, "There is no report yet"
@@ -18,10 +18,10 @@ class ApiReason(Reasons):
     OBJECTION_NOT_FOUND = "objection_not_found", 404, "There is no such objection"
 
     # what cannot be asked
-    LIST_INVALID = "list_invalid", 422, "The file is no screening list"
-    LIST_TOO_LARGE = "list_too_large", 422, "A screening list does not have so many entries"
-    LIST_ENTRY_TWICE = "list_entry_twice", 422, "A screening list has each entry once"
-    LIST_NAME_EMPTY = "list_name_empty", 422, "A name has letters"
+    LIST_INVALID = "list_invalid", 422, "The file is not a screening list"
+    LIST_TOO_LARGE = "list_too_large", 422, "The screening list has too many entries"
+    LIST_ENTRY_TWICE = "list_entry_twice", 422, "The screening list has an entry twice"
+    LIST_NAME_EMPTY = "list_name_empty", 422, "A name has no letters"
     CLOCK_UNKNOWN = "clock_unknown", 422, "There is no such kind of clock"
 
     # what the policy does not allow

@@ -28,9 +28,9 @@ _WHOSE = re.compile(r"/items/(\d+)(/.*)?")
 
 
 class BulkReason(Reasons):
-    BULK_KEY_REPEATED = "bulk_key_repeated", 422, "Two commands of a bulk have the same Idempotency-Key"
-    BULK_OF_SEVERAL = "bulk_of_several", 422, "A bulk that is all or nothing is about one thing"
-    BULK_WITHOUT_VERSION = "bulk_without_version", 422, "If-Match is for a bulk that is all or nothing"
+    BULK_KEY_REPEATED = "bulk_key_repeated", 422, "Two commands of the bulk share an Idempotency-Key"
+    BULK_OF_SEVERAL = "bulk_of_several", 422, "An all-or-nothing bulk must be about one stream"
+    BULK_WITHOUT_VERSION = "bulk_without_version", 422, "If-Match needs an all-or-nothing bulk"
 
 
 register(BulkReason)

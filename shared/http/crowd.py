@@ -13,7 +13,7 @@ MOST_OF_ONE = 128  # of the edge's 512 connections to a service
 
 
 class CrowdReason(Reasons):
-    TOO_MANY_AT_ONCE = "too_many_at_once", 429, "Too many requests of this caller are under way"
+    TOO_MANY_AT_ONCE = "too_many_at_once", 429, "Too many concurrent requests of this caller"
 
 
 register(CrowdReason)

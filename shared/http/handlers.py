@@ -34,14 +34,14 @@ from shared.writer.commands import Accepted, Context
 
 
 class HttpReason(Reasons):
-    IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing", 400, "This needs an Idempotency-Key header"
-    IDEMPOTENCY_KEY_MALFORMED = "idempotency_key_malformed", 400, "The Idempotency-Key is not acceptable"
-    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", 422, "The Idempotency-Key was used before for something else"
+    IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing", 400, "An Idempotency-Key header is required"
+    IDEMPOTENCY_KEY_MALFORMED = "idempotency_key_malformed", 400, "Malformed Idempotency-Key"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", 422, "The Idempotency-Key was used for another request"
     IF_MATCH_NOT_TAKEN = "if_match_not_taken", 400, "There is no ETag to go by"
     IF_MATCH_MALFORMED = "if_match_malformed", 400, "The If-Match header is not an ETag of this API"
     PRECONDITION_FAILED = "precondition_failed", 412, "The resource has changed since"
     COMMITMENT_TYPED = "commitment_typed", 422, "A commitment to a text is not a text"
-    EVENT_TOO_LARGE = "event_too_large", 422, "What is asked for does not fit into one event"
+    EVENT_TOO_LARGE = "event_too_large", 422, "The request is too large for one event"
     TOO_MANY_WAITING = "too_many_waiting", 429, "Too many commands of this client wait"
     OVERLOADED = "overloaded", 503, "Too many commands wait"
     UNAVAILABLE = "unavailable", 503, "The service cannot do this at the moment"

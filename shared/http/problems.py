@@ -31,13 +31,13 @@ log = structlog.get_logger(__name__)
 
 
 class EdgeReason(Reasons):
-    INVALID_REQUEST = "invalid_request", 422, "A part of the request is not what the API accepts"
-    QUERY_PARAMETER_REPEATED = "query_parameter_repeated", 422, "The query gives a parameter more than once"
-    MEMBER_REPEATED = "member_repeated", 422, "An object of the body has two members of the same name"
-    QUERY_PARAMETER_UNKNOWN = "query_parameter_unknown", 422, "The query names what the route does not take"
+    INVALID_REQUEST = "invalid_request", 422, "Invalid request"
+    QUERY_PARAMETER_REPEATED = "query_parameter_repeated", 422, "Repeated query parameter"
+    MEMBER_REPEATED = "member_repeated", 422, "Repeated member in the body"
+    QUERY_PARAMETER_UNKNOWN = "query_parameter_unknown", 422, "Unknown query parameter"
     MALFORMED_REQUEST = "malformed_request", 400, "The request cannot be read"
-    NUL_IN_TEXT = "nul_in_text", 422, "A text holds a NUL character"
-    TEXT_NOT_UNICODE = "text_not_unicode", 422, "A text holds half of a surrogate pair"
+    NUL_IN_TEXT = "nul_in_text", 422, "A text contains a NUL character"
+    TEXT_NOT_UNICODE = "text_not_unicode", 422, "A text contains an unpaired surrogate"
     BODY_TOO_LARGE = "body_too_large", 413, "The body is too large"
     ROUTE_NOT_FOUND = "route_not_found", 404, "There is no such route"
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "The route does not take this method"

@@ -23,16 +23,16 @@ type KeyStatus = Literal["enrolled", "revoked", "unknown"]
 class ApprovalReason(Reasons):
     """Why an approval does not count."""
 
-    ANOTHER_APPROVER = "approval_of_another_approver", 403, "The approval is another approver's"
-    BY_PROPOSER = "approval_by_proposer", 403, "Nobody approves their own proposal"
-    ANOTHER_DOCUMENT = "approval_of_another_document", 409, "The approval is of something else"
+    ANOTHER_APPROVER = "approval_of_another_approver", 403, "The approval is by another approver"
+    BY_PROPOSER = "approval_by_proposer", 403, "A proposal is not approved by its proposer"
+    ANOTHER_DOCUMENT = "approval_of_another_document", 409, "The approval is for another document"
     KEY_NOT_FOUND = "approver_key_not_found", 404, "There is no such key"
     KEY_REVOKED = "approver_key_revoked", 409, "The key is revoked"
-    SIGNATURE_INVALID = "approval_signature_invalid", 422, "The signature is not the key's"
+    SIGNATURE_INVALID = "approval_signature_invalid", 422, "The signature does not verify"
     DUPLICATE = "approval_duplicate", 409, "The approver has approved already"
-    OF_FIRST_VERSION = "approval_of_first_version", 422, "The statement that was signed names no log"
-    OF_ANOTHER_LOG = "approval_of_another_log", 409, "The approval was signed for another deployment"
-    WITHOUT_INSTRUMENT = "approval_without_instrument", 422, "The statement that was signed names no instrument"
+    OF_FIRST_VERSION = "approval_of_first_version", 422, "The signed statement names no log"
+    OF_ANOTHER_LOG = "approval_of_another_log", 409, "The approval is for another deployment"
+    WITHOUT_INSTRUMENT = "approval_without_instrument", 422, "The signed statement names no instrument"
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

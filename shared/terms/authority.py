@@ -29,12 +29,12 @@ class Fault(Reasons):
 
     MISSING = "authority_missing", 403, "No authority covers this"
     OF_ANOTHER = "authority_of_another", 403, "The authority is another person's"
-    OTHER_ACT = "authority_other_act", 403, "The authority is for other acts"
-    OTHER_PRODUCT = "authority_other_product", 403, "The authority is over other products"
+    OTHER_ACT = "authority_other_act", 403, "The authority does not cover this act"
+    OTHER_PRODUCT = "authority_other_product", 403, "The authority does not cover this product"
     NOT_DELEGABLE = "authority_not_delegable", 403, "The power may not be delegated"
     OUT_OF_DATE = "authority_out_of_date", 403, "The authority is not in force"
-    OVER_LIMIT = "authority_over_limit", 403, "This is over the authority's limit"
-    CONFLICT = "conflict_of_interest", 403, "A declared conflict of interest bars from this"  # whatever the authority covers
+    OVER_LIMIT = "authority_over_limit", 403, "The authority's limit is exceeded"
+    CONFLICT = "conflict_of_interest", 403, "A declared conflict of interest prevents this"  # whatever the authority covers
 
 
 class Acting(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,11 +58,11 @@ type Controls = Mapping[type, Control]
 class ControlReason(Reasons):
     """Why a command that another person must sign is not given."""
 
-    NEEDED = "countersignature_needed", 403, "Nobody does this alone"
+    NEEDED = "countersignature_needed", 403, "A second person must sign this"
     PROPOSAL_NOT_FOUND = "proposal_not_found", 404, "No such proposal waits for a signature"
     PROPOSAL_OF_ANOTHER = "proposal_of_another", 403, "Another person proposed it"
     PROPOSAL_ID_TAKEN = "proposal_id_taken", 409, "The proposal was made already"
-    PROPOSAL_TOO_LARGE = "proposal_too_large", 422, "What is proposed does not fit into one event"
+    PROPOSAL_TOO_LARGE = "proposal_too_large", 422, "The proposal is too large for one event"
 
 
 class CommandPaper(Paper, frozen=True, kw_only=True, tag="reserve.command.v1"):

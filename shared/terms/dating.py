@@ -21,7 +21,7 @@ type DatedBecause = Dated | msgspec.UnsetType | None
 
 
 class DatingReason(Reasons):
-    WITHOUT_REASON = "dated_without_reason", 422, "What counts for an earlier day says why"
+    WITHOUT_REASON = "dated_without_reason", 422, "A back-dated entry needs a reason"
 
 
 def undated(day: date, on: date, because: Dated | None) -> Refused[DatingReason] | None:

@@ -124,7 +124,7 @@ class ParkingReason(Reasons):
 
     NOT_FOUND = "parking_not_found", 404, "No message of this stream is parked"
     CONFIRMED = "parking_stands_already", 409, "The parking is confirmed already"
-    OWN = "parking_confirmed_by_same_person", 403, "A second person confirms that a message is parked"
+    OWN = "parking_confirmed_by_same_person", 403, "Parking is confirmed by a second person"
 
 
 class Parking(msgspec.Struct, frozen=True):

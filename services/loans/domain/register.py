@@ -39,10 +39,10 @@ class LapseEnd(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class EndingReason(Reasons):
     """Why what is registered does not end, or its end is not confirmed."""
 
-    RENEWED = "ending_renewed_by_same_person", 403, "Nobody ends once more what they have ended"
-    OWN = "ending_confirmed_by_same_person", 403, "A second person confirms that something has ended"
+    RENEWED = "ending_renewed_by_same_person", 403, "An ending that lapsed is not renewed by the same person"
+    OWN = "ending_confirmed_by_same_person", 403, "An ending is confirmed by a second person"
     NOT_FOUND = "ending_not_found", 404, "It has not ended"
-    STANDS = "ending_stands_already", 409, "Its end needs nobody's confirmation"
+    STANDS = "ending_stands_already", 409, "The ending needs no confirmation"
 
 
 class Ending(msgspec.Struct, frozen=True):

@@ -74,7 +74,7 @@ async def test_bad_input_names_its_field_and_what_would_be_accepted(http: httpx.
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json() == {
         "type": "urn:reserve:problem:invalid_request",
-        "title": "A part of the request is not what the API accepts",
+        "title": "Invalid request",
         "status": 422,
         "code": "invalid_request",
         "detail": "This is too small",

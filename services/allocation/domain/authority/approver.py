@@ -72,7 +72,7 @@ class Reason(Reasons):
 
     ALREADY_ENROLLED = "approver_key_already_enrolled", 409, "The key was enrolled before"
     NOT_FOUND = "approver_key_not_found", 404, "There is no such key"
-    UNPROVEN = "approver_key_unproven", 422, "The key has to sign its own enrolment"
+    UNPROVEN = "approver_key_unproven", 422, "The key must sign its own enrolment"
     ALREADY_REVOKED = "approver_key_already_revoked", 409, "The key is revoked already"
     NOT_REVOKED = "approver_key_not_revoked", 409, "The key is not revoked"
 

@@ -34,10 +34,10 @@ class Confirming(msgspec.Struct, frozen=True, kw_only=True):
 class Reason(Reasons):
     """Why somebody bars nobody, or confirms no bar."""
 
-    RENEWED = "bar_renewed_by_same_person", 403, "Nobody bars anybody again soon after theirs lapsed"
-    OWN = "bar_confirmed_by_same_person", 403, "A second person confirms that somebody is barred"
-    WITHOUT_KEY = "bar_confirmed_without_key", 403, "Who confirms that somebody is barred has a key of their own"
-    CONFIRMED = "bar_stands_already", 409, "What bars them needs nobody's confirmation"
+    RENEWED = "bar_renewed_by_same_person", 403, "A bar that lapsed is not renewed by the same person"
+    OWN = "bar_confirmed_by_same_person", 403, "A bar is confirmed by a second person"
+    WITHOUT_KEY = "bar_confirmed_without_key", 403, "Whoever confirms a bar needs an enrolled key"
+    CONFIRMED = "bar_stands_already", 409, "The bar needs no confirmation"
 
 
 def begun(barring: Barring, whose: SubjectId | None) -> datetime | Refused[Reason] | None:

@@ -21,8 +21,8 @@ class Endorsing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reason(Reasons):
-    MISSING = "endorsement_missing", 403, "Another approver has to sign this"
-    BY_PARTY = "endorsement_by_party", 403, "Nobody endorses what is for themselves, or what they enter"
+    MISSING = "endorsement_missing", 403, "Another approver must sign this"
+    BY_PARTY = "endorsement_by_party", 403, "An endorser may be neither a party nor the sender"
 
 
 def endorsed(

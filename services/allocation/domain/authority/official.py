@@ -91,8 +91,8 @@ class Reason(Reasons):
 
     ALREADY_DECLARED = "conflict_already_declared", 409, "The conflict is declared already"
     NOT_FOUND = "conflict_not_found", 404, "No such conflict is declared"
-    PERSON_NAMED = "person_already_named", 409, "An account is one person's for ever"
-    BY_ONESELF = "conflict_withdrawn_by_oneself", 403, "Nobody clears themselves of a conflict"
+    PERSON_NAMED = "person_already_named", 409, "The account already belongs to a person"
+    BY_ONESELF = "conflict_withdrawn_by_oneself", 403, "A conflict is not withdrawn by the person who has it"
 
 
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):

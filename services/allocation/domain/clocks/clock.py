@@ -102,7 +102,7 @@ class Reason(Reasons):
     NOT_RUNNING = "clock_not_running", 409, "No clock of the request is running"
     PAUSED = "clock_paused", 409, "The clock is paused already"
     NOT_PAUSED = "clock_not_paused", 409, "The clock is not paused"
-    PAUSE_INVALID = "clock_pause_invalid", 422, "The clock was not running then"
+    PAUSE_INVALID = "clock_pause_invalid", 422, "The clock was not running at that time"
 
 
 def decide(command: Command, clock: Clock) -> list[ClockEvent] | Refused[Reason]:

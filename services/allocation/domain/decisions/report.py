@@ -28,7 +28,7 @@ class Reason(Reasons):
     """Why a report is not taken as sent."""
 
     ALREADY_SENT = "report_already_sent", 409, "The report was sent as it is"
-    DAY_INVALID = "report_day_invalid", 422, "A report is sent after its decision, and not in the future"
+    DAY_INVALID = "report_day_invalid", 422, "Invalid report date"
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -66,9 +66,9 @@ class Reason(Reasons):
     NOT_FOUND = "review_not_found", 404, "There is no such review"
     CONCLUDED = "review_already_concluded", 409, "The review is concluded"
     NOT_ASSIGNED = "review_not_assigned", 409, "The review has no reviewer yet"
-    ANOTHERS = "review_of_another_reviewer", 403, "The review is another reviewer's"
-    INVOLVED = "reviewer_was_involved", 403, "Nobody reviews a decision that they had a part in"
-    REASONS_MISSING = "reasons_missing", 422, "Screening gives its reasons"
+    ANOTHERS = "review_of_another_reviewer", 403, "The review is assigned to another reviewer"
+    INVOLVED = "reviewer_was_involved", 403, "The reviewer took part in the decision"
+    REASONS_MISSING = "reasons_missing", 422, "Screening needs reasons"
 
 
 class Review(msgspec.Struct, frozen=True):

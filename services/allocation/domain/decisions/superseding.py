@@ -34,7 +34,7 @@ class Reason(Reasons):
 
     NOT_RELEASED = "round_not_released", 409, "The round is not released"
     SUPERSEDED = "decision_already_superseded", 409, "The decision is superseded already"
-    NOT_TO_DECIDE = "round_decides_nothing_again", 409, "The other round does not decide this again"
+    NOT_TO_DECIDE = "round_decides_nothing_again", 409, "The other round is not a new decision of this one"
 
 
 class Superseded(msgspec.Struct, frozen=True):

@@ -94,14 +94,14 @@ class Reason(Reasons):
     ENDED = "agreement_ended", 409, "The agreement has ended"
     SUSPENDED = "agreement_suspended", 409, "The agreement is suspended"
     NOT_SUSPENDED = "agreement_not_suspended", 409, "The agreement is not suspended"
-    RENEWED = "suspension_renewed_by_same_person", 403, "Nobody renews a suspension of their own"
-    OWN = "suspension_confirmed_by_same_person", 403, "A second person confirms a suspension"
-    CONFIRMED = "suspension_stands_already", 409, "The suspension needs nobody's confirmation"
-    NO_PRODUCTS = "agreement_without_products", 422, "An agreement is about at least one product"
-    PRODUCT_TWICE = "agreement_product_twice", 422, "An agreement names each product once"
+    RENEWED = "suspension_renewed_by_same_person", 403, "A suspension that lapsed is not renewed by the same person"
+    OWN = "suspension_confirmed_by_same_person", 403, "A suspension is confirmed by a second person"
+    CONFIRMED = "suspension_stands_already", 409, "The suspension needs no confirmation"
+    NO_PRODUCTS = "agreement_without_products", 422, "An agreement must name at least one product"
+    PRODUCT_TWICE = "agreement_product_twice", 422, "The agreement names a product twice"
     SHARE_INVALID = "agreement_share_invalid", 422, "Invalid share"
-    DATES_REVERSED = "agreement_dates_reversed", 422, "An agreement begins before it ends"
-    DATE_IN_PAST = "date_in_past", 422, "The day has passed"
+    DATES_REVERSED = "agreement_dates_reversed", 422, "The agreement's start is after its end"
+    DATE_IN_PAST = "date_in_past", 422, "The date is in the past"
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):

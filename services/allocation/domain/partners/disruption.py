@@ -58,10 +58,10 @@ class Reason(Reasons):
     ALREADY_DECLARED = "disruption_already_declared", 409, "The disruption is declared already"
     NOT_FOUND = "disruption_not_found", 404, "There is no such disruption"
     ENDED = "disruption_ended", 409, "The disruption has ended"
-    NO_PRODUCTS = "disruption_without_products", 422, "A disruption is of at least one product"
-    NAMED_TWICE = "disruption_names_twice", 422, "A disruption names each once"
-    NO_EVIDENCE = "disruption_without_evidence", 422, "A disruption has evidence"
-    DATES_REVERSED = "disruption_dates_reversed", 422, "A disruption starts before it ends"
+    NO_PRODUCTS = "disruption_without_products", 422, "A disruption must name at least one product"
+    NAMED_TWICE = "disruption_names_twice", 422, "The disruption names something twice"
+    NO_EVIDENCE = "disruption_without_evidence", 422, "A disruption needs evidence"
+    DATES_REVERSED = "disruption_dates_reversed", 422, "The disruption's start is after its end"
 
 
 class Disruption(msgspec.Struct, frozen=True, kw_only=True):

@@ -97,10 +97,10 @@ class Reason(Reasons):
     NOT_FOUND = "policy_not_found", 404, "There is no such policy"
     VERSION_NOT_FOUND = "policy_version_not_found", 404, "The policy has no such version"
     DRAFT_OPEN = "policy_draft_open", 409, "Another version is not decided yet"
-    NOT_DRAFT = "policy_not_draft", 409, "The version is no draft"
+    NOT_DRAFT = "policy_not_draft", 409, "The version is not a draft"
     NOT_SUBMITTED = "policy_not_submitted", 409, "The version is not submitted"
     WITHDRAWN = "policy_withdrawn", 409, "The version is withdrawn"
-    DATE_IN_PAST = "date_in_past", 422, "The day has passed"
+    DATE_IN_PAST = "date_in_past", 422, "The date is in the past"
 
 
 type Status = Literal["draft", "submitted", "approved", "superseded", "withdrawn"]

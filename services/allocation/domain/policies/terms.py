@@ -40,15 +40,15 @@ class Reason(Reasons):
     """Why terms are refused. Each value is the `code` of an RFC 9457 problem."""
 
     RULE_UNKNOWN = "rule_unknown", 422, "There is no such rule"
-    INSIDE_INVALID = "policy_inside_invalid", 422, "No such rule can stand inside"
-    CAP_INVALID = "policy_cap_invalid", 422, "A cap is a part of what is offered"
-    RESTRAINT_INVALID = "policy_restraint_invalid", 422, "Restraint is a part of base consumption, and goes with the rule iep"
-    QUORUM_INVALID = "policy_quorum_invalid", 422, "A quorum begins with the first gram, and asks for more only for more"
+    INSIDE_INVALID = "policy_inside_invalid", 422, "Invalid inner rule"
+    CAP_INVALID = "policy_cap_invalid", 422, "Invalid cap"
+    RESTRAINT_INVALID = "policy_restraint_invalid", 422, "Invalid demand restraint"
+    QUORUM_INVALID = "policy_quorum_invalid", 422, "Invalid quorum"
     EMERGENCY_INVALID = "policy_emergency_invalid", 422, "Invalid emergency path"
     CLOCKS_INVALID = "policy_clocks_invalid", 422, "The clocks are out of order"
-    RELEASE_DAYS_INVALID = "release_days_invalid", 422, "Awards cannot be drawn for so long"
-    CARRY_YEARS_INVALID = "policy_carry_years_invalid", 422, "Rounding cannot be remembered for so long"
-    MINIMUM_INVALID = "policy_minimum_invalid", 422, "The largest minimum is a part of a request"
+    RELEASE_DAYS_INVALID = "release_days_invalid", 422, "The release period is too long"
+    CARRY_YEARS_INVALID = "policy_carry_years_invalid", 422, "Rounding carries are kept for too long"
+    MINIMUM_INVALID = "policy_minimum_invalid", 422, "Invalid largest minimum"
 
 
 type Fault = Refused[Reason]

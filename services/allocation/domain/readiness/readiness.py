@@ -73,7 +73,7 @@ class Reason(Reasons):
     ITEM_NOT_FOUND = "readiness_item_not_found", 404, "There is no such item"
     CLEARED_ALREADY = "readiness_cleared_already", 409, "It is cleared already"
     TOO_MANY = "readiness_items_too_many", 409, "The register is full"
-    DATE_IN_PAST = "date_in_past", 422, "The day has passed"
+    DATE_IN_PAST = "date_in_past", 422, "The date is in the past"
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):

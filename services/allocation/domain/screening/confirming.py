@@ -18,8 +18,8 @@ type HitState = Literal["open", "cleared", "confirmed"]
 class ConfirmingReason(Reasons):
     """Why a hit is not confirmed."""
 
-    OWN = "hit_confirmed_by_same_person", 403, "A second person confirms a hit once more"
-    RENEWED = "hit_renewed_by_same_person", 403, "Nobody renews what they confirmed of a hit"
+    OWN = "hit_confirmed_by_same_person", 403, "A hit is confirmed by a second person"
+    RENEWED = "hit_renewed_by_same_person", 403, "A confirmation that lapsed is not renewed by the same person"
 
 
 class OneWord(msgspec.Struct, frozen=True):

@@ -95,7 +95,7 @@ class Reason(Reasons):
     CHANGE_NOT_FOUND = "consignee_change_not_found", 404, "There is no such change of a consignee, or it has its answer"
     HIT_NOT_FOUND = "consignee_hit_not_found", 404, "The consignee has no such hit"
     NOT_CLEARED = "consignee_not_cleared", 409, "The consignee is not cleared by the lists in force"
-    OWN_CHANGE = "consignee_change_own", 403, "Nobody approves what they have asked for"
+    OWN_CHANGE = "consignee_change_own", 403, "A change is not approved by the person who asked for it"
 
 
 class Consignee(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,9 +61,9 @@ class Reason(Reasons):
     REVEAL_CLOSED = "reveal_too_late", 409, "The time to reveal bids is over"
     REVEALED_BEFORE = "bid_already_revealed", 409, "The bid is revealed already"
     DIFFERS = "bid_differs_from_commitment", 422, "The bid is not the one that was sealed"
-    STEPS_INVALID = "bid_steps_invalid", 422, "The steps are not those of a bid"
-    OVER_CAP = "bid_over_cap", 422, "The bid is for more than one bidder may have"
-    PRICE_NOT_WHOLE = "price_not_whole", 422, "At this price a unit costs no whole number of minor units"
+    STEPS_INVALID = "bid_steps_invalid", 422, "Invalid bid steps"
+    OVER_CAP = "bid_over_cap", 422, "The bid exceeds the cap for one bidder"
+    PRICE_NOT_WHOLE = "price_not_whole", 422, "The price of a unit is not a whole number of minor units"
 
 
 class Bid(msgspec.Struct, frozen=True, kw_only=True):

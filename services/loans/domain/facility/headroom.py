@@ -119,15 +119,15 @@ class Reason(Reasons):
 
     ALREADY_OPEN = "facility_already_open", 409, "The facility is open already"
     NOT_FOUND = "facility_not_found", 404, "There is no such facility"
-    LIMITS_INVALID = "limits_invalid", 422, "The limits are not a tree"
+    LIMITS_INVALID = "limits_invalid", 422, "The limits do not form a tree"
     RATE_INVALID = "rate_invalid", 422, "Invalid rate"
     RATE_IMPLAUSIBLE = "rate_implausible", 422, "The rate is too far from the last one"
     RATE_OUTDATED = "rate_outdated", 409, "A later rate is recorded"
     RATE_OWN = "rate_of_own_currency", 422, "The facility's own currency has no rate"
     RATE_MISSING = "rate_missing", 409, "No rate is recorded"
-    DATE_IN_FUTURE = "date_in_future", 422, "The day has not come yet"
+    DATE_IN_FUTURE = "date_in_future", 422, "The date is in the future"
     LIMIT_EXCEEDED = "limit_exceeded", 409, "A limit would be exceeded"
-    GROUP_INVALID = "group_invalid", 422, "No group of connected clients"
+    GROUP_INVALID = "group_invalid", 422, "Invalid group of connected clients"
     GROUP_UNCHANGED = "group_unchanged", 409, "The group has these members already"
     COMMITTED_ALREADY = "committed_already", 409, "It is committed already"
 

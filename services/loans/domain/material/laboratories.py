@@ -68,10 +68,10 @@ type Command = RegisterLaboratory | EndLaboratory | ConfirmLaboratoryEnd | Lapse
 class Reason(Reasons):
     """Why the register says of a laboratory what it does."""
 
-    REGISTERED_ALREADY = "laboratory_registered_already", 409, "The laboratory is registered so already"
+    REGISTERED_ALREADY = "laboratory_registered_already", 409, "The laboratory is registered already"
     NOT_FOUND = "laboratory_not_found", 404, "There is no such laboratory"
-    ENDED = "laboratory_ended", 409, "The laboratory is registered no longer"
-    ACCREDITATION_OVER = "laboratory_accreditation_over", 422, "The accreditation has run out"
+    ENDED = "laboratory_ended", 409, "The laboratory's registration has ended"
+    ACCREDITATION_OVER = "laboratory_accreditation_over", 422, "The accreditation has expired"
 
 
 class Laboratory(msgspec.Struct, frozen=True):

@@ -76,12 +76,12 @@ class Reason(Reasons):
     """Why the agreements of a right stay as they are. Each value is the `code` of an RFC 9457 problem."""
 
     NOT_FOUND = "offtake_not_found", 404, "There is no such agreement"
-    AGREED_ALREADY = "offtake_agreed_already", 409, "Another agreement has the right"
+    AGREED_ALREADY = "offtake_agreed_already", 409, "The right is under another offtake agreement"
     PRICE_INVALID = "price_invalid", 422, "Invalid price"
     SHARE_INVALID = "offtake_share_invalid", 422, "Invalid share"
-    DATES_REVERSED = "offtake_dates_reversed", 422, "An agreement begins before it ends"
+    DATES_REVERSED = "offtake_dates_reversed", 422, "The agreement's start is after its end"
     ENDED = "offtake_ended", 409, "The agreement has ended"
-    LOAN_STATUS = "loan_status", 409, "The loan is not in a state for that"
+    LOAN_STATUS = "loan_status", 409, "The loan is in another status"
 
 
 class Offtake(msgspec.Struct, frozen=True):

@@ -85,12 +85,12 @@ class Reason(Reasons):
 
     ALREADY_RECORDED = "project_fact_already_recorded", 409, "The fact is recorded already"
     NOT_FOUND = "project_fact_not_found", 404, "There is no such fact"
-    NO_EVIDENCE = "project_fact_without_evidence", 422, "A fact has evidence"
+    NO_EVIDENCE = "project_fact_without_evidence", 422, "A fact needs evidence"
     QUANTITY_INVALID = "project_fact_quantity_invalid", 422, "Invalid quantity"
-    UNIT_MISSING = "project_fact_unit_missing", 422, "A quantity is in a unit"
-    BINDING_MISSING = "project_fact_binding_missing", 422, "An offtake binds, or does not"
-    DATES_REVERSED = "project_fact_dates_reversed", 422, "A fact begins before it ends"
-    COUNTED_TWICE = "project_fact_counted_twice", 409, "Another fact says so already"
+    UNIT_MISSING = "project_fact_unit_missing", 422, "The quantity needs a unit"
+    BINDING_MISSING = "project_fact_binding_missing", 422, "An offtake must say whether it is binding"
+    DATES_REVERSED = "project_fact_dates_reversed", 422, "The fact's start is after its end"
+    COUNTED_TWICE = "project_fact_counted_twice", 409, "The quantity is counted by another fact"
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):

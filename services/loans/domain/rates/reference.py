@@ -72,11 +72,11 @@ class Reason(Reasons):
     ALREADY_REGISTERED = "reference_rate_already_registered", 409, "The reference rate is registered already"
     NOT_FOUND = "reference_rate_not_found", 404, "There is no such reference rate"
     CALENDAR_INVALID = "reference_rate_calendar_invalid", 422, "There is no such calendar"
-    RATE_INVALID = "reference_rate_invalid", 422, "No rate that is published"
+    RATE_INVALID = "reference_rate_invalid", 422, "Invalid published rate"
     IMPLAUSIBLE = "reference_rate_implausible", 422, "The rate is too far from the one before"
-    NO_BUSINESS_DAY = "reference_rate_no_business_day", 422, "Nothing is published for that day"
-    ALREADY_PUBLISHED = "reference_rate_already_published", 409, "The same is entered for that day already"
-    DATE_IN_FUTURE = "date_in_future", 422, "The day has not come yet"
+    NO_BUSINESS_DAY = "reference_rate_no_business_day", 422, "The day is not a business day"
+    ALREADY_PUBLISHED = "reference_rate_already_published", 409, "The rate is already entered for that day"
+    DATE_IN_FUTURE = "date_in_future", 422, "The date is in the future"
 
 
 class ReferenceRate(msgspec.Struct, frozen=True):
