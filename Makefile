@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup chromium demo up test test-all simulate check bench interop interop-promtool interop-histories interop-proofs clean
 
+# A test starts hundreds of Pythons: each would compile what it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 STAMP := $(VENV)/.set-up
 UV_VERSION := 0.13.9
