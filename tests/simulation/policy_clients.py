@@ -47,7 +47,7 @@ async def write_policy(client: Client, approvers: Sequence[Approver], until_s: f
             case "submitted":
                 answer = await _approve(client, version, policy.versions[version].document, approvers[0])
                 if isinstance(answer, Refused) and client.dice.random() < 0.3:
-                    withdraw = WithdrawVersion(version=version, by=AUTHOR, reason="stands still", on=date.min)
+                    withdraw = WithdrawVersion(version=version, by=AUTHOR, accounts=frozenset({AUTHOR}), reason="stands still", on=date.min)
                     answer = await client.do("allocation", STREAM, withdraw)
                     if getattr(answer, "code", None) == ControlReason.NEEDED:  # somebody else wrote it
                         await by_two(client, f"allocation/{STREAM}", withdraw)

@@ -99,7 +99,7 @@ from services.allocation.events import (
 )
 from services.allocation.events.authority import Power
 from shared.terms.authority import Action, interest_in
-from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents
+from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents, of_another
 from shared.terms.reach import ReportReach
 
 
@@ -186,7 +186,7 @@ def _version_is_anothers(command: WithdrawVersion, state: Policy) -> bool:
     if (version := state.versions.get(command.version)) is None:
         return False
     waits = version.status in ("draft", "submitted")
-    return version.status == "approved" or (waits and command.by not in version.proposed_by)
+    return version.status == "approved" or (waits and of_another(command.accounts, version))
 
 
 def _withdraw_version(_: WithdrawVersion, __: Policy) -> Action:

@@ -251,8 +251,12 @@ def test_a_policy_s_version_is_withdrawn_by_one_person_until_it_is_approved_and_
     withdraw = WithdrawVersion(version=1, by=OPERATOR, reason="a mistake", on=TODAY)
     draft = DraftVersion(policy="standing", version=1, active_from=TODAY, terms=STANDARD_TERMS, by=OPERATOR, on=TODAY)
     drafted = signed("policy", draft, SubmitVersion(version=1, by=OPERATOR))
-    drafted.when(withdraw).then(PolicyWithdrawn)
-    drafted.when(msgspec.structs.replace(withdraw, by=SubjectId("sub_thief"))).refused(ControlReason.NEEDED)
+    drafted.when(withdraw).refused(ControlReason.NEEDED)
+    own = frozenset({OPERATOR, "another account"})
+    for by in own:  # a person is one, by whatever account
+        drafted.when(msgspec.structs.replace(withdraw, by=SubjectId(by), accounts=own)).then(PolicyWithdrawn)
+    thief = frozenset({"sub_thief", "sub_thief_2"})
+    drafted.when(msgspec.structs.replace(withdraw, by=SubjectId("sub_thief"), accounts=thief)).refused(ControlReason.NEEDED)
     approval = Approval(subject=SIGNER, key="a1" * 8, signature="f0" * 64, approved_on=TODAY)
     document = drafted.state.versions[1].document
     approved = PolicyApproved(policy="standing", version=1, document=document, active_from=TODAY, approval=approval)

@@ -31,7 +31,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading, Reads
 from shared.http.problems import Problem
 from shared.journal.postgres import read_version
 from shared.journal.protocol import Document
-from shared.terms.acting_api import DOCUMENT, ApprovalBody, document_answer, signing_of
+from shared.terms.acting_api import DOCUMENT, ApprovalBody, accounts_of_caller, document_answer, signing_of
 from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
@@ -203,7 +203,8 @@ async def withdraw_version(
     """One that is approved, or that others wrote, is withdrawn by two. Of an active one: until another version is approved and its day has
     come, no round is opened under the policy. One that it had superseded does not come back."""
     command = WithdrawVersion(version=version, by=SubjectId(caller.subject), reason=post.text(body.reason), on=post.today)
-    if isinstance(done := await done_or_proposed(post, CONTROLS, f"policy/{policy}", command), ProposalView):
+    own = msgspec.structs.replace(command, accounts=await accounts_of_caller(reads, caller))
+    if isinstance(done := await done_or_proposed(post, CONTROLS, f"policy/{policy}", own, proposed=command), ProposalView):
         return done
     found = (await read_policy(reads, policy)).versions[version]
     return VersionChange(policy=policy, version=version, status="withdrawn", document=found.document)

@@ -69,8 +69,11 @@ class ApproveVersion(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class WithdrawVersion(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`accounts`: of who withdraws it, `by` among them; nobody's: it is proposed, and signed by another."""
+
     version: int
     by: SubjectId
+    accounts: frozenset[str] = frozenset()
     reason: TypedText
     on: date
 
