@@ -50,9 +50,8 @@ up: setup ## keep serving; the data is in .reserve/. SEED=demo: with partners, p
 test: check chromium ## checks, then the tests that do not take long
 	@$(RUN) pytest $(TWO) -m "not long"
 
-test-all: check chromium ## checks, then every test, the simulator's first seeds, and other people's tools: needs Go
+test-all: check chromium ## checks, then every test, with two hundred simulated histories, and other people's tools: needs Go
 	@$(RUN) pytest $(TWO)
-	@$(MAKE) --no-print-directory simulate
 	@$(MAKE) --no-print-directory interop
 
 SEEDS ?= 200
