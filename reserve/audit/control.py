@@ -101,7 +101,6 @@ class Control:
         self._withdrawing = Withdrawing(findings, approvers)
         self._proposed_again = ProposedAgain(findings)
         self._lists: set[str] = set()  # in force
-        self._approved: dict[str, set[str]] = {}  # by round, or tender: the keys that its decision is approved with
         self._versions: set[tuple[str, int]] = set()  # of policies: approved, and superseded by none
         self._in_force_at: dict[str, datetime] = {}  # by rule: a service's, or that of one type of events
 
@@ -147,16 +146,6 @@ class Control:
                 | allocation.TenderCancelled()
             ):
                 self._of_book(place, record, event)
-            case allocation.RoundApproved():
-                self._approved.setdefault(event.round, set()).add(event.approval.key)
-            case allocation.TenderApproved():
-                self._approved.setdefault(event.tender, set()).add(event.approval.key)
-            case allocation.TenderProposed() | allocation.TenderReopened():
-                self._approved.pop(event.tender, None)
-            case allocation.ApprovalsLapsed(decision_stands=True):
-                self._approved.get(event.round, set()).difference_update(event.keys)
-            case allocation.RoundProposed() | allocation.ApprovalsLapsed() | allocation.RoundReopened():
-                self._approved.pop(event.round, None)
             case PolicyApproved() | PolicyActivated() | PolicyWithdrawn():
                 self._of_policy(place, record, event)
             case ProjectFactWithdrawn() if of_service(record):
@@ -194,11 +183,11 @@ class Control:
                 rule = "allocation"
                 self._lists.discard(event.list)
             case allocation.RoundCancelled():
-                if not self._approved.get(event.round):
+                if not self._proposed_again.is_approved(event.round):
                     return
                 rule = _CANCELLED
             case allocation.TenderCancelled():
-                if not self._approved.get(event.tender):
+                if not self._proposed_again.is_approved(event.tender):
                     return
                 rule = _TENDERS_CANCELLED
         if rule != "allocation" and record.command_id in self._signed:

@@ -20,14 +20,10 @@ class ProposedAgain:
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         match event:
-            case allocation.RoundOpened() if event.opened_by is not None:
-                self._in_force.add(event.round)
-            case allocation.TenderOpened() if event.opened_by is not None:
-                self._in_force.add(event.tender)
-            case allocation.RoundApproved():
-                self._approved.setdefault(event.round, set()).add(event.approval.key)
-            case allocation.TenderApproved():
-                self._approved.setdefault(event.tender, set()).add(event.approval.key)
+            case allocation.RoundOpened(round=name) | allocation.TenderOpened(tender=name) if event.opened_by is not None:
+                self._in_force.add(name)
+            case allocation.RoundApproved(round=name) | allocation.TenderApproved(tender=name):
+                self._approved.setdefault(name, set()).add(event.approval.key)
             case allocation.ApprovalsLapsed(decision_stands=True):
                 self._approved.get(event.round, set()).difference_update(event.keys)
             case allocation.ApprovalsLapsed():
@@ -38,10 +34,12 @@ class ProposedAgain:
                 self._proposes(place, event.round, event.reads, undoes=undoes)
             case allocation.TenderProposed():
                 self._proposes(place, event.tender, event.agreements, undoes=bool(self._approved.pop(event.tender, None)))
-            case allocation.RoundReopened():
-                self._approved.pop(event.round, None)
-            case allocation.TenderReopened():
-                self._approved.pop(event.tender, None)
+            case allocation.RoundReopened(round=name) | allocation.TenderReopened(tender=name):
+                self._approved.pop(name, None)
+
+    def is_approved(self, name: str) -> bool:
+        """Whether an approval of this round's or tender's decision stands."""
+        return bool(self._approved.get(name))
 
     def _proposes(self, place: str, name: str, made_from: Any, *, undoes: bool) -> None:
         same, self._made_from[name] = self._made_from.get(name) == made_from, made_from

@@ -108,7 +108,7 @@ _PARTNERS: Mapping[str, str] = {
     "instrument_ended": "{instrument} ended on {ended_on}[, by {ended_by}]: {reason}",
     "instrument_registered": "{instrument}, {title}, lets {holder} as {office} {acts}, from {valid_from} to {valid_until}[, under {under}]",
     "instrument_restored": "{instrument} counts again: nobody had confirmed its end",
-    "partner_key_registered": "{partner} signs with key {key}, which {agreement} names",
+    "partner_key_registered": "{partner} signs with key {key}[, which {agreement} names][, for which its key {endorsement.key} signed]",
     "partner_key_revoked": "{partner} signs no more with key {key}: {reason}",
     "partner_registered": "{partner} is {name}",
     "partner_tallied": "When {day} had ended, the first {size} leaves of the log held all of {partner}'s events so far",

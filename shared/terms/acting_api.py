@@ -97,10 +97,15 @@ async def signature_of(reads: Reads, body: ApprovalBody, by: str, on: date) -> S
     )
 
 
+def origin_here(reads: Reads) -> str:
+    """Of the log of this deployment."""
+    return parse_verifier_keys(reads.kernel.settings.ledger_public_key)[0].name
+
+
 def signed_here(reads: Reads, body: ApprovalBody) -> SignedApproval:
     """What was signed for this deployment. Raises Problem: statements of the first version, and of other deployments, count for nothing
     new."""
-    origin = parse_verifier_keys(reads.kernel.settings.ledger_public_key)[0].name
+    origin = origin_here(reads)
     if body.origin is None:
         detail = "the statement names no log: it was signed by an earlier build"
         raise Problem(ApprovalReason.OF_FIRST_VERSION, detail, field="/origin", accepted=origin)

@@ -102,8 +102,13 @@ def statement(approval: SignedApproval) -> bytes:
 
 
 def key_id(public_key: str) -> str:
-    """A label for a public key (hex): the first 16 digits of the SHA-256 of its 32 bytes. Signatures are checked with the whole key."""
-    return hashlib.sha256(bytes.fromhex(public_key)).hexdigest()[:16]
+    """A label for a public key (hex): the first 16 digits of its fingerprint. Signatures are checked with the whole key."""
+    return fingerprint(public_key)[:16]
+
+
+def fingerprint(public_key: str) -> str:
+    """SHA-256 (hex) of the 32 bytes of a public key (hex): what an agreement names it by."""
+    return hashlib.sha256(bytes.fromhex(public_key)).hexdigest()
 
 
 def public_key_hex(private_key: Ed25519PrivateKey) -> str:

@@ -15,7 +15,7 @@ from shared.http.handlers import Post, Reads
 from shared.http.problems import Problem
 from shared.journal.record import name_of
 from shared.process.service import Kernel, Part
-from shared.proofs.signed_note import parse_verifier_keys
+from shared.terms.acting_api import origin_here
 from shared.terms.approval import SignedApproval, verify_approval
 
 REMEMBERED_S = 1.0
@@ -83,7 +83,7 @@ def signed_draw(reads: Reads, post: Post, keys: Keys, release: str, body: Drawn)
         approver=caller.partner,
         key_id=key,
         signature=signature,
-        origin=parse_verifier_keys(reads.kernel.settings.ledger_public_key)[0].name,
+        origin=origin_here(reads),
     )
     if not verify_approval(said, public_key):
         accepted = f"its signature over {said.document}, for the purpose {said.purpose}, in the name of {said.approver}, for {said.origin}"

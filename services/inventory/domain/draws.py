@@ -41,7 +41,7 @@ def draw_stock(command: DrawStock, state: Stockpile) -> Sequence[Event] | Refusa
     release = state.releases.get(command.release)
     if state.product is None or release is None or (command.partner is not None and command.partner != release.partner):
         return release_not_found(command.release)
-    if command.signers and (unsigned := fault_of_signature(release.partner, command.signers, command.signed)) is not None:
+    if (unsigned := fault_of_signature(release.partner, command.signers, command.signed)) is not None:
         return unsigned
     if command.draw in state.draws:
         return Refused(Reason.ID_TAKEN, f"{command.draw} is drawn already", "/draw")

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from sqlmodel import col, select
 
 from services.allocation.api.fields import KeyPath, own_partner
-from services.allocation.domain.partners.partner import RegisterPartnerKey, RevokePartnerKey, fingerprint
+from services.allocation.domain.partners.partner import RegisterPartnerKey, RevokePartnerKey
 from services.allocation.events import AgreementId, KeyId, SubjectId
 from services.allocation.events.papers import PartnerKeyPaper
 from services.allocation.tables.partners import AgreementRow
@@ -15,7 +15,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, ReasonBody
 from shared.http.handlers import Posting, Reading
 from shared.terms.acting_api import ApprovalBody, signed_here
-from shared.terms.approval import key_id
+from shared.terms.approval import fingerprint, key_id
 
 router = APIRouter(prefix="/v1/partner-keys", tags=["partner keys"])
 

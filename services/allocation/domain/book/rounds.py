@@ -182,10 +182,11 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
             field="/supply_g",
             accepted=f"up to {free_g} g",
         )
-    if approved := _approved_already(command, round, reads_of(book, partners, command.surroundings)):
+    reads = reads_of(book, partners, command.surroundings)
+    if approved := _approved_already(command, round, reads):
         return approved
     proposed = command.proposed
-    if proposed is None or proposed.revision != round.revision or proposed.reads != reads_of(book, partners, command.surroundings):
+    if proposed is None or proposed.revision != round.revision or proposed.reads != reads:
         return Refused(Reason.DECISION_STALE, "what the decision was made from changed meanwhile: propose again")
     if fault := _unsound(proposed, asked):
         return Refused(Reason.DECISION_UNSOUND, fault)

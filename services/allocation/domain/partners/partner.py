@@ -1,7 +1,6 @@
 """Partner: a government that may ask for material. Australia itself is one. Its own Ed25519 keys sign its draws."""
 
 from datetime import date
-from hashlib import sha256
 from typing import assert_never
 
 import immutables
@@ -22,7 +21,7 @@ from shared.journal.decider import Decider, Reasons, Refused
 from shared.journal.record import name_of
 from shared.journal.texts import TypedText
 from shared.terms.acting import approval_of
-from shared.terms.approval import SignedApproval, verify_approval
+from shared.terms.approval import SignedApproval, fingerprint, verify_approval
 
 
 class RegisterPartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -89,11 +88,6 @@ def decide(command: Command, partner: Partner) -> list[PartnerEvent] | Refused[R
             return [PartnerKeyRevoked(partner=partner.code, key=command.key, reason=command.reason, revoked_by=command.by)]
         case _:
             assert_never(command)
-
-
-def fingerprint(public_key: str) -> str:
-    """SHA-256 (hex) of the 32 bytes of a public key (hex): what an agreement names it by."""
-    return sha256(bytes.fromhex(public_key)).hexdigest()
 
 
 def _register_key(command: RegisterPartnerKey, partner: Partner) -> list[PartnerEvent] | Refused[Reason]:

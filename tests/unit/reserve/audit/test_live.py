@@ -1,7 +1,7 @@
 """What the auditor reads of the log's tiles, against what the ledger writes."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
@@ -51,64 +51,14 @@ async def test_who_hangs_up_when_asked_for_a_proof_shows_nothing() -> None:
 
 
 @contextmanager
-def growing() -> Iterator[tuple[str, list[int]]]:
-    """A service whose journals grow with each answer: where it answers, and how many events a shard has, in pages of three."""
-    events = [4]
+def serving(answer: Callable[[str], Any]) -> Iterator[str]:
+    """A service that answers each target that it is asked for so: where it is."""
 
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = urlsplit(self.path)
-            query = {name: int(value) for name, (value,) in parse_qs(asked.query).items()}
-            said = json.dumps(_heads() if asked.path.endswith("/heads") else _page(query["after"])).encode()
-            events[0] += 1
+            said = json.dumps(answer(self.path)).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
-
-        @override
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    def _heads() -> dict[str, Any]:
-        return {"0": {"position": events[0]}, "1": {"position": events[0]}}
-
-    def _page(after: int) -> dict[str, Any]:
-        upto = min(after + 3, events[0])
-        records = [replace(RECORD, position=position) for position in range(after + 1, upto + 1)]
-        return {"records": msgspec.to_builtins(records), "next": upto if upto < events[0] else None}
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", events
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-async def test_a_journal_ends_where_it_ended_when_that_was_asked_for() -> None:
-    """Otherwise one shard would be read to a later end than another, and hold what something caused there that is not read."""
-    with growing() as (url, events):
-        async with Client(url, GivenToken("")) as client:
-            evidence = LiveEvidence(client)
-            heads = await evidence.heads("loans")
-            assert heads == {0: 4, 1: 4}
-            read = {shard: [each.position async for page in evidence.journal("loans", shard) for each in page] for shard in heads}
-            assert read == {0: [1, 2, 3, 4], 1: [1, 2, 3, 4]} and events[0] > 5
-            unasked = [each.position async for page in LiveEvidence(client).journal("loans", 0) for each in page]
-            assert len(unasked) > 5, "without being asked, to the last that there is"
-
-
-@contextmanager
-def without_end(answer: dict[str, Any]) -> Iterator[str]:
-    """A service that gives the same page whatever it is asked for."""
-
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            said = json.dumps(answer).encode()
-            self.send_response(200)
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()
             self.wfile.write(said)
@@ -126,15 +76,51 @@ def without_end(answer: dict[str, Any]) -> Iterator[str]:
         server.server_close()
 
 
+@contextmanager
+def growing() -> Iterator[tuple[str, list[int]]]:
+    """A service whose journals grow with each answer: where it answers, and how many events a shard has, in pages of three."""
+    events = [4]
+
+    def answer(target: str) -> dict[str, Any]:
+        asked = urlsplit(target)
+        said = _heads() if asked.path.endswith("/heads") else _page(int(parse_qs(asked.query)["after"][0]))
+        events[0] += 1
+        return said
+
+    def _heads() -> dict[str, Any]:
+        return {"0": {"position": events[0]}, "1": {"position": events[0]}}
+
+    def _page(after: int) -> dict[str, Any]:
+        upto = min(after + 3, events[0])
+        records = [replace(RECORD, position=position) for position in range(after + 1, upto + 1)]
+        return {"records": msgspec.to_builtins(records), "next": upto if upto < events[0] else None}
+
+    with serving(answer) as url:
+        yield url, events
+
+
+async def test_a_journal_ends_where_it_ended_when_that_was_asked_for() -> None:
+    """Otherwise one shard would be read to a later end than another, and hold what something caused there that is not read."""
+    with growing() as (url, events):
+        async with Client(url, GivenToken("")) as client:
+            evidence = LiveEvidence(client)
+            heads = await evidence.heads("loans")
+            assert heads == {0: 4, 1: 4}
+            read = {shard: [each.position async for page in evidence.journal("loans", shard) for each in page] for shard in heads}
+            assert read == {0: [1, 2, 3, 4], 1: [1, 2, 3, 4]} and events[0] > 5
+            unasked = [each.position async for page in LiveEvidence(client).journal("loans", 0) for each in page]
+            assert len(unasked) > 5, "without being asked, to the last that there is"
+
+
 async def test_pages_that_do_not_go_on_are_not_read_for_ever() -> None:
     again = msgspec.to_builtins([replace(RECORD, position=1)])
-    with without_end({"records": again, "next": 1}) as url:
+    with serving(lambda _: {"records": again, "next": 1}) as url:
         async with Client(url, GivenToken("")) as client:
             with pytest.raises(Unreadable, match="loans, shard 0, does not go on after 1"):
                 [page async for page in LiveEvidence(client).journal("loans", 0)]
     line = {"side": "a", "asset": "b", "account": "c", "posted": 0, "pending": 0}
-    for data in ([], [line]):  # nothing, or the same again
-        with without_end({"data": data, "next": "cursor"}) as url:
+    for page in ({"data": [], "next": "cursor"}, {"data": [line], "next": "cursor"}):  # nothing, or the same again
+        with serving(lambda _, page=page: page) as url:
             async with Client(url, GivenToken("")) as client:
                 with pytest.raises(Unreadable, match="/balances of ledger does not go on"):
                     await LiveEvidence(client).balances()

@@ -14,6 +14,7 @@ from services.allocation.events.papers import PartnerKeyPaper
 from services.allocation.events.partner import PartnerKeyRegistered, PartnerKeyRevoked
 from services.inventory.events import DrawId, DrawPaper, LotId, Parcel, ProductId, ReleaseId, SignedDraw, StockDrawn
 from shared.journal.record import canonical, name_of
+from shared.journal.texts import TypedText
 from shared.terms.acting import Approval, approval_of
 from shared.terms.approval import approve, key_id, public_key_hex
 from tests.stories.audit import DAY_BEFORE, TODAY, Step, Story, Told, failures
@@ -22,6 +23,12 @@ from tests.stories.stockpile import UNIT_G
 
 KEYS = {name: Ed25519PrivateKey.from_private_bytes(bytes([number] * 32)) for number, name in enumerate(("one", "two", "other"), 11)}
 JP = allocation.PartnerCode("JP")
+GONE = PartnerKeyRevoked(
+    partner=JP,
+    key=allocation.KeyId(key_id(public_key_hex(KEYS["one"]))),
+    reason=TypedText("lost"),
+    revoked_by=allocation.SubjectId("sub_jp"),
+)
 
 
 def fingerprint_of(key: str) -> str:
@@ -101,9 +108,8 @@ async def test_a_key_that_the_agreement_does_not_name_is_found(tmp_path: Path) -
 
 
 async def test_a_key_that_was_revoked_or_never_was_there_signs_for_none(tmp_path: Path) -> None:
-    gone = PartnerKeyRevoked(partner=JP, key=allocation.KeyId(key_id(public_key_hex(KEYS["one"]))), reason="lost", revoked_by="sub_jp")  # type: ignore[arg-type]
     later = Step(event=vouched(tmp_path, "one", "two"), stream="partner/JP", on=TODAY + timedelta(days=1))
-    steps = story(tmp_path, one=registered(tmp_path, "one"), gone=gone, two=later, never=vouched(tmp_path, "other", "other"))
+    steps = story(tmp_path, one=registered(tmp_path, "one"), gone=GONE, two=later, never=vouched(tmp_path, "other", "other"))
     assert set((await found_in(tmp_path, steps))["partners_sign"]) == {"two", "never"}
 
 
@@ -192,6 +198,5 @@ async def test_a_draw_with_a_signature_that_is_none_is_found(tmp_path: Path, sai
 
 
 async def test_a_draw_by_a_key_that_was_revoked_before_is_found(tmp_path: Path) -> None:
-    gone = PartnerKeyRevoked(partner=JP, key=allocation.KeyId(key_id(public_key_hex(KEYS["one"]))), reason="lost", revoked_by="sub_jp")  # type: ignore[arg-type]
     later = drawn(signed_draw(tmp_path, paper_of()), on=TODAY + timedelta(days=1))
-    assert await signatures_in(tmp_path, one=registered(tmp_path, "one"), gone=gone, draw=later) == ["draw"]
+    assert await signatures_in(tmp_path, one=registered(tmp_path, "one"), gone=GONE, draw=later) == ["draw"]
