@@ -58,6 +58,4 @@ async def _seed(folder: Path, endpoints: Endpoints) -> None:
     except (sandbox.NotNew, Unexpected, ProblemAnswer, TokenUnavailable, httpx.TransportError) as error:
         typer.echo(f"reserve: --seed: {why(error)}", err=True)
     else:
-        typer.echo("\nNext, in another shell:\n")
-        for command in sandbox.next_commands(folder, endpoints):
-            typer.echo(command)
+        typer.echo("\n".join(["\nNext, in another shell:\n", *sandbox.next_commands(folder, endpoints)]))

@@ -7,7 +7,6 @@ import asyncpg
 import msgspec
 import structlog
 from fastapi import Request
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from shared.http.auth import caller_of
 from shared.http.problems import Problem
@@ -28,7 +27,7 @@ from shared.writer.commands import (
 log = structlog.get_logger()
 
 KNOWN = (FingerprintMismatch, VersionMismatch, Overloaded, CommandFailed)  # of what the writer raises
-AWAY = (Unavailable, asyncpg.InterfaceError, InterfaceError, OperationalError, *UNREACHABLE)  # what says that nothing can be done now
+AWAY = (Unavailable, asyncpg.InterfaceError, *UNREACHABLE)  # what says that nothing can be done now
 
 
 def problem_of(error: Exception, context: Context) -> Problem:

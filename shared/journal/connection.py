@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
+from sqlalchemy.exc import TimeoutError as NoneIsFree
 
 from shared.journal.protocol import OutOfRoom, Unreachable
 from shared.journal.record import Fact
@@ -18,6 +19,7 @@ UNREACHABLE = (  # stopping, starting, a standby, out of connections or disk, de
     Unreachable,
     OSError,
     TimeoutError,
+    NoneIsFree,  # of SQLAlchemy's connections
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.ConnectionDoesNotExistError,
     asyncpg.exceptions.InternalClientError,

@@ -25,6 +25,14 @@ _DUE_AT_ONCE = 500
 # In one statement: a process that is stopped between the two would hold the lock for ever.
 _LEAD = "SELECT CASE WHEN pg_try_advisory_lock(hashtext($1)) THEN set_config('idle_session_timeout', $2, false) END"
 
+# A session that waits for words of a process that was stopped in mid-sentence (a COPY, half a message, an answer that it does not read) is
+# at work to the server, and no time-out of its ends it.
+_END_WHO_FELL_SILENT_AT_WORK = """
+    SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity AS session USING (pid)
+    WHERE locktype = 'advisory' AND granted AND database = datid AND (classid::bigint << 32 | objid::bigint) = hashtext($1)
+    AND session.state = 'active' AND session.wait_event IN ('ClientRead', 'ClientWrite')
+    AND session.state_change < now() - make_interval(secs => $2)"""
+
 # A cursor that a crash takes back only repeats messages: where nothing else is saved, its commit need not wait for the disk.
 _NOT_ON_DISK_YET = "set_config('synchronous_commit', 'off', true)"
 _CARRIED = f"UPDATE relay_cursors SET position = $2 FROM {_NOT_ON_DISK_YET} WHERE shard = $1 AND position = $3"  # noqa: S608
@@ -51,6 +59,7 @@ async def leading(pool: "asyncpg.Pool[asyncpg.Record]", name: str) -> AsyncItera
     try:
         with reachable(connection):
             if await connection.fetchval(_LEAD, name, str(round(postgres.SILENT_SECONDS * 1000))) is None:
+                await connection.execute(_END_WHO_FELL_SILENT_AT_WORK, name, postgres.SILENT_SECONDS)
                 yield None
                 return
             try:

@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager
 import asyncpg
 import structlog
 from fastapi import FastAPI
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.clock import Clock, ShiftedClock, SystemClock
 from shared.http import application, openapi, problems
 from shared.http.auth import Keys, TokenVerifier
-from shared.journal.connection import open_pool, reachable
+from shared.journal.connection import UNREACHABLE, open_pool, reachable
 from shared.journal.protocol import Unreachable
 from shared.observe import telemetry
 from shared.process import kernel_api
@@ -28,8 +30,8 @@ log = structlog.get_logger()
 
 
 def read_engine(url: str, schema: str) -> AsyncEngine:
-    """SQLModel's engine, on the service's schema. `url` is a plain postgresql:// one."""
-    return create_async_engine(
+    """SQLModel's engine, on the service's schema. `url` is a plain postgresql:// one. It says `Unreachable` where the database is away."""
+    engine = create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=8,
         max_overflow=8,
@@ -37,6 +39,14 @@ def read_engine(url: str, schema: str) -> AsyncEngine:
         isolation_level="AUTOCOMMIT",  # reads alone go this way: BEGIN and ROLLBACK would be two more round trips
         connect_args={"server_settings": {"search_path": schema, "jit": "off"}, "command_timeout": 30},
     )
+    event.listen(engine.sync_engine, "handle_error", _unreachable)
+    return engine
+
+
+def _unreachable(context: ExceptionContext) -> Unreachable | None:
+    """SQLAlchemy knows an error of the driver by its class alone, and of most of these it makes one that might be anything."""
+    cause = context.original_exception.__cause__
+    return Unreachable(repr(cause)) if isinstance(cause, (asyncpg.InterfaceError, *UNREACHABLE)) else None
 
 
 def create_app(service: Service, settings: Settings, clock: Clock | None = None) -> FastAPI:

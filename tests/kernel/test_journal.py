@@ -2,15 +2,19 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
-from shared.journal.connection import reachable
+from shared.journal.connection import open_pool, reachable
+from shared.journal.leads import leading
 from shared.journal.postgres import read_document, read_heads
 from shared.journal.protocol import Document, Unreachable
 from shared.journal.record import GENESIS, chain_hash, event_hash, hashed_bytes
 from shared.journal.tables import APPEND_ONLY
+from shared.process.app import read_engine
 from shared.process.service import Service
 from shared.writer.commands import CommandFailed
 from tests.kernel.counter import Add, Break, Note, counter_service
@@ -115,3 +119,40 @@ async def test_a_connection_whose_transaction_was_cut_off_is_taken_for_lost(stag
             async with connection.transaction():
                 pass
         await connection.execute("ROLLBACK")
+
+
+async def test_a_leader_that_is_stopped_in_mid_copy_holds_nobody_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its session is at work, as the server sees it, and waits for the rest."""
+    monkeypatch.setattr("shared.journal.connection.SILENT_SECONDS", 0.5)
+    goes_on = asyncio.Event()
+
+    async def half_a_copy() -> AsyncIterator[bytes]:
+        yield b"a"
+        await goes_on.wait()
+
+    async def another_leads() -> bool:
+        async with leading(others, role) as connection:
+            return connection is not None
+
+    role = stage.name("role")
+    pools = [await open_pool(stage.database_url, "public", size=1) for _ in range(2)]
+    async with pools[0] as own, pools[1] as others, leading(own, role) as connection:
+        assert connection is not None and not await another_leads()
+        await connection.execute("CREATE TEMPORARY TABLE copied (it text)")
+        copying = asyncio.create_task(connection.copy_to_table("copied", source=half_a_copy()))
+        await until(another_leads)
+        goes_on.set()
+        with pytest.raises(Unreachable), reachable():
+            await copying
+
+
+async def test_a_read_whose_session_is_ended_is_told_that_the_database_is_away(stage: Stage) -> None:
+    engine = read_engine(stage.database_url, "public")
+    async with engine.connect() as connection, stage.sql() as onlooker:
+        pid = await connection.scalar(text("SELECT pg_backend_pid()"))
+        cut_off = asyncio.create_task(connection.execute(text("SELECT pg_sleep(600)")))
+        await until(lambda: onlooker.fetchval("SELECT state = 'active' FROM pg_stat_activity WHERE pid = $1", pid))
+        await onlooker.execute("SELECT pg_terminate_backend($1)", pid)
+        with pytest.raises(Unreachable):
+            await cut_off
+    await engine.dispose()

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import msgspec
 import structlog
 import uuid_utils
-from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from typeid import TypeID
@@ -134,7 +133,7 @@ async def keep_screening(kernel: Kernel) -> None:
         began = monotonic()
         try:
             done = await _screen_some(kernel) + await screen_consignees_behind(kernel)
-        except (Unavailable, Overloaded, DBAPIError, *UNREACHABLE) as error:
+        except (Unavailable, Overloaded, *UNREACHABLE) as error:
             log.warning("screening_waits", error=repr(error))
             done = 0
         except CommandFailed:
