@@ -12,8 +12,9 @@ STAMP := $(VENV)/.set-up
 UV_VERSION := 0.13.9
 RUN := $(VENV)/bin/python -m
 RESERVE := $(RUN) reserve
-# Two workers, since a test waits for its engines half of the time: tests/conftest.py says who runs what.
-TWO := -n 2
+# Two workers, since a test waits for its engines half of the time: tests/conftest.py says who runs what. One that dies is not replaced: xdist
+# would give the test that killed it to the next.
+TWO := -n 2 --max-worker-restart=0
 # Tools that Go builds, once for all checkouts of this user; the name says of which sources.
 CACHE := $(or $(RESERVE_CACHE),$(HOME)/.cache/reserve)
 PROMTOOL = $(CACHE)/promtool-$(firstword $(shell cksum < tests/interop/promtool/go.sum))
