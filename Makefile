@@ -40,7 +40,7 @@ $(STAMP): pyproject.toml uv.lock deploy/kafka/jars.lock
 	@touch $@
 
 chromium: setup # the browser that tests drive: Debian's is installed where that is allowed, or it is said how
-	@$(RUN) tests.browser.chromium
+	@$(RUN) reserve.report.chromium
 
 demo: setup ## 6 January 2026, from the first request to the last receipt
 	@$(RESERVE) demo

@@ -168,6 +168,34 @@ def export_audit(
     typer.echo(json_text(export_into(into, caller, policy)))
 
 
+@audit.command("report")
+def report(
+    bundle: Annotated[Path, typer.Argument(help="a folder that `reserve audit export` made; no server is asked")],
+    into: Annotated[Path, typer.Option("--output", "-o", help="the HTML file, complete in itself, for a screen or for paper")] = Path(
+        "report.html"
+    ),
+    pdf: Annotated[Path | None, typer.Option(help="the same, printed by the Chromium of this machine")] = None,
+    key: LogKeys = None,
+    data: Folder = HERE,
+    policy: Policies = None,
+) -> None:
+    """Audits a bundle and writes what it says: what was checked and what not, each product from intake to partner, what awards bought,
+    what was out of the ordinary and why, who signed; and behind each number its events.
+
+    Exit code 1: it does not hold, and the report says where. 2: the bundle cannot be read, and nothing is written.
+    """
+    from reserve.commands.failure import CHECK_FAILED
+    from reserve.commands.report import written
+
+    started = time.monotonic()
+    made = written(bundle, into, pdf, key or [], policy or [], data)
+    seconds = time.monotonic() - started
+    holds = "all of it holds" if made.report.ok else "it does not hold"
+    typer.echo(f"{made.report.events:,} events, {holds}: {', '.join(map(str, made.files))}, in {seconds:.1f} s")
+    if not made.report.ok:
+        raise typer.Exit(CHECK_FAILED)
+
+
 @audit.command("explain")
 def explain(
     thing: Annotated[

@@ -1,4 +1,4 @@
-"""Taking home: an auditor exports the whole history, and two verifiers check it where no server is asked."""
+"""Taking home: an auditor exports the whole history, two verifiers check it where no server is asked, and a report is printed from it."""
 
 import asyncio
 import sys
@@ -10,8 +10,10 @@ from reserve.bundle.export import export
 from reserve.bundle.layout import checked, manifest_hash
 from reserve.demo.stage import Stage
 from reserve.operate.migrate import ROOT
+from reserve.report.gathered import gather
+from reserve.report.page import page_of
 
-BUNDLE = "bundle"  # in the parties' folder
+BUNDLE, REPORT = "bundle", "report.html"  # in the parties' folder
 VERIFIER = ROOT / "docs/audit/verify.py"  # no code of ours
 
 
@@ -21,13 +23,16 @@ async def take_home(stage: Stage) -> bool:
     with stage.screen.waiting("exporting"):
         manifest = await export(LiveEvidence(stage.parties.auditor), folder)
     checked(folder)
-    report = await audit(BundleEvidence(folder), [stage.log_key])
+    bundle = BundleEvidence(folder)
+    report = await audit(bundle, [stage.log_key])
+    told = await gather(bundle, report.cut.covers)
+    (stage.folder / REPORT).write_text(page_of(report, told, origin=bundle.manifest.origin, bundle=manifest_hash(folder)))
     command = (sys.executable, "-I", str(VERIFIER), str(folder), str(stage.log_key))
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
     said, _ = await process.communicate()
     stage.screen.say(
         f"The auditor took it home: {len(manifest.files)} files in parties/{BUNDLE}, whose hash is {manifest_hash(folder)[:16]}... "
         f"With no server asked, all of it {'holds' if report.ok else 'does not hold'}; and a second verifier, of no code of the Reserve's, "
-        f"says: {said.decode().strip()}."
+        f"says: {said.decode().strip()}. What it says, for a committee and on paper, is in parties/{REPORT}."
     )
     return report.ok and process.returncode == 0

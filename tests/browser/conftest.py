@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from tests.browser.chromium import HOW, found
+from reserve.report.chromium import HOW, found
 
 pytest.register_assert_rewrite("tests.e2e.running", "tests.browser.person")
 

@@ -1,4 +1,4 @@
-"""Chromium: the one that this machine has. `python -m tests.browser.chromium` installs Debian's where it may, or says how."""
+"""Chromium: the one that this machine has. `python -m reserve.report.chromium` installs Debian's where it may, or says how."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ def main() -> int:
         return 0
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return _missing("it is installed by hand here")
-    print("installing Chromium, which tests/browser drives", flush=True)
+    print("installing Chromium, which prints reports and which tests drive", flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for arguments in (("update",), ("install", "-y", "--no-install-recommends", *PACKAGES)):
         ended = subprocess.run(("apt-get", "-qq", *arguments), env=environment, capture_output=True, text=True, check=False)
@@ -38,7 +38,9 @@ def main() -> int:
 
 def _missing(why: str) -> int:
     print(
-        f"The tests of the console need Chromium, and {why}.\nOn Debian, {HOW}\nElsewhere: any Chromium or Chrome in PATH.", file=sys.stderr
+        f"Printed reports and the tests of the console need Chromium, and {why}.\nOn Debian, {HOW}\n"
+        "Elsewhere: any Chromium or Chrome in PATH.",
+        file=sys.stderr,
     )
     return 1
 
