@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reserve.checks import audit, certificate, receipt, witness
+from reserve.keys import approver_key, client_key
 from reserve.options import HERE, AsJson, Folder, PinnedLogKey, json_text
 
 if TYPE_CHECKING:
     from reserve.operate.backup import Head
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Runs and checks a national critical-minerals reserve.")
-approver_key = typer.Typer(no_args_is_help=True, help="An approver's own keys.")
 journal = typer.Typer(no_args_is_help=True, help="Services' journals.")
 tender = typer.Typer(no_args_is_help=True, help="Tenders, with no server.")
 loans = typer.Typer(no_args_is_help=True, help="Loans, with no server.")
 app.add_typer(approver_key, name="approver-key")
+app.add_typer(client_key, name="client-key")
 app.add_typer(receipt, name="receipt")
 app.add_typer(certificate, name="certificate")
 app.add_typer(audit, name="audit")
@@ -92,15 +93,6 @@ def token(
     from reserve.commands.token import token as fetch
 
     typer.echo(fetch(data, client, duty))
-
-
-@approver_key.command("new")
-def new_approver_key(file: Annotated[Path, typer.Argument(help="where to write it; never overwritten")]) -> None:
-    """Makes a key file that only its owner may read, and prints the public key and the key's id."""
-    from reserve.commands.approver_key import new_key
-
-    public_key, key_id = new_key(file)
-    typer.echo(f"public_key {public_key}\nkey_id {key_id}")
 
 
 @app.command()

@@ -76,7 +76,7 @@ def application(name: str) -> FastAPI:
     if name == "identity":
         issuer = "http://127.0.0.1"  # no part of the document depends on it, nor on who may ask
         signer = TokenSigner(ECKey.generate_key("P-256"), issuer=issuer, audience="")
-        return serve_issuer(Issuer(issuer, Directory(), signer))
+        return serve_issuer(Issuer(issuer, Directory, signer))
     return create_app(service(name), Settings())
 
 

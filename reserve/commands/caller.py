@@ -1,10 +1,14 @@
 """How a command calls a deployment from another machine: its address, and a secret or a token of one's own; nobody's data folder."""
 
+from contextlib import suppress
 from pathlib import Path
+
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey
 
 from reserve.client import Client, GivenToken
 from reserve.commands.failure import fail
-from shared.delivery.tokens import TokenSource
+from shared.delivery.tokens import Key, TokenSource
 from shared.settings import Settings
 
 
@@ -17,12 +21,25 @@ def caller_at(url: str, client_id: str, secret_file: Path | None, token_file: Pa
     if token_file is not None:
         return Client(url, GivenToken(_read(token_file, "--token-file")))
     assert secret_file is not None
-    return Client(url, TokenSource(f"{url.rstrip('/')}/oauth/token", client_id, _read(secret_file, "--secret-file")))
+    return Client(url, TokenSource(f"{url.rstrip('/')}/oauth/token", client_id, _credential(_read(secret_file, "--secret-file"))))
 
 
 def nobody_at(url: str) -> Client:
     """Who has no token reads what everybody may."""
     return Client(url, GivenToken(""))
+
+
+def _credential(secret: str) -> str | Key:
+    """A file with a private key in it counts as that."""
+    return private_key(secret) if secret.startswith("-----BEGIN") else secret
+
+
+def private_key(pem: str) -> Key:
+    for kind in (OKPKey, ECKey):
+        with suppress(JoseError, ValueError, TypeError):
+            if (key := kind.import_key(pem.encode())).is_private:
+                return key
+    return fail("--secret-file: it is no private key that a client can have (accepted: Ed25519 or P-256, as PEM; or a secret)")
 
 
 def _read(file: Path, option: str) -> str:

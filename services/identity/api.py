@@ -57,7 +57,11 @@ _REFUSED: dict[str, Any] = {
 }
 _TOKEN_ANSWERS = _answers("application/json", 200, schema=_TOKEN) | _answers("application/json", 400, 401, schema=_REFUSED)
 _PAGES = _answers("text/html", 200, 303, 400)
-_TOKEN_FORM = _form("grant_type", "client_id", "client_secret", "scope", "code", "redirect_uri", "code_verifier", required=("grant_type",))
+_TOKEN_FORM = _form(
+    *("grant_type", "client_id", "client_secret", "client_assertion_type", "client_assertion", "scope"),
+    *("code", "redirect_uri", "code_verifier"),
+    required=("grant_type",),
+)
 _AUTHORIZE_QUERY = _query("response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method")
 
 

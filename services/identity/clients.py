@@ -5,14 +5,17 @@ the demonstration to use. Both are made by `seed`.
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from services.identity.scrypt import hashed, new_secret
 from shared.engines.private_files import private_folder, write_private
 from shared.http.duty import ON_CALL
+
+log = structlog.get_logger()
 
 CONSOLE = "console"  # the public client of people's browsers: no secret, PKCE
 
@@ -28,7 +31,8 @@ class LocalClient(msgspec.Struct, frozen=True):
 
 
 class Client(msgspec.Struct, frozen=True):
-    """`secret_hash` is None for a public client, which can only bring people's authorization codes."""
+    """`secret_hash` is None for a public client, which can only bring people's authorization codes. `keys`: public ones, as JWKs with
+    a `kid`; two while one takes over from the other. `by_key`: it has had one, so that its secret counts no more."""
 
     client_id: str
     subject: str
@@ -40,6 +44,8 @@ class Client(msgspec.Struct, frozen=True):
     redirect_uris: tuple[str, ...] = ()
     borrower: str | None = None
     nominee: str | None = None
+    keys: tuple[dict[str, str], ...] = ()
+    by_key: bool = False
 
 
 class User(msgspec.Struct, frozen=True):
@@ -127,6 +133,34 @@ def load(folder: Path) -> Directory:
     return msgspec.json.decode(file.read_bytes(), type=Directory)
 
 
+def known_in(folder: Path) -> Callable[[], Directory]:
+    """The directory of now: read again when its file has changed. One that cannot be read leaves what was known, and is said."""
+    file = _directory_file(folder)
+    known, read_of = load(folder), _state_of(file)
+
+    def now() -> Directory:
+        nonlocal known, read_of
+        if (state := _state_of(file)) != read_of:
+            read_of = state
+            try:
+                known = load(folder)
+            except (OSError, ValueError) as error:
+                log.error("the clients cannot be read again", file=str(file), error=repr(error))
+        return known
+
+    return now
+
+
+def change_client(folder: Path, client_id: str, change: Callable[[Client], Client]) -> Client:
+    """For a command of whoever has the folder; the issuer hears of it by itself. Raises as `load` does, and LookupError."""
+    known = load(folder)
+    if client_id not in known.clients:
+        raise LookupError(f"there is no client {client_id} (accepted: {', '.join(sorted(known.clients))})")
+    changed = change(known.clients[client_id])
+    write_private(_directory_file(folder), _json(msgspec.structs.replace(known, clients=known.clients | {client_id: changed})))
+    return changed
+
+
 def passwords(folder: Path) -> dict[str, str]:
     """The local users' plain passwords by login. Raises FileNotFoundError before `seed`."""
     return msgspec.json.decode(_secrets_file(folder).read_bytes(), type=_Secrets).users
@@ -149,6 +183,8 @@ def _client(name: str, party: _Party, kept: _Secrets, known: Directory) -> Clien
         duties=party.duties,
         borrower=party.borrower,
         nominee=party.nominee,
+        keys=before.keys if before else (),
+        by_key=before.by_key if before else False,
     )
 
 
@@ -169,6 +205,15 @@ def _user(client: Client, kept: _Secrets, known: Directory) -> User:
         borrower=client.borrower,
         nominee=client.nominee,
     )
+
+
+def _state_of(file: Path) -> tuple[int, int] | None:
+    """By which it is seen that a file was replaced."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _keep(file: Path, content: bytes) -> None:

@@ -14,9 +14,11 @@ from authlib.oauth2.rfc6749 import errors
 from authlib.oauth2.rfc6749.util import extract_basic_authorization
 from authlib.oauth2.rfc7636.challenge import CODE_CHALLENGE_PATTERN, CODE_VERIFIER_PATTERN, create_s256_code_challenge
 
+from services.identity.assertions import ALGORITHMS, Assertions
 from services.identity.clients import Client, Directory, User
 from services.identity.scrypt import matches
-from services.identity.tokens import LIFETIME_S, SHIFT_S, Claims, TokenSigner
+from services.identity.tokens import BY_KEY_S, LIFETIME_S, SHIFT_S, Claims, TokenSigner
+from shared.delivery.tokens import ASSERTION_TYPE
 from shared.http.duty import duty_in, scope_of
 
 CODE_LIFETIME_S = 60
@@ -52,9 +54,11 @@ class _Code(msgspec.Struct, frozen=True):
 class Issuer:
     """One process, codes in memory: a restart forgets the codes of a minute, and people log in again."""
 
-    def __init__(self, url: str, directory: Directory, signer: TokenSigner, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, url: str, known: Callable[[], Directory], signer: TokenSigner, *, now: Callable[[], float] = time.time) -> None:
+        """`known`: the clients and users of now."""
         self.url = url
-        self._directory = directory
+        self._known = known
+        self._assertions = Assertions((url, f"{url}/oauth/token"), now)
         self._signer = signer
         self._now = now
         self._codes: dict[str, _Code] = {}
@@ -92,7 +96,7 @@ class Issuer:
 
     def finish(self, login: Login, name: str, password: str) -> str | None:
         """The address to send the person back to, with a code; None if name or password are wrong. Slow (scrypt). Raises OAuth2Error."""
-        user = self._directory.users.get(name)
+        user = self._known().users.get(name)
         if not matches(password, user.password_hash if user else None) or user is None:
             return None
         try:
@@ -112,7 +116,7 @@ class Issuer:
 
     def metadata(self) -> dict[str, object]:
         """RFC 8414."""
-        clients = self._directory.clients.values()
+        clients = self._known().clients.values()
         return {
             "issuer": self.url,
             "authorization_endpoint": f"{self.url}/oauth/authorize",
@@ -121,7 +125,8 @@ class Issuer:
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "grant_types_supported": ["client_credentials", "authorization_code"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+            "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"],
+            "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
             "code_challenge_methods_supported": ["S256"],
             "scopes_supported": sorted({scope for each in clients for scope in (*each.scopes, *map(scope_of, each.duties))}),
             "authorization_response_iss_parameter_supported": True,
@@ -131,18 +136,34 @@ class Issuer:
         return {"keys": self._signer.published()["keys"]}
 
     def _authenticate(self, given: Mapping[str, str], headers: Mapping[str, str]) -> Client:
-        """client_secret_basic, client_secret_post, or none for a public client (RFC 6749 2.3, RFC 7591 2)."""
+        """private_key_jwt, client_secret_basic, client_secret_post, or none for a public client (RFC 6749 2.3, RFC 7591 2, RFC 7523).
+
+        From its first key on a client's secret is worth nothing."""
         basic = "authorization" in headers
+        if "client_assertion" in given or "client_assertion_type" in given:
+            return self._by_key(given, secret_too=basic or "client_secret" in given)
         if basic and "client_secret" in given:
             raise errors.InvalidRequestError("two ways of client authentication at once")
         client_id, secret = _basic(headers) if basic else (given.get("client_id"), given.get("client_secret"))
         if basic and given.get("client_id", client_id) != client_id:
             raise errors.InvalidRequestError("client_id is not the authenticated client")
-        client = self._directory.clients.get(client_id or "")
+        client = self._known().clients.get(client_id or "")
         if secret is None and client is not None and client.secret_hash is None:
             return client
         if not matches(secret or "", client.secret_hash if client else None) or client is None:
             raise errors.InvalidClientError("unknown client or wrong secret", status_code=401)
+        if client.by_key:
+            raise errors.InvalidClientError("the client has keys: its secret counts no more", status_code=401)
+        return client
+
+    def _by_key(self, given: Mapping[str, str], *, secret_too: bool) -> Client:
+        if secret_too:
+            raise errors.InvalidRequestError("two ways of client authentication at once")
+        if given.get("client_assertion_type") != ASSERTION_TYPE:
+            raise errors.InvalidRequestError(f"client_assertion_type must be {ASSERTION_TYPE}")
+        client = self._assertions.authenticated(given.get("client_assertion", ""), self._known().clients)
+        if given.get("client_id", client.client_id) != client.client_id:
+            raise errors.InvalidRequestError("client_id is not the authenticated client")
         return client
 
     def _client_credentials(self, client: Client, given: Mapping[str, str]) -> TokenAnswer:
@@ -167,6 +188,8 @@ class Issuer:
 
     def _answer(self, client_id: str, party: Client | User, scopes: tuple[str, ...]) -> TokenAnswer:
         lifetime_s = SHIFT_S if "service" in party.roles or duty_in(scopes) is not None else LIFETIME_S
+        if isinstance(party, Client) and party.by_key and party.partner is not None:
+            lifetime_s = BY_KEY_S
         holder = Claims(
             subject=party.subject,
             client_id=client_id,
@@ -184,7 +207,7 @@ class Issuer:
         """Where an answer may go: nowhere but to an address that the client registered, compared character by character (RFC 9700 2.1)."""
         clients = [value for name, value in query if name == "client_id"]
         addresses = [value for name, value in query if name == "redirect_uri"]
-        client = self._directory.clients.get(clients[0]) if len(clients) == 1 else None
+        client = self._known().clients.get(clients[0]) if len(clients) == 1 else None
         if client is None:
             raise errors.InvalidRequestError("client_id is not a known client")
         if len(addresses) != 1 or addresses[0] not in client.redirect_uris:

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from services.identity.api import routes
-from services.identity.clients import load
+from services.identity.clients import known_in
 from services.identity.issuer import Issuer
 from services.identity.tokens import TokenSigner, signing_key
 from shared.http import openapi, problems
@@ -20,7 +20,7 @@ def create_app(settings: Settings) -> FastAPI:
         raise ValueError("RESERVE_ISSUER must be the public URL that tokens name, without a slash at its end")
     signer = TokenSigner(signing_key(settings.data_dir / "keys"), issuer=settings.issuer, audience=settings.audience)
     telemetry.configure("identity", settings)
-    app = serve_issuer(Issuer(settings.issuer, load(settings.data_dir), signer))
+    app = serve_issuer(Issuer(settings.issuer, known_in(settings.data_dir), signer))
     telemetry.instrument(app, "identity", settings)
     return app
 

@@ -12,6 +12,9 @@ from joserfc.jwk import ECKey, KeySet, KeySetSerialization
 from shared.engines.private_files import private_folder, write_private
 
 LIFETIME_S = 15 * 60
+BY_KEY_S = (
+    40  # of a partner's client that comes with a key: whoever revokes the key is rid of it within a minute, with LEEWAY_S of services
+)
 SHIFT_S = 12 * 3600  # of whoever is on duty, and of services: they go on while no issuer answers
 ALGORITHM = "ES256"  # every OAuth library knows it; JOSE's name for Ed25519 has just changed (RFC 9864)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -9,6 +10,8 @@ from typing import Self
 import httpx
 import msgspec
 import structlog
+from joserfc import jwt
+from joserfc.jwk import ECKey, OKPKey
 
 from shared.engines.private_files import private_folder, write_private
 from shared.tls import trusted
@@ -16,6 +19,10 @@ from shared.tls import trusted
 RETRY_S = 1.0
 RENEWED_AFTER_S = 12 * 60.0  # also where it would last longer: then it still has all that time when no issuer answers
 FETCH_TIMEOUT_S = 5.0
+ASSERTED_S = 60  # for how long an assertion is good
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+type Key = ECKey | OKPKey  # P-256 or Ed25519
 
 log = structlog.get_logger(__name__)
 
@@ -35,13 +42,14 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class TokenSource:
-    """A service's own access tokens (client credentials, RFC 6749 4.4), renewed before they expire, by one request at a time."""
+    """A client's own access tokens (client credentials, RFC 6749 4.4), renewed before they expire, by one request at a time. `credential`:
+    its secret, or its private key, which signs an assertion for each request (RFC 7523)."""
 
     def __init__(
         self,
         token_url: str,
         client_id: str,
-        client_secret: str,
+        credential: str | Key,
         *,
         scope: str | None = None,
         http: httpx.AsyncClient | None = None,
@@ -49,7 +57,8 @@ class TokenSource:
     ) -> None:
         self._url = token_url
         self._form = {"grant_type": "client_credentials"} | ({} if scope is None else {"scope": scope})
-        self._credentials = httpx.BasicAuth(client_id, client_secret)
+        self._client_id = client_id
+        self._credential = credential
         self._http = http or httpx.AsyncClient(timeout=FETCH_TIMEOUT_S, verify=trusted())
         self._renewing = asyncio.Lock()
         self._kept: Path | None = None
@@ -82,7 +91,10 @@ class TokenSource:
     async def _renew(self) -> None:
         asked = self._now()
         try:
-            answer = await self._http.post(self._url, auth=self._credentials, data=self._form)
+            if isinstance(self._credential, str):
+                answer = await self._http.post(self._url, auth=(self._client_id, self._credential), data=self._form)
+            else:
+                answer = await self._http.post(self._url, data=self._form | self._asserted(self._credential))
             answer.raise_for_status()
             grant = msgspec.json.decode(answer.content, type=_Grant)
         except (httpx.HTTPError, msgspec.MsgspecError) as error:
@@ -96,6 +108,14 @@ class TokenSource:
         self._renew_at = asked + min(grant.expires_in * 0.8, RENEWED_AFTER_S)
         self._useless_at = asked + grant.expires_in
         self._keep(_Kept(grant.access_token, time.time() + grant.expires_in))
+
+    def _asserted(self, key: Key) -> dict[str, str]:
+        now = int(time.time())
+        claims: dict[str, object] = {"iss": self._client_id, "sub": self._client_id, "aud": self._url, "jti": uuid.uuid4().hex}
+        algorithm = "ES256" if isinstance(key, ECKey) else "Ed25519"
+        header = {"alg": algorithm, "kid": key.thumbprint()}
+        signed = jwt.encode(header, claims | {"iat": now, "exp": now + ASSERTED_S}, key, algorithms=[algorithm])
+        return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": signed}
 
     def _keep(self, token: _Kept) -> None:
         if self._kept is not None:

@@ -32,7 +32,7 @@ from shared.tls import trusted
 # Asymmetric only: a shared-secret algorithm would let anyone sign with the public key, "none" would need no key (RFC 8725, 3.1).
 ALGORITHMS = frozenset({"ES256", "Ed25519", "EdDSA"})
 TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})  # RFC 9068, 4: an ID token is not an access token
-LEEWAY_S = 60
+LEEWAY_S = 10  # of clocks; a token of 40 s is worth nothing within a minute
 TOKEN_LIMIT_BYTES = 8192
 CACHED_TOKENS = 10_000
 REFETCH_S = 10.0  # an unknown key id asks the issuer again, but a flood of forged ones must not

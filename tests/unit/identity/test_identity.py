@@ -14,7 +14,7 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from services.identity.clients import LocalClient, load, passwords, seed
+from services.identity.clients import LocalClient, known_in, load, passwords, seed
 from services.identity.issuer import Issuer
 from services.identity.main import create_app
 from services.identity.tokens import TokenSigner, signing_key
@@ -253,7 +253,7 @@ async def test_a_code_of_another_client_is_refused(http: httpx.AsyncClient, fold
 async def test_a_code_ends_after_a_minute(folder: Path) -> None:
     now = 1_000_000.0
     signer = TokenSigner(signing_key(folder / "keys"), issuer=ISSUER, audience="reserve", now=lambda: now)
-    issuer = Issuer(ISSUER, load(folder), signer, now=lambda: now)
+    issuer = Issuer(ISSUER, known_in(folder), signer, now=lambda: now)
     address = issuer.finish(issuer.begin(list(AUTHORIZE.items())), "operator-1", passwords(folder)["operator-1"])
     assert address is not None
     code = parse_qs(urlsplit(address).query)["code"][0]
