@@ -12,14 +12,11 @@ import msgspec
 from reserve.audit.sentences import SENTENCES
 from shared.journal.codec import type_of, without_version
 from shared.journal.texts import COMMITMENT
+from shared.terms.currencies import money
 
 _MOST_NAMED = 8  # things of one list in a sentence
 _PARTS = re.compile(r"\[(?P<optional>[^\]]*)\]|\{(?P<either>\w+)\?(?P<yes>[^:}]*):(?P<no>[^}]*)\}|\{(?P<field>[\w.]+)\}")
 _DAYS = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20}|/[1-9][0-9]{0,40})?")  # "1e999999999" is a number, too, and takes a day to work out
-# ISO 4217: the digits of a currency's minor unit where they are not two.
-_NO_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
-_THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
-DIGITS: Mapping[str, int] = {**dict.fromkeys(_NO_DIGITS.split(), 0), **dict.fromkeys(_THREE_DIGITS.split(), 3)}
 _NOTHING: tuple[Any, ...] = (None, msgspec.UNSET, "", 0, (), {})
 
 
@@ -127,9 +124,7 @@ def _currency_of(event: Any) -> str | None:
 def _money(amount_minor: int, currency: str | None) -> str:
     if not currency:
         return f"{amount_minor:,} minor units"
-    digits = DIGITS.get(currency, 2)
-    whole, rest = divmod(abs(amount_minor), 10**digits)
-    return f"{'-' if amount_minor < 0 else ''}{whole:,}{f'.{rest:0{digits}}' if digits else ''} {printable(currency)}"
+    return money(amount_minor, printable(currency))
 
 
 def _text(name: str, value: str, texts: Mapping[str, str]) -> str:

@@ -12,10 +12,10 @@ from rich.table import Table
 
 from reserve.commands.failure import fail
 from services.loans.domain.standing.calendars import Adjustment, Every
-from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text, minor_units
 from services.loans.domain.standing.day_counts import DayCount
 from services.loans.domain.standing.schedule import schedule
 from services.loans.domain.standing.schedule_terms import Advance, Kind, Prepayment, RateChange, Reduces, ScheduleError, Step, Terms
+from shared.terms.currencies import MINOR_DIGITS, decimal_text, minor_units
 
 DEFAULT_ADJUSTMENT = "modified_following"  # what most loan agreements say
 _NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,12})?")

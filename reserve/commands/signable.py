@@ -21,7 +21,6 @@ from services.allocation.events.papers import ActingOfficerPaper, EnrolmentPaper
 from services.allocation.events.policies import PolicyDocument
 from services.inventory.events import DrawPaper
 from services.loans.domain.papers import DeferralPaper, HoldingPaper, LoanActPaper, LoanPaper, MaterialTermsPaper, WriteDownPaper
-from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text
 from services.loans.events.terms import (
     Accelerate,
     AmendCondition,
@@ -39,6 +38,7 @@ from services.loans.events.terms import (
 )
 from shared.journal.record import canonical
 from shared.terms.countersigning import CommandPaper
+from shared.terms.currencies import money
 from shared.terms.papers import Paper, UnreadablePaper, read_paper
 
 TENDER_FORMAT = "reserve.tender_decision.v1"
@@ -143,7 +143,7 @@ def _of_pool(pool: PublishedPool) -> str:
 def _of_tender(file: TenderFile) -> list[tuple[str, str]]:
     decision, terms = file.decision, file.decision.terms
     lines = [line.content for line in file.lines]
-    awards = [f"{line.revealed.partner} {line.mass_g} g for {_money(line.amount_minor, terms.currency)}" for line in lines if line.units]
+    awards = [f"{line.revealed.partner} {line.mass_g} g for {money(line.amount_minor, terms.currency)}" for line in lines if line.units]
     return [
         ("tender", decision.tender),
         ("product", terms.product),
@@ -181,9 +181,9 @@ def _of_loan(document: LoanPaper) -> list[tuple[str, str]]:
         *(("joint borrower", each) for each in terms.joint_borrowers),
         *(("guarantor", _guarantor(each, terms.currency)) for each in terms.guarantors),
         *([] if terms.syndicated is None else [("with co-lenders", _syndicated(terms.syndicated, terms.currency))]),
-        ("commitment", f"{_money(terms.commitment_minor, terms.currency)} of {terms.facility}, {terms.account}, {terms.instrument}"),
+        ("commitment", f"{money(terms.commitment_minor, terms.currency)} of {terms.facility}, {terms.account}, {terms.instrument}"),
         ("rate", f"{terms.base_rate} {terms.base_pct} + {terms.margin_pct} % a year; {terms.default_margin_pct} % more on what is overdue"),
-        ("fees", f"{terms.commitment_fee_pct} % a year undrawn; {_money(terms.establishment_fee_minor, terms.currency)} at the start"),
+        ("fees", f"{terms.commitment_fee_pct} % a year undrawn; {money(terms.establishment_fee_minor, terms.currency)} at the start"),
         ("available", f"{terms.available_from} to {terms.available_until}; conditions by {terms.sunset_on}"),
         ("repayment", _schedule(terms.schedule)),
         ("security", f"{terms.ranking}: {terms.security}"),
@@ -195,11 +195,11 @@ def _of_loan(document: LoanPaper) -> list[tuple[str, str]]:
 
 
 def _guarantor(each: Guarantor, currency: str) -> str:
-    return f"{each.party}, for {'all of it' if each.amount_minor is None else _money(each.amount_minor, currency)}"
+    return f"{each.party}, for {'all of it' if each.amount_minor is None else money(each.amount_minor, currency)}"
 
 
 def _syndicated(all_lenders: Syndicated, currency: str) -> str:
-    return f"{_money(all_lenders.total_minor, currency)} in all, of which the Reserve's share is {all_lenders.share}"
+    return f"{money(all_lenders.total_minor, currency)} in all, of which the Reserve's share is {all_lenders.share}"
 
 
 def _default(terms: LoanTerms) -> str:
@@ -240,7 +240,7 @@ def _of_holding(document: HoldingPaper) -> list[tuple[str, str]]:
     return [
         ("holding", document.holding),
         ("company", f"{terms.company}, for {terms.project} ({', '.join(terms.elements)})"),
-        ("commitment", f"{_money(terms.commitment_minor, terms.currency)} of {terms.facility}, {terms.account}, {terms.instrument}"),
+        ("commitment", f"{money(terms.commitment_minor, terms.currency)} of {terms.facility}, {terms.account}, {terms.instrument}"),
         ("shares", f"{terms.units} {terms.share_class} at {terms.unit_price_minor} minor units each, at most"),
         ("proposed", f"by {document.proposed_by} on {document.proposed_on}"),
     ]
@@ -268,7 +268,10 @@ def _of_material_terms(document: MaterialTermsPaper) -> list[tuple[str, str]]:
         ("lent", f"{document.mass_g} g of {document.product}, {terms.content} of it {terms.element}"),
         ("due", f"{terms.due_on} at {terms.return_place}"),
         ("premium", f"{premium.base_pct} %, and {premium.step_pct} % for each {premium.step_days} days begun"),
-        ("security", f"{terms.security.kind}, {_money(terms.security.value_minor, terms.currency)}, cover {terms.security.required_cover}"),
+        (
+            "security",
+            f"{terms.security.kind}, {money(terms.security.value_minor, terms.currency)}, cover {terms.security.required_cover}",
+        ),
         (
             "calls",
             "have no day" if terms.security.call_days is None else f"met within {terms.security.call_days} days, or it is in default",
@@ -323,10 +326,6 @@ def _schedule(schedule: ScheduleTerms) -> str:
     runs = "moved days" if schedule.adjust_accrual is True else "unmoved days"
     periods = f"{schedule.kind}, {schedule.periods} periods of {schedule.every} from {schedule.start}"
     return f"{periods}, {schedule.day_count} between {runs}; {due}"
-
-
-def _money(amount_minor: int, currency: str) -> str:
-    return f"{decimal_text(amount_minor, currency)} {currency}" if currency in MINOR_DIGITS else f"{amount_minor} minor units of {currency}"
 
 
 def _of_enrolment(document: EnrolmentPaper) -> list[tuple[str, str]]:

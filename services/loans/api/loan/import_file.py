@@ -17,10 +17,10 @@ from pydantic import StringConstraints, ValidationError
 
 from services.loans.api.fields import WholeMinor
 from services.loans.api.loan.terms import LoanTermsBody
-from services.loans.domain.standing.currencies import MINOR_DIGITS, minor_units
 from shared.http.faults import fault_of
 from shared.http.fields import Day
 from shared.http.problems import Problem
+from shared.terms.currencies import MINOR_DIGITS, minor_units
 
 MAX_ROWS = 5_000
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text
 from shared.http.print_page import heading, note, page, paragraph, table
+from shared.terms.currencies import MINOR_DIGITS, decimal_text
 
 _FIGURES = (
     ("advanced_minor", "Advanced"),
@@ -99,9 +99,7 @@ def _amount(amount_minor: int | None, currency: str) -> str:
     """With the digits that the currency has, in groups of three."""
     if amount_minor is None:
         return ""
-    whole, point, digits = (decimal_text(amount_minor, currency) if currency in MINOR_DIGITS else str(amount_minor)).partition(".")
-    sign = "-" if whole.startswith("-") else ""  # of -0.50 too
-    return f"{sign}{int(whole.removeprefix('-')):,}{point}{digits}"
+    return decimal_text(amount_minor, currency, grouped=True) if currency in MINOR_DIGITS else f"{amount_minor:,}"
 
 
 def _unit(currency: str) -> str:

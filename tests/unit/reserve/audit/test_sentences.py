@@ -8,11 +8,10 @@ import pytest
 
 from reserve.audit.journals import CODECS
 from reserve.audit.sentences import SENTENCES
-from reserve.audit.telling import DIGITS, sentence_of
+from reserve.audit.telling import sentence_of
 from reserve.statements import types
 from services.allocation import events as allocation
 from services.inventory import events as inventory
-from services.loans.domain.standing.currencies import MINOR_DIGITS
 from tests.stories.audit import release
 
 STORED = Path(__file__).parents[3] / "contract"
@@ -29,10 +28,6 @@ def test_each_stored_event_is_told_to_the_end(service: str) -> None:
     for _, file in (each for each in GOLDEN if each[0] == service):
         said = sentence_of(CODECS[service].decode(file.stem, file.read_bytes().strip()), {})
         assert said[0].isalnum() and not set(said) & set("{}[]"), f"{file.stem}: {said}"
-
-
-def test_a_currency_has_the_digits_that_loans_count_it_with() -> None:
-    assert {code: digits for code, digits in MINOR_DIGITS.items() if digits != 2} == DIGITS
 
 
 def declined(*reasons: str) -> Any:

@@ -6,7 +6,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from reserve.__main__ import app
-from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text, minor_units
 
 ASKED = {"principal": "10000.00", "rate": "12", "start": "2024-01-01", "periods": "6", "every": "1m", "day-count": "30/360"}
 
@@ -153,14 +152,3 @@ def test_the_field_at_fault_is_named_in_one_line(changes: dict[str, str], field:
     assert result.stderr.startswith(f"reserve: {field}: ")
     assert "(accepted: " in result.stderr
     assert result.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize(("currency", "digits"), [("AUD", 2), ("JPY", 0), ("KWD", 3)])
-def test_amounts_are_read_as_they_are_written(currency: str, digits: int) -> None:
-    assert MINOR_DIGITS[currency] == digits
-    for amount_minor in (0, 1, 99, 100, 12345, 2**53 - 1):
-        assert minor_units(decimal_text(amount_minor, currency), currency) == amount_minor
-
-
-def test_what_is_less_than_nothing_has_its_sign_first() -> None:
-    assert [decimal_text(-5, currency) for currency in ("AUD", "JPY", "KWD")] == ["-0.05", "-5", "-0.005"]

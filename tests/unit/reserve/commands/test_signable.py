@@ -54,7 +54,7 @@ def test_a_loans_proposal_is_shown_and_signed_for_what_it_is(tmp_path: Path):
     assert (approval.purpose, approval.document) == ("loan_proposal", sha256(PROPOSAL).hexdigest())
     key = read_private_key((tmp_path / "approver.pem").read_bytes())
     assert verify_approval(approval, key.public_key().public_bytes_raw().hex())
-    for words in ("loan_proposal", LOAN, "1200.00 AUD", "hillgrove-mines", "10 + 2 %", "80% sold"):
+    for words in ("loan_proposal", LOAN, "1,200.00 AUD", "hillgrove-mines", "10 + 2 %", "80% sold"):
         assert words in result.stderr, words
 
 
@@ -185,7 +185,7 @@ def test_equity_and_material_have_purposes_of_their_own():
     write_down = canonical({"holding": "eqh_1", "write_down": "eqf_1", "amount_minor": None} | lost)
     assert read_signable(write_down).purpose == "equity_write_down"
     assert shown(write_down)["write-down"] == "all, and nothing is held any more, on 2026-11-25"
-    assert "5000.00 AUD" in shown(EQUITY)["commitment"]
+    assert "5,000.00 AUD" in shown(EQUITY)["commitment"]
     assert "Sb" in shown(offered)["lent"]
     assert shown(later)["due"].startswith("2026-09-01")
 
