@@ -6,7 +6,7 @@ from datetime import date
 from random import Random
 
 from bench.figures import Figure, Options, figure, percentile_ms
-from services.allocation.domain.screening.listed_names import ListedEntity, ListedNames
+from shared.terms.listed_names import ListedEntity, ListedNames
 
 LISTED = 20_000
 LOOKED_UP = 2_000

@@ -5,12 +5,13 @@ The rule counts from the first dispatch that shows such a gate; what left before
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
 from reserve.audit.evidence import Recorded
+from reserve.audit.listed import Listed
 from reserve.audit.report import Check, Findings
 from services.allocation.events import (
     ConsigneeChangeApproved,
@@ -21,13 +22,10 @@ from services.allocation.events import (
     HitId,
     ListName,
     RequestAccepted,
-    ScreeningListPutInForce,
-    ScreeningListWithdrawn,
 )
 from services.inventory.events import DrawDelivered, DrawDispatched, GateEvidence, StockDrawn, StockReleased
 
 NAMED, CLEARED = "consignee_named", "consignee_cleared"
-AGREE_WITHIN = timedelta(seconds=60)  # clocks of two services, and the way from the one to the other
 
 
 class _Clearing(msgspec.Struct):
@@ -49,12 +47,12 @@ class _Left(msgspec.Struct):
 
 
 class Consignees:
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, listed: Listed) -> None:
         self._findings = findings
+        self._listed = listed
         self._named: dict[str, tuple[str, str, str]] = {}  # place -> (request or award, name, approver)
         self._screened: dict[str, _Clearing] = {}  # by name: the last
         self._cleared: dict[str, _Clearing] = {}  # by place
-        self._lists: list[tuple[datetime, ListName, int]] = []  # (since when, list, version; 0: none)
         self._released: dict[str, tuple[str, str]] = {}  # release -> (request, award)
         self._drawn: dict[str, tuple[str, date]] = {}  # draw -> (release, day)
         self._left: list[_Left] = []
@@ -78,10 +76,6 @@ class Consignees:
                 before = self._screened.get(event.name, _Clearing(event.name, False, {}, {}, 0))
                 hits = {**before.hits, event.hit: event.status}
                 self._clear(place, _Clearing(event.name, event.clear, before.lists, hits, before.beyond))
-            case ScreeningListPutInForce():
-                self._lists.append((_instant(record), event.list, event.version))
-            case ScreeningListWithdrawn():
-                self._lists.append((_instant(record), event.list, 0))
             case _:
                 self._see_goods(place, record, event)
 
@@ -99,7 +93,7 @@ class Consignees:
             case DrawDispatched():
                 release, _ = self._drawn.get(event.draw, ("", None))
                 subjects = self._released.get(release, ("", ""))
-                self._left.append(_Left(place, event, record.actor, _instant(record), subjects))
+                self._left.append(_Left(place, event, record.actor, datetime.fromisoformat(record.recorded_at), subjects))
             case DrawDelivered():
                 self._delivered.append((place, event))
             case _:
@@ -140,9 +134,8 @@ class Consignees:
         if cleared is None or cleared.name != name or not cleared.clear:
             yield f"nothing clears {name}"
             return
-        in_force = {list: version for since, list, version in self._lists if since <= left.at - AGREE_WITHIN}
-        if missing := [list for list, version in in_force.items() if version and cleared.lists.get(list, 0) < version]:
-            yield f"{name} was not looked up in {', '.join(sorted(missing))}"
+        if behind := self._listed.behind(cleared.lists, left.at):
+            yield f"{name} was not looked up in {behind}"
 
 
 def _status(before: str, hit: ConsigneeHit) -> str:
@@ -156,7 +149,3 @@ def _gate(left: _Left, name: str) -> GateEvidence | None:
 def _place(gate: GateEvidence | None) -> str:
     """The evidence begins with the place of the event that it is."""
     return "" if gate is None else gate.evidence.split(" ", 1)[0]
-
-
-def _instant(record: Recorded) -> datetime:
-    return datetime.fromisoformat(record.recorded_at)

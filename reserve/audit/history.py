@@ -5,58 +5,19 @@ checked by it. What is audited is the cut that the last checkpoint covers; the s
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Protocol
 
 from reserve.audit import hashes
-from reserve.audit.agreements import Agreements
 from reserve.audit.anchors import Anchor, Anchors
-from reserve.audit.apart import Persons
-from reserve.audit.approvers import Approvers, instant
-from reserve.audit.attestations import Attestations
-from reserve.audit.authority import Authority
-from reserve.audit.billing import Billing
-from reserve.audit.books import Books
+from reserve.audit.approvers import instant
 from reserve.audit.checkpoints import Checkpoints
-from reserve.audit.consignees import Consignees
-from reserve.audit.control import Control
-from reserve.audit.dating import Dating
-from reserve.audit.deciding import decide_again
-from reserve.audit.deliveries import Deliveries
-from reserve.audit.differences import Differences
-from reserve.audit.emergencies import Emergencies
-from reserve.audit.endorsements import Endorsements
 from reserve.audit.entries import faults_of
-from reserve.audit.evidence import SOURCES, Evidence, LedgerEntry, Recorded, Unreadable
-from reserve.audit.facilities import Facilities
-from reserve.audit.figures import Figured
-from reserve.audit.given_back import GivenBack
-from reserve.audit.held import Held
-from reserve.audit.holdings import Holdings
-from reserve.audit.interests import Interests
+from reserve.audit.evidence import SOURCES, Evidence, LedgerEntry, Recorded
 from reserve.audit.journals import Journal
-from reserve.audit.laboratories import Laboratories
-from reserve.audit.loans import Loans
 from reserve.audit.log import Walked, read_ledger, report_on
 from reserve.audit.logs import Log, Logs
-from reserve.audit.material import Material
-from reserve.audit.moves import Moves
-from reserve.audit.order import Order
-from reserve.audit.owed import Owed
-from reserve.audit.parked import ParkedMessages
-from reserve.audit.performance import Performance
-from reserve.audit.policies import Policies
-from reserve.audit.protecting import Protecting
-from reserve.audit.quorum import Quorums
-from reserve.audit.release_orders import ReleaseOrders
+from reserve.audit.meaning import Meaning
 from reserve.audit.report import Check, Findings, Report
-from reserve.audit.rounds import Rounds
-from reserve.audit.screening import Screening
-from reserve.audit.signatures import Signatures
-from reserve.audit.stock import Stock
-from reserve.audit.stopped import Stopped
-from reserve.audit.tenders import Tenders
 from reserve.audit.texts import Texts
-from reserve.audit.uses import Uses
 from shared.journal.places import FIRST
 from shared.proofs.policy import WitnessPolicy
 from shared.proofs.signed_note import VerifierKey
@@ -85,17 +46,11 @@ async def audit(
         if log.end is not None:
             await logs.ended(log, walk.tree, evidence)
     await walk.drain(cut.covers)
-    walk.books.compare(balances, await walk.entries_until(recorded))
-    if any(
-        each.unsettled
-        for each in (
-            *(walk.rounds, walk.policies, walk.tenders, walk.authority, walk.approvers),
-            *(walk.facilities, walk.deliveries, walk.consignees, walk.agreements, walk.figured),
-        )
-    ):
+    walk.meaning.books.compare(balances, await walk.entries_until(recorded))
+    if walk.meaning.unsettled:
         await walk.read_ahead()
     walk.finish()
-    await walk.check_decisions()
+    await walk.meaning.work_out(evidence)
     return await report_on(evidence, findings, checkpoints, seen, Walked(walk.tree, walk.heads, events + walk.events))
 
 
@@ -117,18 +72,6 @@ class _Line:
         self.leaf = b"" if self.next is None else hashes.leaf_of(self.next.place(self.service), self.next)
 
 
-class _Part(Protocol):
-    """What looks at some of it only once all is seen."""
-
-    def finish(self) -> None: ...
-
-
-class _OfADay(Protocol):
-    """What needs no more of a record than the day that it counts for."""
-
-    def see(self, place: str, effective_on: str, event: Any) -> None: ...
-
-
 class _Walk:
     def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, logs: Logs, texts: Texts) -> None:
         self._evidence = evidence
@@ -142,45 +85,7 @@ class _Walk:
         self._entries = _each(evidence.entries())
         self._entry: LedgerEntry | None = None  # the next
         self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
-        self.figured = Figured(findings)
-        self._of_days: tuple[_OfADay, ...] = (
-            *(Stock(findings, checkpoints), Stopped(findings), self.figured),
-            *(Held(findings), Owed(findings), Performance(findings)),
-        )
-        self._billing = Billing(findings)
-        self.books = Books(findings)
-        self.approvers = Approvers(findings, {key.name for key in logs.keys})
-        self._endorsements = Endorsements(findings, self.approvers)
-        self._signatures = Signatures(findings, self.approvers.origins)
-        self._given_back = GivenBack(findings)
-        self.rounds = Rounds(findings, self.approvers, self._given_back)
-        self.facilities = Facilities(findings)
-        self._loans = Loans(findings, self.approvers)
-        self.deliveries = Deliveries(findings)
-        self._holdings = Holdings(findings, self.approvers)
-        self._material = Material(findings, self.approvers)
-        self._laboratories = Laboratories(findings)
-        self._interests = Interests(findings)
-        self.authority = Authority(findings, self._interests)
-        self._control = Control(findings, self.approvers)
-        self._dating = Dating(findings)
-        self._emergencies = Emergencies(findings, self.approvers)
-        self._screening = Screening(findings)
-        self.consignees = Consignees(findings)
-        self.policies = Policies(findings, self.approvers)
-        self.tenders = Tenders(findings, self.approvers)
-        self._uses = Uses(findings)
-        self._protecting = Protecting(findings, self.approvers)
-        self._parked = ParkedMessages(findings, self.approvers)
-        self._differences = Differences(findings, self.approvers)
-        self._moves = Moves(findings, self.approvers)
-        self._persons = Persons(findings, self.approvers)
-        self._quorums = Quorums(findings, self.approvers)
-        self._attestations = Attestations(findings, self.approvers)
-        self._release_orders = ReleaseOrders()
-        self.agreements = Agreements(findings)
-        self._order = Order(findings)
-        self._texts = texts
+        self.meaning = Meaning(findings, checkpoints, logs, texts)
         self.tree, self._history = hashes.Tree(), FIRST  # of the log that is walked
         self.events, self.heads = 0, dict[str, int]()  # where the journals ended when the walk began
 
@@ -207,7 +112,7 @@ class _Walk:
                 self.tree.add(leaf)
                 self._checkpoints.reach(self.tree, self._covered)
                 self._seen.reach(origin, self.tree)
-            await self.check_decisions()
+            await self.meaning.work_out(self._evidence)
         self._findings.look(Check.LEAVES_HAVE_EVENTS, self.tree.size == size, f"leaf {self.tree.size}", f"{size} leaves were signed")
 
     async def drain(self, covers: Mapping[str, int]) -> None:
@@ -219,18 +124,10 @@ class _Walk:
             read = 0 if line is None else self._journals[line.service].end(line.shard)
             place = self._logs.place(name, upto)
             self._findings.look(Check.EVENTS_IN_LOG, read >= upto, place, f"is covered, and the journal ends at {read}")
-        self._order.end_cut((line.service, instant(line.next)) for line in self._lines.values() if line.next is not None)
+        self.meaning.order.end_cut((line.service, instant(line.next)) for line in self._lines.values() if line.next is not None)
 
     def finish(self) -> None:
-        parts: tuple[_Part, ...] = (
-            *(self.rounds, self._quorums, self._uses, self._protecting, self._differences, self._moves, self._persons, self._given_back),
-            *(self.authority, self._control, self._checkpoints.witnesses, self._interests, self._emergencies, self.policies),
-            *(self._attestations, self.approvers, self._endorsements, self.facilities, self.deliveries, self.consignees, self.tenders),
-            *(self._release_orders, self._texts, self._parked, self._laboratories, self.agreements, self._order, self.figured),
-            *(self._checkpoints.tallies, self._signatures),
-        )
-        for part in parts:
-            _settle(part, self._findings)
+        self.meaning.finish()
         for name in self._lines:
             place, what = self._forks.get(name, (name, ""))
             self._findings.look(Check.FORKS, not what, place, what)
@@ -253,9 +150,6 @@ class _Walk:
         for line in self._lines.values():
             while line.service in ("allocation", "loans") and line.next is not None:
                 await self._pass(line, None)
-
-    async def check_decisions(self) -> None:
-        await decide_again(self._evidence, self._findings, self.rounds, self.tenders, self._release_orders, self.agreements)
 
     async def _take_leaf(self, index: int, leaf: bytes) -> None:
         entry = await self._entry_of(index)
@@ -327,66 +221,15 @@ class _Walk:
         if event is None:
             return
         try:
-            self._look_at(line.service, place, record, event, entry)
+            self.meaning.see(line.service, place, record, event, entry)
         except Exception as error:  # noqa: BLE001  what was changed may be anything, and no check is made for all of that
             self._findings.look(Check.SHAPES, False, place, f"cannot be followed by the checks of its meaning: {error!r}")
-
-    def _look_at(self, service: str, place: str, record: Recorded, event: Any, entry: LedgerEntry | None) -> None:
-        """What the event means."""
-        self.agreements.see(place, record, event)
-        self._order.see(place, record, event)
-        self.books.post(place, event, entry)
-        for of_days in self._of_days:
-            of_days.see(place, record.effective_on, event)
-        self._billing.see(place, event)
-        self.approvers.see(place, record, event)
-        self._endorsements.see(place, record, event)
-        self._signatures.see(place, record, event)
-        self.rounds.see(place, record, event)
-        self._quorums.see(place, record, event)
-        self._attestations.see(place, record, event)
-        self._uses.see(service, place, record, event)
-        self._protecting.see(place, record, event)
-        self._parked.see(service, place, record, event)
-        self._differences.see(place, record, event)
-        self._moves.see(place, record, event)
-        self._persons.see(place, record, event)
-        self._given_back.see(place, record, event)
-        self._interests.see(place, record, event)
-        self.authority.see(service, place, record, event)
-        self._control.see(service, place, record, event)
-        self._dating.see(service, place, record, event)
-        self._checkpoints.tallies.see(place, record, event, entry)
-        self._checkpoints.witnesses.reach.see(service, place, record, event)
-        self._emergencies.see(place, record, event)
-        self._screening.see(place, record, event)
-        self.consignees.see(place, record, event)
-        self.policies.see(place, record, event)
-        self.facilities.see(place, event)
-        self._loans.see(place, record, event)
-        self.deliveries.see(place, event)
-        self._holdings.see(place, record, event)
-        self._material.see(place, record, event)
-        self._laboratories.see(place, record, event)
-        self.tenders.see(place, record, event)
-        self._release_orders.see(place, record, event)
-        self._texts.see(service, place, record, event)
 
     async def _advance(self, line: _Line) -> None:
         self._by_leaf.pop(line.leaf, None)
         await line.advance()
         if line.next is not None:
             self._by_leaf[line.leaf] = line
-
-
-def _settle(part: _Part, findings: Findings) -> None:
-    try:
-        part.finish()
-    except Unreadable:
-        raise
-    except Exception as error:  # noqa: BLE001  as in `_pass`
-        what = f"{type(part).__name__.lower()} cannot be settled: {error!r}"
-        findings.look(Check.SHAPES, False, "the end of the history", what)
 
 
 async def _each[T](pages: AsyncIterator[Sequence[T]]) -> AsyncIterator[T]:

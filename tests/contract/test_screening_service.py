@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.allocation.domain.screening.listed_names import ScreeningListFile
+from shared.terms.listed_names import ScreeningListFile
 from tests.contract.allocation_stage import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve
 from tests.contract.any_order import assert_no_order_matters
 from tests.kernel.stage import until

@@ -10,11 +10,11 @@ from services.allocation.domain.book.objections import AnswerObjection, RaiseObj
 from services.allocation.domain.book.requests import Findings
 from services.allocation.domain.book.screening import DecideHit, Screened, ScreenParties
 from services.allocation.domain.book.state import Book
-from services.allocation.domain.screening.listed_names import ListedEntity, ScreeningListFile
 from services.allocation.domain.screening.screening_list import PutListInForce, WithdrawList
 from services.allocation.events import Finding, Hit
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
+from shared.terms.listed_names import ListedEntity, ScreeningListFile
 from tests.simulation.client import Client
 from tests.simulation.two_people import by_two
 

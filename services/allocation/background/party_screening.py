@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from time import monotonic
-from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -17,9 +16,8 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from typeid import TypeID
 
-from services.allocation.domain.book.screening import MAX_HITS, Screened, ScreenParties
+from services.allocation.domain.book.screening import Screened, ScreenParties
 from services.allocation.domain.screening.consignee import ScreenConsignee
-from services.allocation.domain.screening.listed_names import ListedEntity, ListedNames, ScreeningListFile
 from services.allocation.events import ConsigneeHit, ConsigneeId, Hit, HitId, ListName, PartyRole, RequestId
 from services.allocation.tables.book import RequestRow, RequestStatus
 from services.allocation.tables.screening import ConsigneeRow, HitStatus, RequestScreeningRow, ScreeningHitRow, ScreeningListRow
@@ -28,6 +26,7 @@ from shared.journal.connection import UNREACHABLE
 from shared.journal.postgres import read_document
 from shared.journal.record import canonical
 from shared.process.service import Kernel
+from shared.terms.listed_names import MAX_HITS, ListedEntity, ListedNames, ScreeningListFile, hits_of
 from shared.writer.commands import Accepted, CommandFailed, Context, Overloaded, Unavailable
 
 TOGETHER = 200  # requests that one command screens
@@ -42,11 +41,6 @@ OPEN = (RequestStatus.SUBMITTED.value, RequestStatus.ACCEPTED.value)
 log = structlog.get_logger()
 
 type ListsInForce = Mapping[ListName, ScreeningListRow]
-
-
-class Searched(NamedTuple):
-    row: ScreeningListRow
-    names: ListedNames
 
 
 class _Kept:
@@ -82,9 +76,9 @@ def versions(lists: ListsInForce) -> dict[ListName, int]:
     return {name: row.version for name, row in lists.items()}
 
 
-async def ready(kernel: Kernel, lists: ListsInForce) -> dict[ListName, Searched]:
+async def ready(kernel: Kernel, lists: ListsInForce) -> dict[ListName, ListedNames]:
     """The lists with their names at hand."""
-    return {name: Searched(row, await _kept.names(kernel, row.document)) for name, row in lists.items()}
+    return {name: await _kept.names(kernel, row.document) for name, row in lists.items()}
 
 
 async def entry_of(kernel: Kernel, document: str, entry: str) -> ListedEntity:
@@ -107,9 +101,9 @@ async def screen(
     Raises what the writer does, or the database.
     """
     searched = await ready(kernel, lists)
-    found = await asyncio.to_thread(lambda: tuple(_screened(row, searched) for row in rows))  # others are answered meanwhile
-    command = ScreenParties(screened=found)
     now = versions(lists)
+    found = await asyncio.to_thread(lambda: tuple(_screened(row, now, searched) for row in rows))  # others are answered meanwhile
+    command = ScreenParties(screened=found)
     # A list never comes back in an old version, so no request goes from one state of the lists to another twice.
     steps = [[row.request, before.get(row.request, {}), now] for row in rows]
     return await _submit(kernel, f"book/{product}", command, sha256(b"screen/" + canonical(steps)).digest(), f"screening/{product}")
@@ -182,28 +176,10 @@ async def requests_behind(
     return [(row, screened or {}) for row, screened in (await session.exec(query)).all()]
 
 
-def _screened(row: RequestRow, searched: Mapping[ListName, Searched]) -> Screened:
-    hits = sorted(
-        (
-            Hit(hit=hit_id(row.request, role, name, found.entry), role=role, list=name, entry=found.entry.entry, match=found.match)
-            for role, party in parties_of(row).items()
-            for name, each in searched.items()
-            for found in each.names.find(party)
-        ),
-        key=lambda hit: (hit.match, hit.list, hit.entry, hit.role),  # exact ones first
-    )
-    return Screened(
-        request=RequestId(row.request),
-        lists={name: each.row.version for name, each in searched.items()},
-        hits=tuple(hits[:MAX_HITS]),
-        beyond=max(len(hits) - MAX_HITS, 0),
-    )
-
-
-def hit_id(request: str, role: PartyRole, list: ListName, entry: ListedEntity) -> HitId:
-    """The same for as long as the entry says the same, so that what a person has cleared stays cleared in the list's next version."""
-    digest = sha256(canonical([request, role, list, msgspec.to_builtins(entry)])).digest()
-    return HitId(str(TypeID.from_uuid(uuid_utils.UUID(bytes=digest[:16], version=8), "hit")))
+def _screened(row: RequestRow, lists: dict[ListName, int], searched: Mapping[ListName, ListedNames]) -> Screened:
+    found = hits_of(row.request, parties_of(row), searched)
+    hits = tuple(msgspec.convert(hit._asdict(), Hit) for hit in found[:MAX_HITS])
+    return Screened(request=RequestId(row.request), lists=lists, hits=hits, beyond=max(len(found) - MAX_HITS, 0))
 
 
 # Consignees: looked up by their names, once for all that goes to them
@@ -226,23 +202,20 @@ async def screen_consignee(kernel: Kernel, name: str, lists: ListsInForce, *, re
         theirs = select(ScreeningHitRow.hit).where(ScreeningHitRow.request == request, ScreeningHitRow.status == HitStatus.CLEARED)
         cleared = set((await session.exec(theirs)).all()) if request is not None and lists else set()
     searched = await ready(kernel, lists)
-    hits = sorted(
-        (
-            ConsigneeHit(
-                hit=hit_id(consignee, "consignee", list, found.entry),
-                list=list,
-                entry=found.entry.entry,
-                match=found.match,
-                cleared_as=as_asked if request and (as_asked := hit_id(request, "consignee", list, found.entry)) in cleared else None,
-            )
-            for list, each in searched.items()
-            for found in each.names.find(name)
-        ),
-        key=lambda hit: (hit.match, hit.list, hit.entry),
+    found = hits_of(consignee, {"consignee": name}, searched)
+    asked = hits_of(request or consignee, {"consignee": name}, searched)  # the same ones, in the same order
+    hits = tuple(
+        ConsigneeHit(
+            hit=HitId(hit.hit),
+            list=ListName(hit.list),
+            entry=hit.entry,
+            match=hit.match,
+            cleared_as=HitId(of_request.hit) if of_request.hit in cleared else None,
+        )
+        for hit, of_request in zip(found[:MAX_HITS], asked, strict=False)
     )
-    command = ScreenConsignee(
-        consignee=consignee, name=name, lists=versions(lists), hits=tuple(hits[:MAX_HITS]), beyond=max(len(hits) - MAX_HITS, 0)
-    )
+    beyond = max(len(found) - MAX_HITS, 0)
+    command = ScreenConsignee(consignee=consignee, name=name, lists=versions(lists), hits=hits, beyond=beyond)
     steps = [consignee, None if row is None else row.lists, versions(lists), [hit.cleared_as for hit in command.hits]]
     return await _submit(kernel, f"consignee/{consignee}", command, sha256(b"consignee/" + canonical(steps)).digest(), "screening")
 

@@ -22,7 +22,9 @@ class ConsigneeHit(msgspec.Struct, frozen=True, kw_only=True):
     cleared_as: HitId | None = None  # the same name and entry were cleared for a request, as this hit
 
 
-class ConsigneeScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_screened.v1"):
+class ConsigneeScreened(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.consignee_screened.v1"
+):
     """Its name was looked up in all lists in force. What was hit before, and is not named here, is on no list any more."""
 
     consignee: ConsigneeId
@@ -31,6 +33,7 @@ class ConsigneeScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="ty
     hits: tuple[ConsigneeHit, ...]
     beyond: int  # hits that the event has no room for
     clear: bool  # whether nothing stands against it: each hit was cleared by a person, and none is beyond
+    matching: int = 1  # version of the rule by which names are alike
 
 
 class ConsigneeHitDecided(

@@ -48,7 +48,9 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     match: Literal["exact", "near"]
 
 
-class PartiesScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.parties_screened.v1"):
+class PartiesScreened(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.parties_screened.v1"
+):
     """The parties of a request were looked up in all lists in force. What was hit before, and is not named here, is on no list any more."""
 
     request: RequestId
@@ -56,6 +58,7 @@ class PartiesScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     lists: dict[ListName, int]  # their versions
     hits: tuple[Hit, ...]
     beyond: int  # hits that the event has no room for: a request with so many cannot be accepted
+    matching: int = 1  # version of the rule by which names are alike (`shared/terms/matching.py`)
 
 
 class ScreeningHitDecided(

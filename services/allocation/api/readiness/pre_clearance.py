@@ -9,10 +9,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.lookups import valid_terms
 from services.allocation.background.party_screening import parties_of
-from services.allocation.domain.screening.matching import match, words_of
 from services.allocation.events import PartnerCode, PartyRole
 from services.allocation.tables.book import RequestRow
 from services.allocation.tables.clocks import ItemStatus, ReadinessItemRow
+from shared.terms.matching import match, words_of
 
 REGISTERED: tuple[PartyRole, ...] = ("nominee", "consignee")  # the parties that a register has
 

@@ -12,7 +12,6 @@ from sqlmodel import col, select
 
 from services.allocation.api.fields import READERS
 from services.allocation.domain.controls import CONTROLS
-from services.allocation.domain.screening.listed_names import ListedEntity, ListedNames, ListError, ScreeningListFile
 from services.allocation.domain.screening.screening_list import PutListInForce, WithdrawList
 from services.allocation.events import ListName, SubjectId
 from services.allocation.tables.screening import ScreeningListRow
@@ -25,6 +24,7 @@ from shared.journal.postgres import read_document
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
 from shared.terms.countersigning_api import ProposalView, propose
+from shared.terms.listed_names import ListedEntity, ListedNames, ListError, ScreeningListFile
 
 IMPORTS = "/v1/screening-list-imports"  # a path of its own, since its bodies are larger
 

@@ -5,7 +5,7 @@ Looking up many names is slow, so it is done before, and outside the writer; sub
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
 import msgspec
 
@@ -25,9 +25,8 @@ from services.allocation.events import (
 )
 from shared.journal.decider import CancelTimer, Refused, Timer
 from shared.journal.texts import TypedText
+from shared.terms.matching import VERSION
 from shared.terms.protecting import ByOne, alone_since
-
-MAX_HITS = 200  # that one event names
 
 
 class Screened(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +116,8 @@ def _is_news(screened: Screened, book: Book) -> bool:
 
 
 def _screened(screened: Screened, product: ProductId) -> PartiesScreened:
-    return PartiesScreened(request=screened.request, product=product, lists=screened.lists, hits=screened.hits, beyond=screened.beyond)
+    told: dict[str, Any] = {"request": screened.request, "product": product, "lists": screened.lists, "hits": screened.hits}
+    return PartiesScreened(**told, beyond=screened.beyond, matching=VERSION)
 
 
 def _decide_hit(command: DecideHit, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason] | Refused[ConfirmingReason]:

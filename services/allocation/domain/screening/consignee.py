@@ -30,6 +30,7 @@ from services.allocation.events import (
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.texts import TypedText
 from shared.terms.countersigning import ProposedCommand
+from shared.terms.matching import VERSION
 from shared.terms.protecting import ByOne, alone, alone_since
 
 
@@ -141,6 +142,7 @@ def _screen(command: ScreenConsignee, consignee: Consignee) -> list[ConsigneeEve
             hits=command.hits,
             beyond=command.beyond,
             clear=_clear(after, command.beyond),
+            matching=VERSION,
         )
     ]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.allocation.domain.screening.listed_names import ListedEntity, ListedNames, ListError
-from services.allocation.domain.screening.matching import match, one_off, words_of
+from shared.terms.listed_names import ListedEntity, ListedNames, ListError
+from shared.terms.matching import match, one_off, words_of
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from reserve.audit.consignees import Consignees
 from reserve.audit.evidence import Recorded
+from reserve.audit.listed import Listed
 from reserve.audit.report import Check, Findings
 from services.allocation.events import (
     AwardId,
@@ -33,7 +34,8 @@ class Audited:
 
     def __init__(self) -> None:
         self.findings = Findings()
-        self.consignees = Consignees(self.findings)
+        self.listed_names = Listed(self.findings)
+        self.consignees = Consignees(self.findings, self.listed_names)
         self.seconds = 0
 
     def see(self, service: str, event: Any, by: str = "sub_depot") -> str:
@@ -41,7 +43,8 @@ class Audited:
         place = f"{service}/0/{self.seconds}"
         told: dict[str, Any] = dict.fromkeys(Recorded.__struct_fields__, "") | {"actor": by, "effective_on": "2026-01-06"}
         at = f"2026-01-06T00:{self.seconds // 60:02}:{self.seconds % 60:02}.000000Z"
-        self.consignees.see(place, Recorded(**(told | {"recorded_at": at})), event)
+        for part in (self.listed_names, self.consignees):
+            part.see(place, Recorded(**(told | {"recorded_at": at})), event)
         return place
 
     def drawn(self, draw: str = "drw_1") -> None:

@@ -1,18 +1,23 @@
 """Listed names: a screening list, as the document that is kept of it, and the parties that are on it."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from hashlib import sha256
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
+import uuid_utils
+from typeid import TypeID
 
-from services.allocation.domain.screening.matching import LONG_WORD, Match, Words, distinctive, key_of, letters_of, match, words_of
+from shared.journal.record import canonical
+from shared.terms.matching import LONG_WORD, Match, Words, distinctive, key_of, letters_of, match, words_of
 
 MAX_ENTRIES = 50_000
 MAX_ALIASES = 100
 MAX_NAME = 500
 REMEMBERED_NAMES = 10_000
+MAX_HITS = 200  # that one event names
 
 type Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 
@@ -50,6 +55,16 @@ class Found(NamedTuple):
     """An entry that a party's name is like."""
 
     entry: ListedEntity
+    match: Match
+
+
+class PartyHit(NamedTuple):
+    """The name of a party is like one on a list. `hit` is the same for as long as the party, the entry and what the entry says are."""
+
+    hit: str
+    role: str
+    list: str
+    entry: str
     match: Match
 
 
@@ -133,6 +148,23 @@ class ListedNames:
             like |= self._spellings.get(spelling, set())
             like |= {spelling} & self._by_word.keys()
         return like
+
+
+def hits_of[Role: str, Name: str](subject: str, parties: Mapping[Role, str], lists: Mapping[Name, ListedNames]) -> list[PartyHit]:
+    """What the lists have of the parties (role -> name) of a request or a consignee, exact ones first."""
+    hits = [
+        PartyHit(_hit_id(subject, role, name, found.entry), role, name, found.entry.entry, found.match)
+        for role, party in parties.items()
+        for name, names in lists.items()
+        for found in names.find(party)
+    ]
+    return sorted(hits, key=lambda hit: (hit.match, hit.list, hit.entry, hit.role))
+
+
+def _hit_id(subject: str, role: str, list: str, entry: ListedEntity) -> str:
+    """The same for as long as the entry says the same, so that what a person has cleared stays cleared in the list's next version."""
+    digest = sha256(canonical([subject, role, list, msgspec.to_builtins(entry)])).digest()
+    return str(TypeID.from_uuid(uuid_utils.UUID(bytes=digest[:16], version=8), "hit"))
 
 
 def _with_a_letter_less(word: str) -> Iterator[str]:
