@@ -4,7 +4,7 @@ A leaf is matched with the next event of each shard, so the walk needs no memory
 checked by it. What is audited is the cut that the last checkpoint covers; the system may go on meanwhile.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from reserve.audit import hashes
@@ -35,6 +35,7 @@ from reserve.audit.holdings import Holdings
 from reserve.audit.interests import Interests
 from reserve.audit.journals import Journal
 from reserve.audit.laboratories import Laboratories
+from reserve.audit.lines import Line, one_by_one
 from reserve.audit.loans import Loans
 from reserve.audit.log import Walked, read_ledger, report_on
 from reserve.audit.logs import Log, Logs
@@ -44,6 +45,7 @@ from reserve.audit.order import Order
 from reserve.audit.owed import Owed
 from reserve.audit.parked import ParkedMessages
 from reserve.audit.performance import Performance
+from reserve.audit.pinned_keys import Pinned, PinnedKeys
 from reserve.audit.policies import Policies
 from reserve.audit.protecting import Protecting
 from reserve.audit.quorum import Quorums
@@ -63,10 +65,14 @@ from shared.proofs.signed_note import VerifierKey
 
 
 async def audit(
-    evidence: Evidence, log_keys: Sequence[VerifierKey], anchors: Sequence[Anchor] = (), policies: Sequence[WitnessPolicy] = ()
+    evidence: Evidence,
+    log_keys: Sequence[VerifierKey],
+    anchors: Sequence[Anchor] = (),
+    policies: Sequence[WitnessPolicy] = (),
+    pinned: Pinned = Pinned(),
 ) -> Report:
     """`log_keys` are the pinned verifier keys of the log, and of those of histories before; `policies` are of its pinned witnesses, any of
-    them enough. `anchors`: what was kept of it from before."""
+    them enough. `anchors`: what was kept of it from before. `pinned`: keys of those who sign, as known from elsewhere."""
     note = await evidence.checkpoint()
     texts = {service: await evidence.texts(service) for service in SOURCES}
     balances = await evidence.balances()
@@ -78,7 +84,7 @@ async def audit(
     cut = checkpoints.cut
 
     seen = Anchors(findings, logs, anchors)
-    walk = _Walk(evidence, findings, checkpoints, seen, logs, Texts(findings, texts))
+    walk = _Walk(evidence, findings, checkpoints, seen, logs, (Texts(findings, texts), PinnedKeys(findings, pinned)))
     await walk.start()
     for log in logs.logs:
         await walk.follow_log(log, log.size_in(cut))
@@ -99,28 +105,16 @@ async def audit(
     return await report_on(evidence, findings, checkpoints, seen, Walked(walk.tree, walk.heads, events + walk.events))
 
 
-class _Line:
-    """A shard of a source's journal, read as far as the next record."""
-
-    def __init__(self, service: str, shard: int, pages: AsyncIterator[Sequence[Recorded]], journal: Journal) -> None:
-        self._journal = journal
-        self.service = service
-        self.shard = shard
-        self.name = f"{service}/{shard}"
-        self.next: Recorded | None = None
-        self.leaf = b""  # of the next record
-        self._records = _each(pages)
-
-    async def advance(self) -> None:
-        record = await anext(self._records, None)
-        self.next = None if record is None else self._journal.readable(self.shard, record)
-        self.leaf = b"" if self.next is None else hashes.leaf_of(self.next.place(self.service), self.next)
-
-
 class _Part(Protocol):
     """What looks at some of it only once all is seen."""
 
     def finish(self) -> None: ...
+
+
+class _Beside(_Part, Protocol):
+    """What holds the events against what is known from elsewhere."""
+
+    def see(self, service: str, place: str, record: Recorded, event: Any) -> None: ...
 
 
 class _OfADay(Protocol):
@@ -130,16 +124,18 @@ class _OfADay(Protocol):
 
 
 class _Walk:
-    def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, logs: Logs, texts: Texts) -> None:
+    def __init__(
+        self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, logs: Logs, beside: Sequence[_Beside]
+    ) -> None:
         self._evidence = evidence
         self._findings = findings
         self._checkpoints = checkpoints
-        self._seen, self._logs = seen, logs
+        self._seen, self._logs, self._beside = seen, logs, beside
         self._journals = {service: Journal(service, findings, logs.histories) for service in SOURCES}
-        self._lines: dict[str, _Line] = {}
-        self._by_leaf: dict[bytes, _Line] = {}
+        self._lines: dict[str, Line] = {}
+        self._by_leaf: dict[bytes, Line] = {}
         self._covered: dict[str, int] = {}
-        self._entries = _each(evidence.entries())
+        self._entries = one_by_one(evidence.entries())
         self._entry: LedgerEntry | None = None  # the next
         self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
         self.figured = Figured(findings)
@@ -180,7 +176,6 @@ class _Walk:
         self._release_orders = ReleaseOrders()
         self.agreements = Agreements(findings)
         self._order = Order(findings)
-        self._texts = texts
         self.tree, self._history = hashes.Tree(), FIRST  # of the log that is walked
         self.events, self.heads = 0, dict[str, int]()  # where the journals ended when the walk began
 
@@ -188,7 +183,7 @@ class _Walk:
         for service in SOURCES:
             for shard, head in sorted((await self._evidence.heads(service)).items()):
                 self.heads[f"{service}/{shard}"] = head
-                line = _Line(service, shard, self._evidence.journal(service, shard), self._journals[service])
+                line = Line(service, shard, self._evidence.journal(service, shard), self._journals[service])
                 self._lines[line.name] = line
                 await self._advance(line)
         self._entry = await anext(self._entries, None)
@@ -226,7 +221,7 @@ class _Walk:
             *(self.rounds, self._quorums, self._uses, self._protecting, self._differences, self._moves, self._persons, self._given_back),
             *(self.authority, self._control, self._checkpoints.witnesses, self._interests, self._emergencies, self.policies),
             *(self._attestations, self.approvers, self._endorsements, self.facilities, self.deliveries, self.consignees, self.tenders),
-            *(self._release_orders, self._texts, self._parked, self._laboratories, self.agreements, self._order, self.figured),
+            *(self._release_orders, *self._beside, self._parked, self._laboratories, self.agreements, self._order, self.figured),
             *(self._checkpoints.tallies, self._signatures),
         )
         for part in parts:
@@ -302,7 +297,7 @@ class _Walk:
         entry, self._entry = self._entry, await anext(self._entries, None)
         return entry
 
-    async def _take(self, line: _Line, entry: LedgerEntry | None, fault: str | None) -> None:
+    async def _take(self, line: Line, entry: LedgerEntry | None, fault: str | None) -> None:
         """The line's next event, which the cut covers."""
         record = line.next
         assert record is not None
@@ -316,7 +311,7 @@ class _Walk:
             self._findings.look(Check.ENTRIES, not faults, f"leaf {entry.leaf_index}", "; ".join(faults))
         await self._pass(line, entry)
 
-    async def _pass(self, line: _Line, entry: LedgerEntry | None) -> None:
+    async def _pass(self, line: Line, entry: LedgerEntry | None) -> None:
         """The line's next event, through all checks of the event itself."""
         record = line.next
         assert record is not None
@@ -370,9 +365,10 @@ class _Walk:
         self._laboratories.see(place, record, event)
         self.tenders.see(place, record, event)
         self._release_orders.see(place, record, event)
-        self._texts.see(service, place, record, event)
+        for part in self._beside:
+            part.see(service, place, record, event)
 
-    async def _advance(self, line: _Line) -> None:
+    async def _advance(self, line: Line) -> None:
         self._by_leaf.pop(line.leaf, None)
         await line.advance()
         if line.next is not None:
@@ -387,9 +383,3 @@ def _settle(part: _Part, findings: Findings) -> None:
     except Exception as error:  # noqa: BLE001  as in `_pass`
         what = f"{type(part).__name__.lower()} cannot be settled: {error!r}"
         findings.look(Check.SHAPES, False, "the end of the history", what)
-
-
-async def _each[T](pages: AsyncIterator[Sequence[T]]) -> AsyncIterator[T]:
-    async for page in pages:
-        for item in page:
-            yield item
