@@ -101,6 +101,10 @@ def verify_audit(
     ] = None,
     receipts: Annotated[Path | None, typer.Option(help="a folder of receipts: each must stand in this log")] = None,
     policy: Policies = None,
+    partners: Annotated[
+        Path | None, typer.Option(help="a file of the keys that partners have, as you have them on paper: a line for each, JP FINGERPRINT")
+    ] = None,
+    approvers: Annotated[Path | None, typer.Option(help="the same of approvers: SUBJECT FINGERPRINT")] = None,
     url: Annotated[str | None, typer.Option(help="from another machine: the deployment's address, https://reserve.example")] = None,
     client: Annotated[str, typer.Option(help="as whom")] = "auditor-1",
     secret_file: Annotated[Path | None, typer.Option(help="with --url: a file with the client's secret")] = None,
@@ -121,6 +125,8 @@ def verify_audit(
 
     if (live or url is not None) == (bundle is not None):
         fail("--live: say what to audit (accepted: one of --live, --url, and the folder of a bundle)")
+    if integrity and (partners or approvers):
+        fail("--integrity: it looks at no keys of partners and approvers (accepted: without --partners and --approvers, or without it)")
     started = time.monotonic()
     report = verify(
         Asked(
@@ -129,6 +135,8 @@ def verify_audit(
             state=state,
             receipts=receipts,
             policies=policy or [],
+            partners=partners,
+            approvers=approvers,
             url=url,
             client=client,
             secret_file=secret_file,

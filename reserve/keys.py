@@ -13,11 +13,11 @@ client_key = typer.Typer(no_args_is_help=True, help="Keys that clients of a loca
 
 @approver_key.command("new")
 def new_approver_key(file: Annotated[Path, typer.Argument(help="where to write it; never overwritten")]) -> None:
-    """Makes a key file that only its owner may read, and prints the public key and the key's id."""
+    """Makes a key file that only its owner may read, and prints the public key, the key's id, and its fingerprint, for paper."""
     from reserve.commands.approver_key import new_key
 
-    public_key, key_id = new_key(file)
-    typer.echo(f"public_key {public_key}\nkey_id {key_id}")
+    public_key, key_id, fingerprint = new_key(file)
+    typer.echo(f"public_key {public_key}\nkey_id {key_id}\nfingerprint {fingerprint}")
 
 
 @client_key.command("new")

@@ -4,18 +4,20 @@ A leaf is matched with the next event of each shard, so the walk needs no memory
 checked by it. What is audited is the cut that the last checkpoint covers; the system may go on meanwhile.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from reserve.audit import hashes
 from reserve.audit.anchors import Anchor, Anchors
 from reserve.audit.approvers import instant
 from reserve.audit.checkpoints import Checkpoints
 from reserve.audit.entries import faults_of
-from reserve.audit.evidence import SOURCES, Evidence, LedgerEntry, Recorded
+from reserve.audit.evidence import SOURCES, Evidence, LedgerEntry
 from reserve.audit.journals import Journal
+from reserve.audit.lines import Line, one_by_one
 from reserve.audit.log import Walked, read_ledger, report_on
 from reserve.audit.logs import Log, Logs
-from reserve.audit.meaning import Meaning
+from reserve.audit.meaning import Meaning, OfAService
+from reserve.audit.pinned_keys import Pinned, PinnedKeys
 from reserve.audit.report import Check, Findings, Report
 from reserve.audit.texts import Texts
 from shared.journal.places import FIRST
@@ -24,10 +26,14 @@ from shared.proofs.signed_note import VerifierKey
 
 
 async def audit(
-    evidence: Evidence, log_keys: Sequence[VerifierKey], anchors: Sequence[Anchor] = (), policies: Sequence[WitnessPolicy] = ()
+    evidence: Evidence,
+    log_keys: Sequence[VerifierKey],
+    anchors: Sequence[Anchor] = (),
+    policies: Sequence[WitnessPolicy] = (),
+    pinned: Pinned = Pinned(),
 ) -> Report:
     """`log_keys` are the pinned verifier keys of the log, and of those of histories before; `policies` are of its pinned witnesses, any of
-    them enough. `anchors`: what was kept of it from before."""
+    them enough. `anchors`: what was kept of it from before. `pinned`: keys of those who sign, as known from elsewhere."""
     note = await evidence.checkpoint()
     texts = {service: await evidence.texts(service) for service in SOURCES}
     balances = await evidence.balances()
@@ -39,7 +45,7 @@ async def audit(
     cut = checkpoints.cut
 
     seen = Anchors(findings, logs, anchors)
-    walk = _Walk(evidence, findings, checkpoints, seen, logs, Texts(findings, texts))
+    walk = _Walk(evidence, findings, checkpoints, seen, logs, (Texts(findings, texts), PinnedKeys(findings, pinned)))
     await walk.start()
     for log in logs.logs:
         await walk.follow_log(log, log.size_in(cut))
@@ -54,38 +60,22 @@ async def audit(
     return await report_on(evidence, findings, checkpoints, seen, Walked(walk.tree, walk.heads, events + walk.events))
 
 
-class _Line:
-    """A shard of a source's journal, read as far as the next record."""
-
-    def __init__(self, service: str, shard: int, pages: AsyncIterator[Sequence[Recorded]], journal: Journal) -> None:
-        self._journal = journal
-        self.service = service
-        self.shard = shard
-        self.name = f"{service}/{shard}"
-        self.next: Recorded | None = None
-        self.leaf = b""  # of the next record
-        self._records = _each(pages)
-
-    async def advance(self) -> None:
-        record = await anext(self._records, None)
-        self.next = None if record is None else self._journal.readable(self.shard, record)
-        self.leaf = b"" if self.next is None else hashes.leaf_of(self.next.place(self.service), self.next)
-
-
 class _Walk:
-    def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, logs: Logs, texts: Texts) -> None:
+    def __init__(
+        self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, logs: Logs, beside: Sequence[OfAService]
+    ) -> None:
         self._evidence = evidence
         self._findings = findings
         self._checkpoints = checkpoints
         self._seen, self._logs = seen, logs
         self._journals = {service: Journal(service, findings, logs.histories) for service in SOURCES}
-        self._lines: dict[str, _Line] = {}
-        self._by_leaf: dict[bytes, _Line] = {}
+        self._lines: dict[str, Line] = {}
+        self._by_leaf: dict[bytes, Line] = {}
         self._covered: dict[str, int] = {}
-        self._entries = _each(evidence.entries())
+        self._entries = one_by_one(evidence.entries())
         self._entry: LedgerEntry | None = None  # the next
         self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
-        self.meaning = Meaning(findings, checkpoints, logs, texts)
+        self.meaning = Meaning(findings, checkpoints, logs, beside)
         self.tree, self._history = hashes.Tree(), FIRST  # of the log that is walked
         self.events, self.heads = 0, dict[str, int]()  # where the journals ended when the walk began
 
@@ -93,7 +83,7 @@ class _Walk:
         for service in SOURCES:
             for shard, head in sorted((await self._evidence.heads(service)).items()):
                 self.heads[f"{service}/{shard}"] = head
-                line = _Line(service, shard, self._evidence.journal(service, shard), self._journals[service])
+                line = Line(service, shard, self._evidence.journal(service, shard), self._journals[service])
                 self._lines[line.name] = line
                 await self._advance(line)
         self._entry = await anext(self._entries, None)
@@ -196,7 +186,7 @@ class _Walk:
         entry, self._entry = self._entry, await anext(self._entries, None)
         return entry
 
-    async def _take(self, line: _Line, entry: LedgerEntry | None, fault: str | None) -> None:
+    async def _take(self, line: Line, entry: LedgerEntry | None, fault: str | None) -> None:
         """The line's next event, which the cut covers."""
         record = line.next
         assert record is not None
@@ -210,7 +200,7 @@ class _Walk:
             self._findings.look(Check.ENTRIES, not faults, f"leaf {entry.leaf_index}", "; ".join(faults))
         await self._pass(line, entry)
 
-    async def _pass(self, line: _Line, entry: LedgerEntry | None) -> None:
+    async def _pass(self, line: Line, entry: LedgerEntry | None) -> None:
         """The line's next event, through all checks of the event itself."""
         record = line.next
         assert record is not None
@@ -225,14 +215,8 @@ class _Walk:
         except Exception as error:  # noqa: BLE001  what was changed may be anything, and no check is made for all of that
             self._findings.look(Check.SHAPES, False, place, f"cannot be followed by the checks of its meaning: {error!r}")
 
-    async def _advance(self, line: _Line) -> None:
+    async def _advance(self, line: Line) -> None:
         self._by_leaf.pop(line.leaf, None)
         await line.advance()
         if line.next is not None:
             self._by_leaf[line.leaf] = line
-
-
-async def _each[T](pages: AsyncIterator[Sequence[T]]) -> AsyncIterator[T]:
-    async for page in pages:
-        for item in page:
-            yield item

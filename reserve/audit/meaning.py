@@ -1,5 +1,6 @@
 """Meaning: what each event means, through all checks of it, one after the other."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -50,7 +51,6 @@ from reserve.audit.stock import Stock
 from reserve.audit.stopped import Stopped
 from reserve.audit.tender_decisions import faults_of as faults_of_tender
 from reserve.audit.tenders import Tenders
-from reserve.audit.texts import Texts
 from reserve.audit.uses import Uses
 
 
@@ -64,7 +64,7 @@ class _OfADay(Protocol):
     def see(self, place: str, effective_on: str, event: Any) -> None: ...
 
 
-class _OfAService(Protocol):
+class OfAService(Protocol):
     """What must know whose event it is."""
 
     def see(self, service: str, place: str, record: Recorded, event: Any) -> None: ...
@@ -86,9 +86,9 @@ class _Finished(Protocol):
 
 
 class Meaning:
-    """Every check of what events mean, made once."""
+    """Every check of what events mean, made once. `beside`: those that hold the events against what is known from elsewhere."""
 
-    def __init__(self, findings: Findings, checkpoints: Checkpoints, logs: Logs, texts: Texts) -> None:
+    def __init__(self, findings: Findings, checkpoints: Checkpoints, logs: Logs, beside: Sequence[OfAService]) -> None:
         self._findings = findings
         self.books, self.order, self._tallies = Books(findings), Order(findings), checkpoints.tallies
         self._billing, self._facilities, self._deliveries = Billing(findings), Facilities(findings), Deliveries(findings)
@@ -108,9 +108,9 @@ class Meaning:
             *(Policies(findings, approvers), Loans(findings, approvers), Holdings(findings, approvers), Material(findings, approvers)),
             *(Laboratories(findings), self._tenders, self._release_orders),
         )
-        self._of_services: tuple[_OfAService, ...] = (
+        self._of_services: tuple[OfAService, ...] = (
             *(Uses(findings), ParkedMessages(findings, approvers), Authority(findings, interests), Control(findings, approvers)),
-            *(Dating(findings), texts),
+            *(Dating(findings), *beside),
         )
         self._witnesses = checkpoints.witnesses
         of_events = (self._billing, self._facilities, self._deliveries)

@@ -60,6 +60,7 @@ class Check(StrEnum):
     HISTORIES = "each history goes on from what is known of the one before it"
     ANCHORS = "what was seen of this log before still stands in it"
     PARTNERS_SIGN = "partners' keys are theirs by an agreement or another key, and what they signed is what was done"
+    PINNED_KEYS = "every key of a partner, and of an approver, is one that is pinned"
     APPROVALS = "approvers other than the proposer signed it"
     CONTROL = "nothing that moves value was done by one person"
     READ_TABLES = "every table that is read is what the events make anew"

@@ -16,6 +16,7 @@ from reserve.audit.evidence import Evidence, Unreadable
 from reserve.audit.history import audit
 from reserve.audit.integrity import audit_integrity
 from reserve.audit.live import UNANSWERED, LiveEvidence
+from reserve.audit.pinned_keys import Pinned
 from reserve.audit.report import IN_A_BUNDLE, IN_THE_DATABASE, Check, Findings, Report, joined
 from reserve.audit.shards import Processes, ShardFailed
 from reserve.audit.tables import COULD_NOT_RUN
@@ -27,6 +28,7 @@ from reserve.commands.caller import caller_at
 from reserve.commands.database import owner_url
 from reserve.commands.failure import fail, why
 from reserve.commands.forks import write_fork
+from reserve.commands.pinned_keys import pinned_keys
 from reserve.commands.receipt import log_keys, witness_policy
 from reserve.commands.token import client_of
 from reserve.operate.served import look_at_served
@@ -36,14 +38,17 @@ from shared.proofs.signed_note import VerifierKey
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """`state`: where the checkpoints that held are kept. `receipts`: a folder of them. `policies`: who must have cosigned. With `url`,
-    no file of `folder` is read, and `keys` are given; nor with `bundle`, and nobody is asked."""
+    """`state`: where the checkpoints that held are kept. `receipts`: a folder of them. `policies`: who must have cosigned. `partners`,
+    `approvers`: whose keys are pinned. With `url`, no file of `folder` is read, and `keys` are given; nor with `bundle`, and nobody is
+    asked."""
 
     folder: Path
     keys: Sequence[str] = ()
     state: Path | None = None
     receipts: Path | None = None
     policies: Sequence[Path] = ()
+    partners: Path | None = None
+    approvers: Path | None = None
     url: str | None = None
     client: str = "auditor-1"
     secret_file: Path | None = None
@@ -57,6 +62,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return self.url is None and self.bundle is None
 
 
+class _Outside(msgspec.Struct, frozen=True):
+    """What the history is held against that the deployment does not say."""
+
+    log_keys: Sequence[VerifierKey]
+    anchors: Sequence[Anchor]
+    policies: Sequence[WitnessPolicy]
+    keys: Pinned
+
+
 def verify(asked: Asked) -> Report:
     """The keys are the pinned ones: given by hand, or the folder's; never asked of the ledger. What held is remembered; what proves that
     there are two histories is written beside it."""
@@ -64,10 +78,11 @@ def verify(asked: Asked) -> Report:
         option = "--url" if asked.bundle is None else "BUNDLE"
         fail(f"{option}: which log is it to be? (accepted: with --key, its verifier key, as the operator handed it over)")
     pinned = log_keys(asked.keys, asked.folder)
+    keys = Pinned(pinned_keys("--partners", asked.partners), pinned_keys("--approvers", asked.approvers))
     if asked.bundle is not None:
         _of_the_pinned(opened(asked.bundle), pinned)
     anchors = [*kept(asked.state), *_receipts(asked.receipts, pinned)]
-    report = asyncio.run(_verify(asked, pinned, anchors, [witness_policy(file) for file in asked.policies]))
+    report = asyncio.run(_verify(asked, _Outside(pinned, anchors, [witness_policy(file) for file in asked.policies], keys)))
     if report.fork is not None:
         write_fork(report.fork, asked.state or asked.receipts or asked.folder)
     if report.ok and report.checkpoint is not None and asked.state is not None:
@@ -81,12 +96,13 @@ def _of_the_pinned(bundle: BundleEvidence, pinned: Sequence[VerifierKey]) -> Non
         fail(f"BUNDLE: it is of another system: {origin} (accepted: of {', '.join(key.name for key in pinned)}, which is pinned)")
 
 
-async def _verify(asked: Asked, pinned: Sequence[VerifierKey], anchors: Sequence[Anchor], policies: Sequence[WitnessPolicy]) -> Report:
+async def _verify(asked: Asked, outside: _Outside) -> Report:
     try:
         async with _evidence(asked) as evidence:
             if asked.integrity:
-                return await audit_integrity(evidence, partial(Processes, partial(_evidence, asked)), pinned, anchors, policies)
-            report = await audit(evidence, pinned, anchors, policies)
+                following = partial(Processes, partial(_evidence, asked))
+                return await audit_integrity(evidence, following, outside.log_keys, outside.anchors, outside.policies)
+            report = await audit(evidence, outside.log_keys, outside.anchors, outside.policies, outside.keys)
             if isinstance(evidence, BundleEvidence):
                 report = await _with_documents(report, evidence)
         return await _with_served(report, asked.folder) if asked.of_folder else report

@@ -7,9 +7,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reserve.audit.report import IN_A_BUNDLE, OVER_HTTP, Check, CheckResult, Report
-from reserve.audit.telling import DIGITS
 from reserve.report.charts import course_of, flow_of
 from reserve.report.gathered import MOST_OF_A_FLOW, Gathered, Group, holder_of
+from shared.terms.currencies import money
 
 _HERE = Path(__file__).parent
 
@@ -93,15 +93,10 @@ def _holdings(told: Gathered, prefix: str) -> list[tuple[str, str, int, int]]:
     return [(asset, account, *amounts) for (asset, account), amounts in told.balances.items() if asset.startswith(prefix)]
 
 
-def _money(told: Gathered) -> list[tuple[str, str, str, str]]:
-    """(currency, account, posted, pending), in units of the currency."""
+def _money(told: Gathered) -> list[tuple[str, str, str]]:
+    """(account, posted, pending)."""
     rows = [(asset, account, amounts) for (asset, account), amounts in told.balances.items() if asset.isalpha() and asset.isupper()]
-    return [(asset, account, _amount(asset, posted), _amount(asset, pending)) for asset, account, (posted, pending) in rows]
-
-
-def _amount(currency: str, minor: int) -> str:
-    digits = DIGITS.get(currency, 2)
-    return f"{Decimal(minor).scaleb(-digits):,.{digits}f}"
+    return [(account, money(posted, asset), money(pending, asset)) for asset, account, (posted, pending) in rows]
 
 
 def _cover(told: Gathered) -> list[tuple[str, str, int, int, str, str]]:

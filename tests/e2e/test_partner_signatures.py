@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +65,10 @@ async def test_nobody_draws_in_the_name_of_a_partner_that_has_keys(world: World,
     path = DRAWS.format(release)
     await world.post(zealand, path, {"mass_g": UNIT_G})  # it has no key yet
 
-    public_key, key = new_key(tmp_path / "nz.pem")
+    public_key, key, fingerprint = new_key(tmp_path / "nz.pem")
     [agreement] = await world.rows(zealand, "/allocation/v1/agreements")
     terms = {name: agreement[name] for name in ("products", "priority_class", "valid_until")}
-    amendment = terms | {"reason": "it signs", "key_fingerprint": sha256(bytes.fromhex(public_key)).hexdigest()}
+    amendment = terms | {"reason": "it signs", "key_fingerprint": fingerprint}
     await world.countersigned(f"agreements/{agreement['agreement']}/amend", amendment, service="allocation")
     paper = {"format": "reserve.partner_key.v1", "partner": "NZ", "key": key, "public_key": public_key}
     body = {"public_key": public_key, "possession": signed(world, tmp_path, paper)}

@@ -166,7 +166,7 @@ def test_a_new_approver_key_is_private_and_its_public_half_is_printed(tmp_path: 
     lines = dict(line.split() for line in reserve("approver-key", "new", file).stdout.splitlines())
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert read_private_key(file.read_bytes()).public_key().public_bytes_raw().hex() == lines["public_key"]
-    assert key_id(lines["public_key"]) == lines["key_id"]
+    assert key_id(lines["public_key"]) == lines["key_id"] == lines["fingerprint"][:16]
 
 
 def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
