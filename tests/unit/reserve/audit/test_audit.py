@@ -76,6 +76,7 @@ async def test_a_true_history_passes_and_every_check_has_looked_at_something(tmp
         "consignees",
         "tallies",
         "anchors",
+        "pinned_keys",
         "control",
         "texts",
     ]  # they have files of their own
