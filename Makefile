@@ -27,7 +27,7 @@ help: ## what can be made
 setup: $(STAMP) ## everything that the other targets need
 
 # A name may be there and not run (pyenv's shims), or be too old; the first that runs and is new enough is taken.
-$(STAMP): pyproject.toml uv.lock deploy/kafka/jars.lock
+$(STAMP): pyproject.toml clients/python/pyproject.toml uv.lock deploy/kafka/jars.lock
 	@set -e; \
 	for candidate in python3.13 python3.12 python3; do \
 	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then python=$$candidate; break; fi; \
@@ -62,7 +62,7 @@ simulate: setup ## the kernel on simulated engines, in virtual time: SEEDS=n run
 check: setup ## style, types, who may import whom, and that each command says who may give it
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/ruff format --check
-	@$(VENV)/bin/mypy --strict -p services -p shared -p reserve -p bench
+	@$(VENV)/bin/mypy --strict -p services -p shared -p reserve -p bench -p reserve_partner
 	@$(VENV)/bin/lint-imports
 	@$(RUN) reserve.controls > /dev/null
 	@$(RUN) reserve.free_text > /dev/null

@@ -83,6 +83,27 @@ async def test_the_page_is_pasted_and_works(sandbox: Running):
     assert "gallium-4n" in said and "inventory.stock_drawn" in said and "all of it holds" in said, said
 
 
+GUIDE = (ROOT / "docs" / "partner-guide.md").read_text()
+
+
+async def test_the_partner_guide_is_pasted_and_works(sandbox: Running):
+    """After the page above, which has left something to draw."""
+    code = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL))
+    status, said = await in_a_shell(f"{sys.executable} -X dev - << 'EOF'\n{code}\nEOF", sandbox.folder.parent, **as_japan(sandbox))
+    assert status == 0, said
+    assert "JP may have" in said and "release_not_found" in said and "leaves" in said, said
+
+
+def as_japan(sandbox: Running) -> dict[str, str]:
+    """The environment of a program of Japan's."""
+    endpoints = sandbox.endpoints
+    return {
+        "PYTHONPATH": str(ROOT / "clients" / "python"),
+        "RESERVE_BASE_URL": endpoints.base_url,
+        "RESERVE_CLIENT_SECRET": endpoints.client("partner-jp").client_secret,
+    }
+
+
 async def test_what_has_been_used_is_not_filled(sandbox: Running):
     before = (sandbox.folder / "people" / "approver-1.pem").read_bytes()
     assert await sandbox.stop() == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reserve.operate.migrate import ROOT
 
-FOLDERS = ("bench", "deploy", "docs", "migrations", "reserve", "services", "shared", "tests")
+FOLDERS = ("bench", "clients", "deploy", "docs", "migrations", "reserve", "services", "shared", "tests")
 DOCUMENTS = {path: path.read_text() for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])}
 
 

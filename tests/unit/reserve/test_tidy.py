@@ -14,7 +14,7 @@ from reserve.operate.migrate import ROOT
 from tests.unit.reserve.untidy import EXCEPTIONS, TRANSLATED
 
 FUNCTION_LINES, PARAMETERS, CLASS_LINES, FILE_LINES = 70, 6, 250, 400
-OURS = ("reserve", "services", "shared")
+OURS = ("reserve", "services", "shared", "clients")
 ALL = (*OURS, "bench", "deploy", "migrations", "tests")  # where a name of ours may be used
 
 LAYERS = ("api", "events", "projections", "tables", "reactions")
