@@ -38,12 +38,12 @@ class Assertions:
 
     def authenticated(self, assertion: str, clients: Mapping[str, Client]) -> Client:
         """Who has signed it. Raises InvalidClientError, which says no more than that: whoever asks may be anybody."""
-        client = clients.get(_claimed(assertion))
-        for key in client.keys if client else ():
-            with suppress(JoseError, ValueError, TypeError):
-                claims = jwt.decode(assertion, read_key(key), algorithms=list(ALGORITHMS)).claims
-                self._look_at(client.client_id, claims)
-                return client
+        if (client := clients.get(_claimed(assertion))) is not None:
+            for key in client.keys:
+                with suppress(JoseError, ValueError, TypeError):
+                    claims = jwt.decode(assertion, read_key(key), algorithms=list(ALGORITHMS)).claims
+                    self._look_at(client.client_id, claims)
+                    return client
         raise _refused("unknown client, or no signature of a key of its")
 
     def _look_at(self, client_id: str, claims: Mapping[str, object]) -> None:
