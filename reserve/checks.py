@@ -276,6 +276,28 @@ def diff(
         raise typer.Exit(CHECK_FAILED)
 
 
+@audit.command("as-of")
+def as_of(
+    bundle: Annotated[Path, typer.Argument(help="a folder that `reserve audit export` made; no server is asked")],
+    day: Annotated[str, typer.Argument(metavar="DAY", help="2026-01-31: what counts for this day and the days before")],
+    known_at: Annotated[str | None, typer.Option(help="as known by then: 2026-02-01T09:30:00Z; otherwise at the end")] = None,
+    asset: Annotated[str | None, typer.Option(help="of this alone: a product, a currency, contained/Sb")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The books of a day, as the last checkpoint by an instant knew them, and as they are known now: what was recorded late, or corrected.
+
+    Exit code 2: there is no such day or instant, or the bundle cannot be read.
+    """
+    from reserve.commands.as_of import books_of, show
+
+    started = time.monotonic()
+    found = books_of(bundle, day, known_at)
+    if as_json:
+        typer.echo(json_text(found))
+    else:
+        show(found, asset, time.monotonic() - started)
+
+
 @audit.command("fork")
 def show_fork(file: Path, key: LogKey = None, data: Folder = HERE) -> None:
     """Says which two histories of the log the file proves, that one key has signed. Needs no network. Exit code 1 if it proves none."""

@@ -21,7 +21,7 @@ def compared(one: Path, other: Path | None, after: str | None, until: str | None
     if other is not None:
         return read_from(_two(opened(one), opened(other)))
     assert after is not None, "one of the two is given"
-    beginning, end = _instant("--from", after), None if until is None else _instant("--to", until)
+    beginning, end = instant_of("--from", after), None if until is None else instant_of("--to", until)
     if end is not None and end < beginning:
         fail(f"--to: {until} is before {after} (accepted: a later instant)")
     return read_from(since(opened(one), beginning, end))
@@ -34,7 +34,7 @@ async def _two(one: BundleEvidence, other: BundleEvidence) -> Between:
     return await between(one, other)
 
 
-def _instant(option: str, text: str) -> str:
+def instant_of(option: str, text: str) -> str:
     """As journals write it."""
     try:
         found = datetime.fromisoformat(text)
