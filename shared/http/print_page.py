@@ -1,28 +1,24 @@
-"""A page for print: plain, in A4, with nothing from elsewhere and no script. What it says is escaped here, once."""
+"""A page for print: plain, in A4, with nothing from elsewhere and no script. What it says is escaped by the
+template beside this file."""
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
-from html import escape
+from pathlib import Path
 from typing import Any, Literal
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 type Format = Literal["json", "html"]
 
-_STYLE = """
-@page { size: A4; margin: 18mm 15mm; }
-body { font: 10.5pt/1.45 system-ui, sans-serif; color: #111; max-width: 180mm; margin: 2em auto; padding: 0 1em; }
-h1 { font-size: 15pt; margin: 0 0 .2em; }
-h2 { font-size: 11pt; margin: 1.6em 0 .4em; break-after: avoid; }
-p { margin: .2em 0; overflow-wrap: anywhere; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .25em .6em .25em 0; border-bottom: 1px solid #ccc; overflow-wrap: anywhere; }
-th.amount, td.amount { text-align: right; padding-right: 0; padding-left: .8em; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th[scope=row] { width: 32%; font-weight: 600; }
-thead { display: table-header-group; }
-tr { break-inside: avoid; }
-.note { color: #444; font-size: 9pt; }
-@media print { body { margin: 0; padding: 0; max-width: none; } }
-"""
+_HERE = Path(__file__).parent
+_HTML: Any = (
+    Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    .get_template("print_page.html")
+    .module
+)
+_STYLE = (_HERE / "print_page.css").read_text()
 _STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
 
 PAGE_HEADERS = {
@@ -40,45 +36,15 @@ def wants_page(format: Format | None, accept: str | None) -> bool:
     return accept is not None and "text/html" in accept and "application/json" not in accept
 
 
-def page(title: str, parts: Iterable[str]) -> str:
-    """The whole page. `parts`: what `heading`, `paragraph`, `note`, `table` and `facts` have made."""
-    lines = "\n".join([f"<h1>Reserve: {_text(title)}</h1>", *parts])
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n'
-        f"</head>\n<body>\n<main>\n{lines}\n</main>\n</body>\n</html>\n"
-    )
+# The parts of a page, each a macro of the template. In `table` a heading that begins with # is of amounts; `facts` are names with what they
+# are.
+heading: Callable[[str], Markup] = _HTML.heading
+paragraph: Callable[[str], Markup] = _HTML.paragraph
+note: Callable[[str], Markup] = _HTML.note
+table: Callable[[Sequence[str], Iterable[Sequence[str]]], Markup] = _HTML.table
+facts: Callable[[Iterable[tuple[str, str]]], Markup] = _HTML.facts
 
 
-def heading(text: str) -> str:
-    return f"<h2>{_text(text)}</h2>"
-
-
-def paragraph(text: str) -> str:
-    return f"<p>{_text(text)}</p>"
-
-
-def note(text: str) -> str:
-    return f'<p class="note">{_text(text)}</p>'
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A heading that begins with # is of amounts."""
-    amounts = [name.startswith("#") for name in head]
-    names = "".join(_cell('th scope="col"', name.removeprefix("#"), right) for name, right in zip(head, amounts, strict=True))
-    lines = ("".join(_cell("td", text, right) for text, right in zip(row, amounts, strict=True)) for row in rows)
-    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<table>\n<thead><tr>{names}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
-
-
-def facts(rows: Iterable[tuple[str, str]]) -> str:
-    """A table of names with what they are."""
-    body = "\n".join(f'<tr><th scope="row">{_text(name)}</th><td>{_text(text)}</td></tr>' for name, text in rows)
-    return f"<table>\n<tbody>\n{body}\n</tbody>\n</table>"
-
-
-def _cell(opening: str, text: str, is_amount: bool) -> str:
-    return f"<{opening}{' class="amount"' if is_amount else ''}>{_text(text)}</{opening.partition(' ')[0]}>"
-
-
-def _text(text: str) -> str:
-    return escape(text, quote=True)
+def page(title: str, parts: Iterable[Markup]) -> str:
+    """The whole page. `parts`: what the macros above have made."""
+    return str(_HTML.page(title, _STYLE, parts))

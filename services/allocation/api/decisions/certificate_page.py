@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from markupsafe import Markup
+
 from services.allocation.domain.decisions.certificate import Certificate
 from services.allocation.domain.decisions.decision import DecisionLine
 from services.allocation.domain.decisions.sealed import OwnFile, View, read_view
@@ -33,7 +35,7 @@ def page_of(certificate: Certificate) -> str:
     )
 
 
-def _lines(file: View) -> Iterator[str]:
+def _lines(file: View) -> Iterator[Markup]:
     """What is entitled is a rational of any length, and wraps, as amounts do not: else it would leave the paper."""
     yield heading("What was decided")
     if not file.lines:
@@ -59,7 +61,7 @@ def _lines(file: View) -> Iterator[str]:
         yield note(f"{len(file.lines)} of {len(file.decision.lines)} lines are open to the reader of this certificate.")
 
 
-def _working(file: View) -> Iterator[str]:
+def _working(file: View) -> Iterator[Markup]:
     if isinstance(file, OwnFile):
         return
     yield heading("How: what the rule published")
@@ -81,7 +83,7 @@ def _working(file: View) -> Iterator[str]:
     )
 
 
-def _approvals(certificate: Certificate) -> Iterator[str]:
+def _approvals(certificate: Certificate) -> Iterator[Markup]:
     yield heading("Who approved it")
     yield table(("Approver", "Key", "On"), ((each.subject, each.key, str(each.approved_on)) for each in certificate.approvals))
     if (attested := certificate.attestation) is not None:
@@ -89,7 +91,7 @@ def _approvals(certificate: Certificate) -> Iterator[str]:
         yield paragraph(f"{attested.subject}, who certified it, attests by key {attested.key}: {attests}.")
 
 
-def _proofs(certificate: Certificate) -> Iterator[str]:
+def _proofs(certificate: Certificate) -> Iterator[Markup]:
     yield heading("What the ledger has of it")
     yield table(("What", "Where"), ((proof.kind, proof.place) for proof in certificate.proofs))
     if certificate.missing:

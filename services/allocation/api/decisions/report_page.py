@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from markupsafe import Markup
+
 from shared.http.print_page import facts, heading, note, page, paragraph, table
 
 
@@ -24,7 +26,7 @@ def page_of(report: Mapping[str, Any], document: str) -> str:
     )
 
 
-def _released(report: Mapping[str, Any]) -> Iterable[str]:
+def _released(report: Mapping[str, Any]) -> Iterable[Markup]:
     stock = report["stock"]
     yield heading("What was released, and to whom")
     yield paragraph(
@@ -54,7 +56,7 @@ def _released(report: Mapping[str, Any]) -> Iterable[str]:
     )
 
 
-def _why(report: Mapping[str, Any]) -> Iterable[str]:
+def _why(report: Mapping[str, Any]) -> Iterable[Markup]:
     yield heading("Why: the disruption and its evidence")
     if (found := report["disruption"]) is None:
         yield paragraph("The round was held in the ordinary course: it names no disruption.")
@@ -73,7 +75,7 @@ def _why(report: Mapping[str, Any]) -> Iterable[str]:
     )
 
 
-def _how(report: Mapping[str, Any]) -> Iterable[str]:
+def _how(report: Mapping[str, Any]) -> Iterable[Markup]:
     decided = report["decided_by"]
     yield heading("How it was decided")
     yield facts(
@@ -86,7 +88,7 @@ def _how(report: Mapping[str, Any]) -> Iterable[str]:
     )
 
 
-def _stock(stock: Mapping[str, Any]) -> Iterable[str]:
+def _stock(stock: Mapping[str, Any]) -> Iterable[Markup]:
     yield heading("What was left, and protected stock")
     yield facts(
         [
@@ -108,7 +110,7 @@ def _stock(stock: Mapping[str, Any]) -> Iterable[str]:
     )
 
 
-def _approved(report: Mapping[str, Any]) -> Iterable[str]:
+def _approved(report: Mapping[str, Any]) -> Iterable[Markup]:
     yield heading("Who decided")
     yield paragraph(f"Proposed by {report['proposed_by']}. Each approval is a signature over the decision.")
     yield table(
@@ -124,7 +126,7 @@ def _approved(report: Mapping[str, Any]) -> Iterable[str]:
             yield from _authority(each["authority"])
 
 
-def _authority(cited: Mapping[str, Any]) -> Iterable[str]:
+def _authority(cited: Mapping[str, Any]) -> Iterable[Markup]:
     yield paragraph(f"{cited['by']}, to {cited['act']}, on {cited['cited_on']} ({cited['place']}):")
     yield table(
         ("Instrument", "Kind", "Office", "Limits"),
@@ -132,7 +134,7 @@ def _authority(cited: Mapping[str, Any]) -> Iterable[str]:
     )
 
 
-def _since(report: Mapping[str, Any]) -> Iterable[str]:
+def _since(report: Mapping[str, Any]) -> Iterable[Markup]:
     yield heading("Emergency")
     if (emergency := report["emergency"]) is None:
         yield paragraph("The release was decided in the ordinary way.")
@@ -174,7 +176,7 @@ def _since(report: Mapping[str, Any]) -> Iterable[str]:
         )
 
 
-def _proof(report: Mapping[str, Any], document: str) -> Iterable[str]:
+def _proof(report: Mapping[str, Any], document: str) -> Iterable[Markup]:
     proof = report["proof"]
     yield heading("Proof")
     yield facts(
