@@ -38,11 +38,11 @@ RECOMPUTED: Mapping[str, tuple[str, ...]] = {
     "allocation.review_concluded": ("screening",),
     "allocation.round_certified": ("given_back", "rounds"),
     "allocation.round_opened": ("apart", "authority", "decisions", "interests", "policies", "quorum", "rounds", "screening"),
-    "allocation.round_proposed": ("decisions",),
+    "allocation.round_proposed": ("agreements", "decisions"),
     "allocation.screening_hit_decided": ("screening",),
     "allocation.tender_award_granted": ("tender_decisions",),
     "allocation.tender_certified": ("tender_decisions",),
-    "allocation.tender_proposed": ("tenders",),
+    "allocation.tender_proposed": ("agreements", "tenders"),
     "inventory.assay_recorded": ("control", "orders", "stopped"),
     "inventory.assignment_closed": ("owed",),
     "inventory.assignment_delivered": ("owed",),
@@ -125,11 +125,14 @@ RECOMPUTED: Mapping[str, tuple[str, ...]] = {
 
 LINKED: Mapping[str, tuple[str, ...]] = {
     "allocation.acting_officer_named": ("endorsements", "orders"),
-    "allocation.agreement_amended": ("control", "orders"),
-    "allocation.agreement_ended": ("control", "orders"),
-    "allocation.agreement_resumed": ("control", "orders", "protecting"),
-    "allocation.agreement_suspended": ("orders", "protecting"),
-    "allocation.agreement_suspension_confirmed": ("protecting",),
+    "allocation.agreement_amended": ("agreements", "control", "orders"),
+    "allocation.agreement_ended": ("agreements", "control", "orders"),
+    "allocation.agreement_resumed": ("agreements", "control", "orders", "protecting"),
+    "allocation.agreement_suspended": ("agreements", "orders", "protecting"),
+    "allocation.agreement_suspension_confirmed": (
+        "agreements",
+        "protecting",
+    ),
     "allocation.approvals_lapsed": ("orders", "uses"),
     "allocation.approver_key_claimed": ("orders",),
     "allocation.approver_key_enrolled": ("endorsements",),
@@ -155,8 +158,8 @@ LINKED: Mapping[str, tuple[str, ...]] = {
     "allocation.consignee_hit_lapsed": ("protecting",),
     "allocation.decision_given_back": ("given_back",),
     "allocation.decision_superseded": ("given_back",),
-    "allocation.disruption_ended": ("control", "orders"),
-    "allocation.disruption_revised": ("control", "orders"),
+    "allocation.disruption_ended": ("agreements", "control", "orders"),
+    "allocation.disruption_revised": ("agreements", "control", "orders"),
     "allocation.instrument_end_confirmed": ("bars",),
     "allocation.instrument_registered": ("authority", "endorsements", "uses"),
     "allocation.instrument_restored": ("bars",),
@@ -309,9 +312,9 @@ LINKED: Mapping[str, tuple[str, ...]] = {
 
 # What only a person, or somebody outside, can know.
 STATED: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "allocation.agreement_signed": ("what two countries have agreed, which their paper shows", ("control",)),
+    "allocation.agreement_signed": ("what two countries have agreed, which their paper shows", ("agreements", "control")),
     "allocation.book_opened": ("that requests for a product are kept from now on: it says nothing else", ()),
-    "allocation.disruption_declared": ("what has happened in the world, by the instrument that declares it", ("control",)),
+    "allocation.disruption_declared": ("what has happened in the world, by the instrument that declares it", ("agreements", "control")),
     "allocation.log_reach_reported": (
         "whether the ledger answered: only who asked it knows; the pinned witnesses bound what may be said",
         ("dating", "reach"),
