@@ -23,7 +23,8 @@ from services.allocation.events.clocks import (
     Milestone,
 )
 from services.loans.events.books import Figures as Standing
-from services.loans.events.loan import ArrearsChanged, LoanClosed, RatioReported, Regraded
+from services.loans.events.loan import ActApproved, ArrearsChanged, LoanClosed, LoanImported, LoanProposed, RatioReported, Regraded
+from services.loans.events.terms import WaiveCovenant
 
 _BUCKETS = ((0, "current"), (30, "1-30"), (60, "31-60"), (90, "61-90"))  # up to so many days past due
 
@@ -59,6 +60,8 @@ class Figured:
         self._clocks: dict[str, _Clock] = {}  # by request, until it ends
         self._carries: dict[tuple[str, str], Fraction] = {}  # (product, agreement) -> but 0
         self._provisions: dict[str, int] = {}  # by loan, until it is closed
+        self._minimums: dict[tuple[str, str], str] = {}  # (loan, covenant)
+        self._waived: dict[tuple[str, str], date] = {}  # likewise: until when
         self._stands: dict[str, Standing] = {}  # by loan, as the last event that moved money says
 
     def see(self, place: str, effective_on: str, event: Any) -> None:
@@ -78,10 +81,10 @@ class Figured:
                     self._go_on(place, event, clock)
             case CarrySet() | CarryExpired():
                 self._carry(place, event)
+            case LoanProposed() | LoanImported():
+                self._minimums |= {(event.loan, covenant.kind): covenant.minimum for covenant in event.terms.covenants}
             case RatioReported():
-                kept = Fraction(event.ratio) >= Fraction(event.minimum)
-                fine = kept == (event.standing in ("kept", "cured"))
-                self._look(fine, place, f"{event.ratio} is said to be {event.standing}, of at least {event.minimum}")
+                self._report(place, event)
             case Regraded():
                 before = self._provisions.get(event.loan, 0)
                 self._provisions[event.loan] = event.provision_minor
@@ -94,6 +97,8 @@ class Figured:
                 self._stands.pop(event.loan, None)
             case _ if isinstance(after := getattr(event, "after", None), Standing):
                 self._stands[event.loan] = after
+                if isinstance(event, ActApproved) and isinstance(event.content, WaiveCovenant):
+                    self._waived[event.loan, event.content.kind] = event.content.until
 
     @property
     def unsettled(self) -> bool:
@@ -163,13 +168,23 @@ class Figured:
             self._look(said == before, place, f"the carry of {event.agreement} was {before} g, and is said to have been {said} g")
         self._carries[key] = Fraction(event.carry_g) if isinstance(event, CarrySet) else Fraction(0)
 
+    def _report(self, place: str, event: RatioReported) -> None:
+        covenant = event.loan, event.kind
+        minimum = self._minimums.get(covenant)
+        kept = Fraction(event.ratio) >= Fraction(minimum or event.minimum)
+        waived = event.standing != "waived" or event.for_on <= self._waived.get(covenant, date.min)
+        fine = minimum in (None, event.minimum) and kept == (event.standing in ("kept", "cured")) and waived
+        self._look(fine, place, f"{event.ratio} is said to be {event.standing}, of at least {event.minimum}; its terms have {minimum}")
+
     def _arrears(self, place: str, effective_on: str, event: ArrearsChanged) -> None:
-        """On the day that is booked last, or on that of the timer."""
+        """Nothing but what is booked changes them, and a day that goes by is booked."""
         stands = self._stands.get(event.loan)
-        days = [] if stands is None else [stands.on]
-        could = {_bucket(event.overdue_since, on) for on in (*days, date.fromisoformat(effective_on))}
-        fine = event.bucket in could and (event.overdue_since is None) == (event.overdue_minor == 0)
-        self._look(fine, place, f"{event.overdue_minor} since {event.overdue_since} is said to be {event.bucket}, and is {sorted(could)}")
+        on = date.fromisoformat(effective_on) if stands is None else stands.on
+        said, now = (event.overdue_minor, event.overdue_since), (event.overdue_minor, event.overdue_since)
+        if stands is not None:
+            now = stands.overdue_minor, stands.overdue_since
+        fine = said == now and event.bucket == _bucket(now[1], on) and (now[1] is None) == (now[0] == 0)
+        self._look(fine, place, f"{said[0]} since {said[1]} is said to be {event.bucket}; {now[0]} since {now[1]} is, on {on}")
 
     def _look(self, fine: bool, place: str, what: str) -> None:
         self._findings.look(Check.FIGURES, fine, place, what)

@@ -27,6 +27,7 @@ from services.inventory.events import (
 class _Lot(msgspec.Struct):
     assay: Assay
     expires_on: date | None
+    unit_g: int
 
     @property
     def status(self) -> str:
@@ -44,7 +45,7 @@ class Stopped:
     def see(self, place: str, effective_on: str, event: Any) -> None:
         match event:
             case LotTakenIn():
-                self._lots[event.product, event.lot] = new = _Lot(event.assay, event.expires_on)
+                self._lots[event.product, event.lot] = new = _Lot(event.assay, event.expires_on, event.nominal_unit_g)
                 self._look(event.status == new.status, place, f"{event.lot} is {event.status}, and its assay says {new.status}")
             case AssayRecorded() if (lot := self._lots.get((event.product, event.lot))) is not None:
                 before, lot.assay = lot.status, event.assay
@@ -52,7 +53,7 @@ class Stopped:
                 what = f"{event.lot} goes from {event.from_status} to {event.to_status}, and its assays from {before} to {lot.status}"
                 self._look(fine, place, what)
             case StockAdjusted() if (lot := self._lots.get((event.product, event.lot))) is not None:
-                fine = event.status == lot.status and event.change_g == event.change_units * event.nominal_unit_g
+                fine = (event.status, event.change_g) == (lot.status, event.change_units * lot.unit_g)
                 self._look(fine, place, f"{event.lot} is {lot.status}, or so many units do not change by {event.change_g} g")
             case HoldPutOn():
                 stops = event.scope if event.target is None else f"{event.scope}/{event.target}"

@@ -27,6 +27,7 @@ from services.allocation.domain.decisions.composing import compose
 from services.allocation.domain.decisions.decision import Claimant, DecisionFile, DecisionTerms, Opened, canonical_document
 from services.allocation.domain.decisions.holdings import Holdings, Units
 from services.allocation.domain.decisions.sealed import decision_hash, publish
+from services.allocation.events.partners import ProductTerms
 from services.inventory import events as inventory
 from services.ledger.accounts import Balance, Key, Posting, post
 from services.ledger.events import CheckpointSigned, CheckpointWitnessed
@@ -703,6 +704,22 @@ def before(story: Story, name: str, **steps: Any) -> Story:
     names = list(story)
     place = names.index(name)
     return {each: story[each] for each in names[:place]} | steps | {each: story[each] for each in names[place:]}
+
+
+def agreed(partner: Any, **changes: Any) -> Step:
+    terms = ProductTerms(product=ANTIMONY, yearly_quota_g=1000, share="1/2")
+    given: Any = {"products": (terms,), "priority_class": 0, "valid_from": DAY_BEFORE, "valid_until": date(2027, 12, 31)} | changes
+    event = allocation.AgreementSigned(agreement=f"agr_{partner}", partner=partner, **given)  # type: ignore[arg-type]
+    return Step(event=event, stream=f"agreement/agr_{partner}", shard=1, on=DAY_BEFORE)
+
+
+def with_agreements(story: Story, read: dict[str, Any] | None = None, **changes: Any) -> Story:
+    """The decision says that it read both partners' agreements."""
+    story = before(story, "key", agree_jp=agreed("JP", **changes), agree_us=agreed("US"))
+    given: Any = {"version": 1, "year_from": DAY_BEFORE, "quota_g": 1000, "used_g": 0} | (read or {})
+    said: Any = {who: allocation.AgreementRead(agreement=f"agr_{who}", **given) for who in ("JP", "US")}  # type: ignore[arg-type]
+    changed(story, "propose", reads=allocation.Reads(agreements=said, carries_g={}, disruption_version=None, protected_g=20))
+    return story
 
 
 def failures(report: Report) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from services.allocation.domain.tenders.sealed_bid import SealedBid, seal
 from services.inventory import events as inventory
 from shared.terms.approval import approve, key_id, public_key_hex
 from shared.terms.authority import Cited
-from tests.stories.audit import ANTIMONY, APPROVER_KEY, DAY_AFTER, UNIT_G, Step, Story, Told, stock, told, unit
+from tests.stories.audit import ANTIMONY, APPROVER_KEY, DAY_AFTER, UNIT_G, Step, Story, Told, stock, told, unit, with_agreements
 
 TENDER: Any = "tnd_1"
 SEALED_ON, REVEALED_ON, DECIDED_ON, EXPIRES_ON = DAY_AFTER, date(2026, 1, 22), date(2026, 1, 23), date(2026, 2, 23)
@@ -57,9 +57,10 @@ def committed(partner: str) -> allocation.BidCommitted:
     return allocation.BidCommitted(bid=bid.bid, tender=TENDER, partner=bid.partner, commitment=commitment, reveal_until=TERMS.reveal_until)
 
 
-def cleared(*partners: str) -> PreparedTender:
+def cleared(*partners: str, **versions: int | None) -> PreparedTender:
+    """`versions`: of their agreements, where another than the first is said to be in force."""
     bids = [revealed(partner) for partner in partners]
-    agreements: Any = dict.fromkeys(partners, 1)
+    agreements: Any = dict.fromkeys(partners, 1) | versions
     return prepare_tender(TENDER, TERMS, bids, agreements, [f"{number:032x}" for number in range(len(bids))])
 
 
@@ -81,7 +82,7 @@ def told_with_tender(folder: Path, prepared: PreparedTender | None = None, **cha
         else:
             step: Any = steps[name]
             steps[name] = replace(step, **{key: fields.pop(key) for key in ("on",) if key in fields}, event=replace(step.event, **fields))
-    story = told()
+    story = with_agreements(told())
     last = story.pop("last_sign")
     history = Told({}, folder)
     history.documents |= {_name(document): document for document in prepared.documents}

@@ -1,11 +1,13 @@
 """The audit of figures that follow from what was said before: clocks, carries, arrears, covenants, provisions, what is lent of a lot."""
 
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from reserve.audit.billing import Billing
 from reserve.audit.figures import Figured
 from reserve.audit.report import Check, Findings
 from reserve.audit.stopped import Stopped
@@ -21,7 +23,11 @@ from services.allocation.events.clocks import (
     Standing,
 )
 from services.inventory import events as inventory
-from services.loans.events.loan import ArrearsChanged, RatioReported, Regraded
+from services.loans.events.books import BookChange
+from services.loans.events.loan import ArrearsChanged, FeeCharged, LoanImported, LoanProposed, PeriodClosed, RatioReported, Regraded
+from services.loans.events.terms import Covenant, Restructure, WaiveCovenant
+from shared.journal.texts import TypedText
+from tests.stories.audit_loans import TERMS, WAIVER, act_approved, figures
 
 OF: dict[str, Any] = {"request": "req_1", "product": "antimony-metal", "partner": "JP"}
 NOW = Standing(next=None, limit_on=None, breached=False, check_on=None)
@@ -34,10 +40,11 @@ def day(number: int) -> date:
 def failures(*events: Any, on: date = day(6)) -> list[int]:
     """Which of them are found."""
     findings = Findings()
-    figured, stopped = Figured(findings), Stopped(findings)
+    figured, stopped, billing = Figured(findings), Stopped(findings), Billing(findings)
     for number, event in enumerate(events):
         figured.see(str(number), on.isoformat(), event)
         stopped.see(str(number), on.isoformat(), event)
+        billing.see(str(number), event)
     figured.finish()
     return [int(each.place) for result in findings.results((Check.FIGURES, Check.STOPPED)) for each in result.failures]
 
@@ -184,6 +191,62 @@ def test_a_covenant_that_is_kept_or_not_as_its_ratio_says(ratio: str, standing: 
     assert (failures(RatioReported(**LOAN, **told, ratio=ratio, standing=standing)) == []) is fine
 
 
+PROPOSED = LoanProposed(**LOAN, terms=replace(TERMS, covenants=(Covenant(kind="dscr", minimum="1.30"),)), document="", proposed_by="")
+
+
+def test_a_covenant_is_as_its_loans_terms_and_waivers_have_it() -> None:
+    reported = RatioReported(**LOAN, kind="dscr", minimum="1.30", for_on=day(3), source=TypedText(""), ratio="1.2", standing="breached")
+    waived = replace(act_approved("act_1", WaiveCovenant(kind="dscr", until=day(4)), WAIVER), loan=LOAN["loan"])
+    assert failures(PROPOSED, reported, waived, replace(reported, standing="waived")) == []
+    assert failures(PROPOSED, replace(reported, minimum="1.10", standing="kept")) == [1]
+    assert failures(PROPOSED, replace(reported, standing="waived")) == [1]
+    assert failures(PROPOSED, waived, replace(reported, standing="waived", for_on=day(5))) == [2]
+
+
+def closed(on: date = day(6), **after: Any) -> PeriodClosed:
+    """A day that goes by, of a loan; `after`: how it stands then."""
+    change = BookChange(**{name: after.pop(name) for name in ("interest_income_minor", "fee_income_minor") if name in after})
+    since = {"overdue_since": after.pop("overdue_since", None)}
+    return PeriodClosed(**LOAN, due=on, currency="AUD", change=change, after=replace(figures(**after), on=on, **since))
+
+
+def test_arrears_are_what_is_booked_as_overdue() -> None:
+    owed = closed(overdue_minor=5, overdue_since=day(2))
+    said = ArrearsChanged(**LOAN, bucket="1-30", overdue_minor=5, overdue_since=day(2))
+    assert failures(PROPOSED, owed, said) == []
+    for lie in ({"overdue_minor": 4}, {"overdue_since": day(3)}, {"overdue_minor": 0, "overdue_since": None, "bucket": "current"}):
+        assert failures(PROPOSED, owed, replace(said, **lie)) == [2], lie  # type: ignore[arg-type]
+    assert failures(PROPOSED, closed(), said) == [2]
+
+
+# --- what a loan bears
+
+IMPORTED = LoanImported(
+    **LOAN, terms=TERMS, document="", reference="7", as_of=day(1), advanced_minor=40, repaid_minor=10, imported_by="", keys=()
+)
+
+
+@pytest.mark.parametrize("first", [PROPOSED, IMPORTED], ids=["proposed", "imported"])
+@pytest.mark.parametrize("kind", ["interest_income_minor", "fee_income_minor"])
+def test_no_loan_bears_more_interest_or_fees_than_its_terms_and_what_was_charged_allow(first: Any, kind: str) -> None:
+    fine, beyond = (closed(principal_minor=40, **{kind: minor}) for minor in (-1, -30_000))
+    assert failures(first, fine) == []
+    assert failures(first, beyond) == [1]
+    charged = FeeCharged(
+        **LOAN, fee="fee_1", text=TypedText(""), currency="AUD", amount_minor=30_000, due_on=day(6), change=BookChange(), after=figures()
+    )
+    assert failures(first, charged, beyond) == ([] if kind == "fee_income_minor" else [2])
+
+
+def test_a_restructured_loan_bears_what_it_was_restructured_to_and_no_margin_beside_it() -> None:
+    schedule = replace(TERMS.schedule, start=day(1))
+    changed = Restructure(schedule=schedule, rate_pct="600", capitalise_overdue=False)
+    act = replace(act_approved("act_1", changed, WAIVER, principal_minor=40), loan=LOAN["loan"])
+    most = int(40 * Fraction(602, 100) * Fraction(31 + (day(6) - TERMS.schedule.start).days, 360))
+    assert failures(IMPORTED, act, closed(principal_minor=40, interest_income_minor=-most)) == []
+    assert failures(IMPORTED, act, closed(principal_minor=40, interest_income_minor=-most - 6)) == [2]
+
+
 @pytest.mark.parametrize(
     ("bucket", "overdue_minor", "since", "fine"),
     [
@@ -217,5 +280,15 @@ def test_what_is_lent_contains_what_its_lots_assay_says() -> None:
     taken_in = inventory.LotTakenIn(**lot, **more, assay=assay)
     assert failures(taken_in, lent(996, 996)) == []
     assert failures(taken_in, lent(500, 996)) == [1]
+    adjusted: Any = {
+        "product": "antimony-metal",
+        "lot": "lot_1",
+        "depot": "Fremantle",
+        "status": "available",
+        "cause": "count",
+        "reason": "",
+    }
+    assert failures(taken_in, inventory.StockAdjusted(**adjusted, nominal_unit_g=1000, change_units=-1, change_g=-1000)) == []
+    assert failures(taken_in, inventory.StockAdjusted(**adjusted, nominal_unit_g=10, change_units=-1, change_g=-10)) == [1]
     assert failures(taken_in, lent(996, 500)) == [1]
     assert failures(taken_in, replace(lent(996, 996), mass_g=900)) == [1]

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reserve.audit.approvers import Approvers
+from reserve.audit.billing import Billing
+from reserve.audit.figures import Figured
 from reserve.audit.holdings import Holdings
 from reserve.audit.loans import Loans
 from reserve.audit.material import Material
@@ -25,10 +27,12 @@ from tests.stories.lending_by_chance import BEGUN, events_of_a_loan, flows, told
 
 def found(auditor: Callable[[Findings, Approvers], Any], decider: Decider, commands: Iterable[Any]) -> dict[Any, int]:
     findings = Findings()
-    audit = auditor(findings, Approvers(findings, set()))
+    audit, billing, figured = auditor(findings, Approvers(findings, set())), Billing(findings), Figured(findings)
     for events, _ in told(decider, commands):
         for event in events:
             audit.see("somewhere", RECORD, event)
+            billing.see("somewhere", event)
+            figured.see("somewhere", RECORD.effective_on, event)
     assert any(findings.checked.values())
     return dict(findings.failed)
 

@@ -12,7 +12,7 @@ from services.allocation.events.partners import ProductTerms
 from services.inventory import events as inventory
 from services.loans.events.books import BookChange
 from services.loans.events.loan import PeriodClosed
-from tests.stories.audit import ANTIMONY, DAY_BEFORE, TODAY, Step, Story, Told, before, changed, failures, stock, told
+from tests.stories.audit import ANTIMONY, DAY_BEFORE, TODAY, Step, Story, Told, before, changed, failures, stock, told, with_agreements
 from tests.stories.audit_loans import told_with_loans
 
 GOOD = inventory.Assay(report="A-1", laboratory="AmLab", assayed_on=TODAY, contents={"Sb": "0.9965"}, in_specification=True)
@@ -24,6 +24,14 @@ async def found(folder: Path, story: Story) -> dict[str, set[str]]:
     history = Told(story, folder)
     steps = {place: name for name, place in history.places.items()}
     return {check: {steps[place] for place in places} for check, places in failures(await history.audited()).items()}
+
+
+def changed_at(story: Story, first: str, at: str) -> None:
+    """It and what follows it are recorded then."""
+    for name in list(story)[list(story).index(first) :]:
+        step = story[name]
+        if isinstance(step, Step) and step.service == "allocation" and step.shard == 0:
+            story[name] = replace(step, at=at)
 
 
 # --- goods
@@ -150,21 +158,8 @@ async def test_a_hold_is_lifted_by_a_timer_in_its_time_or_by_a_person_with_an_au
 # --- decisions, and agreements behind them
 
 
-def agreed(partner: Any, **changes: Any) -> Step:
-    terms = ProductTerms(product=ANTIMONY, yearly_quota_g=1000, share="1/2")
-    given: Any = {"products": (terms,), "priority_class": 0, "valid_from": DAY_BEFORE, "valid_until": date(2027, 12, 31)} | changes
-    event = allocation.AgreementSigned(agreement=f"agr_{partner}", partner=partner, **given)  # type: ignore[arg-type]
-    return Step(event=event, stream=f"agreement/agr_{partner}", shard=1, on=DAY_BEFORE)
-
-
 def by_agreements(read: dict[str, Any] | None = None, **changes: Any) -> Story:
-    """The decision says that it read both partners' agreements."""
-    story = before(told(), "key", agree_jp=agreed("JP", **changes), agree_us=agreed("US"))
-    given: Any = {"version": 1, "year_from": DAY_BEFORE, "quota_g": 1000, "used_g": 0}
-    said: Any = {who: allocation.AgreementRead(agreement=f"agr_{who}", **(given | (read or {}))) for who in ("JP", "US")}  # type: ignore[arg-type]
-    reads = allocation.Reads(agreements=said, carries_g={}, disruption_version=None, protected_g=20)
-    changed(story, "propose", reads=reads)
-    return story
+    return with_agreements(told(), read, **changes)
 
 
 async def test_a_decision_by_agreements_as_they_are_holds(tmp_path: Path) -> None:
@@ -180,9 +175,9 @@ async def test_a_decision_that_reads_what_no_agreement_says_is_found(tmp_path: P
     ("changes", "at"),
     [
         ({"priority_class": 1}, {"certify"}),
-        ({"valid_from": date(2026, 1, 7)}, {"propose"}),
-        ({"valid_until": date(2026, 1, 5)}, {"propose"}),
-        ({"products": ()}, {"propose"}),
+        ({"valid_from": date(2026, 1, 7)}, {"propose", "certify"}),
+        ({"valid_until": date(2026, 1, 5)}, {"propose", "certify"}),
+        ({"products": ()}, {"propose", "certify"}),
     ],
     ids=str,
 )
@@ -201,9 +196,58 @@ async def test_a_decision_under_a_suspended_agreement_is_found(tmp_path: Path) -
         story = before(by_agreements(), "open", **steps)
         step = story["propose"]
         assert isinstance(step, Step)
-        of_jp = {"JP": replace(step.event.reads.agreements["JP"], version=version)}
-        changed(story, "propose", reads=replace(step.event.reads, agreements=of_jp))
+        said = step.event.reads.agreements
+        said = said | {"JP": replace(said["JP"], version=version)}
+        changed(story, "propose", reads=replace(step.event.reads, agreements=said))
         assert ("propose" not in (await found(tmp_path / name, story)).get("decisions", ())) is fine
+
+
+def amended(partner: Any, quota_g: int, at: str | None = None) -> Step:
+    terms = ProductTerms(product=ANTIMONY, yearly_quota_g=quota_g, share="1/2")
+    given: Any = {"products": (terms,), "priority_class": 0, "valid_until": date(2027, 12, 31), "dropped": (), "reason": ""}
+    event = allocation.AgreementAmended(agreement=f"agr_{partner}", partner=partner, **given)  # type: ignore[arg-type]
+    return Step(event=event, stream=f"agreement/agr_{partner}", shard=1, on=DAY_BEFORE, at=at)
+
+
+async def test_a_decision_by_a_version_that_another_had_taken_the_place_of_is_found(tmp_path: Path) -> None:
+    """Before it was proposed, or before it was certified."""
+    story = before(by_agreements(), "key", cut=amended("JP", 10))
+    assert (await found(tmp_path / "before", story))["decisions"] == {"propose", "certify"}
+    story = before(by_agreements(), "approve", cut=amended("JP", 10, f"{TODAY}T00:01:30.000000Z"))
+    changed_at(story, "certify", f"{TODAY}T00:05:00.000000Z")
+    assert (await found(tmp_path / "meanwhile", story))["decisions"] == {"certify"}
+
+
+async def test_a_partner_whose_agreement_nobody_read_is_found(tmp_path: Path) -> None:
+    story = by_agreements()
+    step = story["propose"]
+    assert isinstance(step, Step)
+    of_us = {"US": step.event.reads.agreements["US"]}
+    changed(story, "propose", reads=replace(step.event.reads, agreements=of_us))
+    assert (await found(tmp_path, story))["decisions"] == {"propose", "certify"}
+
+
+@pytest.mark.parametrize(("version", "fine"), [(1, False), (2, True), (3, False), (None, False)])
+async def test_a_decision_by_another_version_of_its_disruption_is_found(tmp_path: Path, version: int | None, fine: bool) -> None:
+    given: Any = {
+        "disruption": "dis_1",
+        "products": (ANTIMONY,),
+        "declared_scope": "",
+        "observed_scope": "",
+        "partners": (),
+        "evidence": (),
+    }
+    declared = allocation.DisruptionDeclared(**given, instrument="No. 1", starts_on=DAY_BEFORE)
+    revised = allocation.DisruptionRevised(**given, starts_on=TODAY, reason="")
+    steps = {
+        name: Step(event=event, stream="disruption/dis_1", shard=1, on=DAY_BEFORE) for name, event in (("a", declared), ("b", revised))
+    }
+    story = before(by_agreements(), "key", **steps)
+    changed(story, "open", disruption="dis_1")
+    step = story["propose"]
+    assert isinstance(step, Step)
+    changed(story, "propose", reads=replace(step.event.reads, disruption_version=version))
+    assert ("propose" not in (await found(tmp_path, story))["decisions"]) is fine, "its terms name none, which is found at the certificate"
 
 
 # --- money
