@@ -1,10 +1,14 @@
 """The checked-in API documents: OpenAPI 3.1 a service, one AsyncAPI 3 document of all events, and a page of all problem codes.
 
 `python -m reserve.api_documents` writes them to docs/api; a test compares what is there with what the code says.
+`python -m reserve.api_documents release 2026-12-02` keeps those that are there as the ones of that day's release: what would break a client
+of the last release fails a test (`reserve.api_breaks`).
 """
 
 import json
+import sys
 from collections.abc import Container, Iterable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import msgspec
 from fastapi import FastAPI
 from joserfc.jwk import ECKey
 
+from reserve.problem_codes import list_codes
 from services.identity.clients import Directory
 from services.identity.issuer import Issuer
 from services.identity.main import serve_issuer
@@ -24,6 +29,7 @@ from shared.process.app import create_app
 from shared.settings import Settings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "api"
+RELEASED = FOLDER / "released"  # a folder a release, named by its day
 
 _HEADERS = {
     "type": "object",
@@ -53,8 +59,8 @@ _HEADERS = {
 _PROBLEMS = """# Problem codes
 
 Every refusal is a problem document (RFC 9457) with a stable `code`: decide on that, and never on `title` or `detail`, which are for
-people. `field` says which part of the request it is about, and `accepted` what would do. A refusal has changed nothing. This page is
-made from the code (`python -m reserve.api_documents`).
+people. `field` says which part of the request it is about, and `accepted` what would do. A refusal has changed nothing. Which codes an
+operation may give is listed in its OpenAPI document. This page is made from the code (`python -m reserve.api_documents`).
 
 | status | what to do |
 | --- | --- |
@@ -78,6 +84,15 @@ def application(name: str) -> FastAPI:
         signer = TokenSigner(ECKey.generate_key("P-256"), issuer=issuer, audience="")
         return serve_issuer(Issuer(issuer, Directory, signer))
     return create_app(service(name), Settings())
+
+
+def openapi(name: str) -> dict[str, Any]:
+    """A service's document, as it serves it, and the codes of each operation besides, which take seconds to find."""
+    app = application(name)
+    document = app.openapi()
+    if name in JOURNALED:
+        list_codes(document, app, service(name))
+    return document
 
 
 def asyncapi() -> dict[str, Any]:
@@ -132,13 +147,28 @@ def _in_several(services: Iterable[Container[str]], code: str) -> bool:
 
 def documents() -> dict[str, str]:
     """{file name: text} of all of them."""
-    found = {f"{name}.openapi.json": application(name).openapi() for name in WITH_API}
+    found = {f"{name}.openapi.json": openapi(name) for name in WITH_API}
     found["events.asyncapi.json"] = asyncapi()
     written = {file: json.dumps(document, indent=2, sort_keys=True) + "\n" for file, document in found.items()}
     return written | {"problems.md": problems()}
 
 
+def release(day: str) -> None:
+    """Keeps what docs/api says as of that day, without its spacing."""
+    folder = RELEASED / date.fromisoformat(day).isoformat()
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in FOLDER.glob("*.json"):
+        (folder / file.name).write_text(json.dumps(json.loads(file.read_text()), separators=(",", ":")) + "\n")
+
+
+def last_release() -> Path:
+    return max(RELEASED.iterdir())
+
+
 if __name__ == "__main__":
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for file, text in documents().items():
-        (FOLDER / file).write_text(text)
+    match sys.argv[1:]:
+        case ["release", day]:
+            release(day)
+        case _:
+            for file, text in documents().items():
+                (FOLDER / file).write_text(text)

@@ -23,6 +23,12 @@ def named(component: str) -> dict[str, Any]:
     return {_NAMED: component}
 
 
+def dependants(app: FastAPI) -> dict[str, Dependant]:
+    """What each operation of the document asks for, by its id."""
+    routes = (route for route in iter_route_contexts(app.routes) if isinstance(route.original_route, APIRoute))
+    return {route.operation_id or route.unique_id: route.dependant for route in routes}
+
+
 def install(app: FastAPI) -> None:
     described = app.openapi
 
@@ -38,24 +44,23 @@ def install(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def operations_in(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     return (operation for path in document["paths"].values() for operation in path.values())
 
 
 def _require_keys(document: dict[str, Any]) -> None:
     """Handlers take a key that may be missing, to say so by a code of its own (`idempotency_key_missing`); callers may not leave it out."""
-    for parameter in (each for operation in _operations(document) for each in operation.get("parameters", ())):
+    for parameter in (each for operation in operations_in(document) for each in operation.get("parameters", ())):
         if (parameter["in"], parameter["name"]) == ("header", KEY_HEADER):
             parameter |= {"required": True, "schema": {"type": "string", "pattern": f"^{KEY_PATTERN}$", "title": "Idempotency-Key"}}
 
 
 def _say_who_may(document: dict[str, Any], app: FastAPI) -> None:
     """At the end of each description, as the dependencies say that check it (`auth.allow`)."""
-    routes = [route for route in iter_route_contexts(app.routes) if isinstance(route.original_route, APIRoute)]
-    checks = {route.operation_id or route.unique_id: list(_checks(route.dependant)) for route in routes}
-    for operation in _operations(document):
+    asked = dependants(app)
+    for operation in operations_in(document):
         said = [operation["description"]] if "description" in operation else []
-        operation["description"] = "\n\n".join([*said, _who_may(checks[operation["operationId"]])])
+        operation["description"] = "\n\n".join([*said, _who_may(list(_checks(asked[operation["operationId"]])))])
 
 
 def _checks(dependant: Dependant) -> Iterator[Any]:

@@ -29,7 +29,6 @@ router = APIRouter()
 class JournalReason(Reasons):
     SHARD_NOT_FOUND = "shard_not_found", 404, "The journal has no such shard"
     DOCUMENT_NOT_FOUND = "document_not_found", 404, "No document has this SHA-256"
-    POSITION_NOT_FOUND = "position_not_found", 404, "The shard does not go that far"
     NOTHING_TO_PARK = "nothing_to_park", 409, "No message of the line can be parked"
     STILL_NOT_TAKEN = "still_not_taken", 409, "A parked message cannot be taken yet; it stays parked, with those after it"
     LINE_NOT_FOUND = "line_not_found", 404, "The service takes nothing of this source's shard"

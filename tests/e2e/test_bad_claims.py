@@ -12,6 +12,7 @@ from reserve.demo.instruments import delegate
 from services.allocation.domain.tenders.sealed_bid import SealedBid, seal
 from services.allocation.events import BidStep
 from services.allocation.events.authority import Power
+from tests.documented import listed
 from tests.e2e.refusals import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
 from tests.e2e.tendering import SALT, TENDERS, instant
 from tests.e2e.world import UNIT_G, World
@@ -54,7 +55,8 @@ async def ground(world: World) -> AsyncIterator[Ground]:
         "tender": tender,
         **await wanting_authorities(world, product),
     }
-    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=HANGS_AFTER_S) as http:
+    hooks, base = {"response": [listed]}, world.running.endpoints.base_url
+    async with httpx.AsyncClient(base_url=base, timeout=HANGS_AFTER_S, event_hooks=hooks) as http:
         await world.at_rest()
         yield Ground(world, http, there)
 

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.client import ProblemAnswer
+from tests.documented import listed
 from tests.e2e.refusals import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
 from tests.e2e.tokens import bad_tokens, of_two_roles
 from tests.e2e.world import DISPATCH, UNIT_G, World, product_body
@@ -50,7 +51,8 @@ async def ground(world: World) -> AsyncIterator[Ground]:
     key = (await world.registrar.enrol(second, REVOKED))["key"]
     await world.post(world.clients["approver-2"], f"/allocation/v1/approver-keys/{key}/revoke", {"reason": "lost"})  # their own, for good
 
-    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=HANGS_AFTER_S) as http:
+    hooks, base = {"response": [listed]}, world.running.endpoints.base_url
+    async with httpx.AsyncClient(base_url=base, timeout=HANGS_AFTER_S, event_hooks=hooks) as http:
         proposer = await world.subject("approver-1")
         answer = await http.post(
             f"/allocation/v1/rounds/{round}/propose",

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import pytest
 
+from tests.documented import listed
 from tests.e2e.lending import (
     HOLDINGS,
     LOANS,
@@ -94,7 +95,8 @@ async def ground(world: World) -> AsyncIterator[Ground]:
     undrawn, _ = await committed_material(world, "JP", 2)
     holding, flow = await subscribed_holding(world)
     await world.at_rest()
-    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=HANGS_AFTER_S) as http:
+    hooks, base = {"response": [listed]}, world.running.endpoints.base_url
+    async with httpx.AsyncClient(base_url=base, timeout=HANGS_AFTER_S, event_hooks=hooks) as http:
         loans = (proposed, document, waiting, advance, paid_out, payment, reference)
         payee = await payee_of(world, "hillgrove-mines")
         yield Ground(world, http, *loans, lent, product, undrawn, holding, flow, payee)

@@ -29,6 +29,7 @@ from services.registry import JOURNALED
 from shared.clock import day_of
 from shared.http.duty import ON_CALL, scope_of
 from shared.proofs.signed_note import parse_verifier_key
+from tests.documented import Documented
 from tests.e2e.running import Running
 from tests.waiting import HANGS_AFTER_S, until
 
@@ -513,7 +514,7 @@ async def the_parties(running: Running, clock_file: Path | None = None) -> Async
     endpoints = running.endpoints
     async with AsyncExitStack() as stack:
         clients = {
-            client.client_id: await stack.enter_async_context(Client.of(endpoints, client.client_id, patience_s=HANGS_AFTER_S))
+            client.client_id: await stack.enter_async_context(Documented.of(endpoints, client.client_id, patience_s=HANGS_AFTER_S))
             for client in endpoints.clients
             if client.client_id not in JOURNALED
         }

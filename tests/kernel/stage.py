@@ -38,6 +38,7 @@ from shared.settings import Settings
 from shared.tls import trusted
 from shared.writer.commands import Context
 from shared.writer.writer import Writer
+from tests.documented import listed
 from tests.stories.log import LOG_KEY
 from tests.waiting import HANGS_AFTER_S, until
 
@@ -63,7 +64,10 @@ async def calling(url: str, issuer: str, who: LocalClient) -> AsyncIterator[http
     tokens = TokenSource(f"{issuer}/oauth/token", who.client_id, who.client_secret, http=asking)
     first = await tokens.authorization()
     renewed = Renewed(tokens, first["authorization"])
-    async with httpx.AsyncClient(base_url=url, headers=first, auth=renewed, timeout=HANGS_AFTER_S, verify=trusted()) as http:
+    hooks = {"response": [listed]}
+    async with httpx.AsyncClient(
+        base_url=url, headers=first, auth=renewed, timeout=HANGS_AFTER_S, verify=trusted(), event_hooks=hooks
+    ) as http:
         yield http
     await tokens.aclose()
 
