@@ -61,6 +61,15 @@ def mass_of(typed: TypedForm, name: str) -> int | Answer:
     return Answer.refused("This is no mass", f"{text!r} cannot be read.", "kg, to the gram: 1200 or 1,200.5", field)
 
 
+def signed(typed: TypedForm) -> dict[str, Any] | Answer:
+    """What `reserve approve` has written, as it was pasted; or why it cannot be read."""
+    try:
+        return msgspec.json.decode(typed.get("signed", ""), type=dict[str, Any])
+    except msgspec.DecodeError:
+        wanted = "the whole of the file that reserve approve has written"
+        return Answer.refused("This cannot be read", "It is no JSON that reserve approve writes.", wanted)
+
+
 async def recorded(visit: Visit, done: Answer, after: Callable[[Answer], str], form: Callable[[Answer], Awaitable[Response]]) -> Response:
     """What comes of an act: on to its page; back to its form, with the problem; or, if nobody knows, to one that sends it again."""
     if done.problem is None:

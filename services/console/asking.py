@@ -74,7 +74,8 @@ class Services:
             return Answer(service, 0, problem=_problem("no_answer", f"{service} does not answer", "Try again in a moment."))
         if answer.is_success:
             return Answer(service, answer.status_code, data, headers=answer.headers)
-        known = data if isinstance(data, dict) else _problem("http_error", f"{service} answered {answer.status_code}", "")
+        is_problem = isinstance(data, dict) and "title" in data and "detail" in data
+        known = data if is_problem else _problem("http_error", f"{service} answered {answer.status_code}", "")
         return Answer(service, answer.status_code, problem={"accepted": None, "field": None} | known)
 
 

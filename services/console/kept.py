@@ -22,6 +22,9 @@ LABELS = {
     "delivered_on": "Delivered on",
     "received_by": "The office that signed for it",
     "evidence": "What shows it",
+    "scope": "What is put on hold",
+    "target": "Which",
+    "reason": "Why",
 }
 
 

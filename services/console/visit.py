@@ -14,9 +14,10 @@ from fastapi import Depends, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import ImmutableMultiDict
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from typeid import TypeID
 
 from services.console import shown
-from services.console.asking import Answer, Reader, Services
+from services.console.asking import Answer, Reader, Services, Wanted
 from services.console.session import Ending, Seal, Session, SignIn, key_of
 from services.console.sign_in import Provider
 from shared.settings import Settings
@@ -63,7 +64,7 @@ class Console:
         self._pages = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
-        self._pages.globals |= {"root": self.root, "static": self._static}
+        self._pages.globals |= {"root": self.root, "static": self._static, "new_key": lambda: str(TypeID("key"))}
         self._pages.filters |= {name: getattr(shown, name) for name in ("mass", "day", "instant", "words", "days")}
 
     def page(self, template: str, status: int = 200, **context: Any) -> HTMLResponse:
@@ -119,6 +120,16 @@ class Visit:
     def moves_goods(self) -> bool:
         """Draws, and reports what has arrived: a partner's people for what is its own."""
         return self.may("operator") or self.session.acts_for is not None
+
+    async def document(self, wanted: Wanted, name: str | None = None) -> Response:
+        """Of a service, as it is. `name`: of a file to keep."""
+        found = await self.reader.send(wanted)
+        if found.problem is not None:
+            return self.page("failed.html", found)
+        kept = {name: found.headers[name] for name in ("content-security-policy",) if name in found.headers}
+        if name is not None:
+            kept["content-disposition"] = f'attachment; filename="{name}"'
+        return Response(found.data, media_type=found.headers["content-type"], headers=kept)
 
     async def typed(self) -> TypedForm:
         """What a form has sent."""

@@ -1,6 +1,9 @@
 """A person at the console: a browser of their own, in which nothing may go wrong unseen."""
 
+import asyncio
 import re
+import shlex
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -71,6 +74,29 @@ class Person:
         await page.get_by_label("Password").fill(passwords(self.sandbox.running.folder)[self.login])
         await page.get_by_role("button", name="Log in").click()
         await expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
+
+    async def signs(self, folder: Path, key: str, out: str, button: str) -> None:
+        """What the page in front asks to be signed, on the person's own machine, by the command that it shows. `key`: the name of their key
+        file; `out`: of what is pasted."""
+        page = self.page
+        command = await page.get_by_role("listitem").filter(has_text="shown, and signed").get_by_text("reserve approve").text_content()
+        assert command is not None
+        arguments = shlex.split(command.replace("\\\n", " "))[1:]
+        arguments[arguments.index("YOUR-KEY.pem")] = str(self.sandbox.running.folder / "people" / f"{key}.pem")
+        async with page.expect_download() as download:
+            await page.get_by_role("link", name=arguments[1]).click()
+        await (await download.value).save_as(folder / arguments[1])
+        signing = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "reserve", *arguments, "--data", str(self.sandbox.running.folder)),
+            cwd=folder,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await signing.communicate()
+        assert signing.returncode == 0, said.decode()
+        [hash_shown] = [line.split()[1] for line in said.decode().splitlines() if line.startswith("sha256")]
+        await expect(page.get_by_role("listitem").filter(has_text="It must show this").get_by_text(hash_shown)).to_be_visible()
+        await page.get_by_label(f"The whole of {out}").fill((folder / out).read_text())
+        await page.get_by_role("button", name=button).click()
 
     async def inaccessible(self) -> list[str]:
         """What axe finds on this page (WCAG 2.2 AA and its own advice), as it looks now."""

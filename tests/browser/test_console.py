@@ -1,8 +1,5 @@
 """The console as its people use it: from a request to a certified round, by the pages and the key files of those who sign."""
 
-import asyncio
-import shlex
-import sys
 from pathlib import Path
 
 import pytest
@@ -125,10 +122,10 @@ async def test_a_round_from_its_proposal_to_its_certificate(browser: Browser, sa
         await _proposed(operator, round)
         await approver.open("/")
         await approver.page.get_by_role("region", name="Rounds to approve or certify").get_by_role("link", name=GALLIUM).first.click()
-        await _signed(approver, tmp_path, sandbox.running.folder / "people" / "approver-1.pem", "approval.json", "Send the approval")
+        await approver.signs(tmp_path, "approver-1", "approval.json", "Send the approval")
         await expect(approver.page.get_by_role("region", name="Approvals").get_by_role("listitem")).to_have_count(1)
         await operator.page.reload()
-        await _signed(operator, tmp_path, sandbox.running.folder / "people" / "operator.pem", "attestation.json", "Certify the round")
+        await operator.signs(tmp_path, "operator", "attestation.json", "Certify the round")
         certificate = operator.page.get_by_role("link", name="The certificate of the decision")
         await expect(certificate).to_be_visible()
 
@@ -174,33 +171,6 @@ async def _proposed(operator: Person, round: str) -> None:
     await expect(row).to_contain_text("the supply")
 
 
-async def _signed(person: Person, folder: Path, key: Path, name: str, button: str) -> None:
-    """On the person's own machine, by the command that the page shows."""
-    page = person.page
-    async with page.expect_download() as download:
-        await page.get_by_role("link", name="decision.json").click()
-    await (await download.value).save_as(folder / "decision.json")
-    command = await page.get_by_text("reserve approve decision.json").text_content()
-    assert command is not None
-    arguments = shlex.split(command.replace("\\\n", " ").replace("YOUR-KEY.pem", str(key)))[1:]
-    signing = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "reserve",
-        *arguments,
-        "--data",
-        str(person.sandbox.running.folder),
-        cwd=folder,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, said = await signing.communicate()
-    assert signing.returncode == 0, said.decode()
-    [hash_shown] = [line.split()[1] for line in said.decode().splitlines() if line.startswith("sha256")]
-    await expect(page.get_by_role("listitem").filter(has_text="It must show this").get_by_text(hash_shown)).to_be_visible()
-    await page.get_by_label(f"The whole of {name}").fill((folder / name).read_text())
-    await page.get_by_role("button", name=button).click()
-
-
 @pytest.fixture(scope="module")
 async def pages(sandbox: Sandbox) -> dict[str, str]:
     """Their paths. The round is over what four partners ask for, and proposed."""
@@ -216,6 +186,10 @@ async def pages(sandbox: Sandbox) -> dict[str, str]:
         "requests": "/requests",
         "request": f"/requests/{next(iter(accepted_g))}",
         "rounds": "/rounds",
+        "stock": "/stock",
+        "product": f"/stock/{GALLIUM}",
+        "holds": "/holds?status=all",
+        "proposals": "/proposals",
     }
     paths |= {"round": f"/rounds/{round}", "round-open": f"/rounds/{before}"}
     return paths | {"nowhere": "/nowhere", "refused": "/requests/req_01kb0000000000000000000000"}

@@ -92,3 +92,53 @@ async def test_a_release_is_drawn_weighed_dispatched_and_arrives(browser: Browse
         event = verify_receipt(receipt, [sandbox.log_key]).opening.event
         assert event is not None and draw.rpartition("/")[2].encode() in event
     assert wrong == {}
+
+
+async def test_one_press_holds_a_second_person_confirms_and_two_lift_it(browser: Browser, sandbox: Sandbox, tmp_path: Path):
+    release = await released(sandbox, tmp_path, "EU", GALLIUM, MASS_G)
+    wrong: dict[str, list[str]] = {}
+    async with at_the_console(browser, sandbox, "operator-1") as operator, at_the_console(browser, sandbox, "approver-1") as approver:
+        page = operator.page
+        await operator.open("/stock")
+        await page.get_by_role("link", name=GALLIUM).click()
+        await page.get_by_role("region", name="Lots").get_by_role("rowheader").get_by_role("link").first.click()
+        await expect(page.get_by_role("button", name="Hold this lot")).to_be_visible()
+        wrong |= await operator.faults_of_look(tmp_path, "lot")
+
+        await operator.open(f"/releases/{release}")
+        await page.get_by_role("button", name="Hold all of EU's").dblclick()  # the second of them is nothing
+        stops = page.get_by_role("region", name="What it stops")
+        await expect(stops.get_by_role("link", name=f"100 kg of {GALLIUM} for EU").first).to_be_visible()
+        await expect(page.get_by_role("region", name="The hold")).to_contain_text("lapses")
+        wrong |= await operator.faults_of_look(tmp_path, "hold")
+        hold = page.url.removeprefix(sandbox.url)
+        await operator.open(f"/releases/{release}")
+        await expect(page.get_by_text("On hold since")).to_be_visible()
+        await page.get_by_role("button", name="Hold all of EU's").click()
+        await expect(page.get_by_role("alert")).to_contain_text("another person's")  # the service's own words, at the form
+        await expect(page.get_by_label("Which: the product")).to_have_value("EU")
+
+        await approver.open(hold)
+        await approver.page.get_by_role("button", name="Confirm the hold").click()
+        await expect(approver.page.get_by_role("region", name="The hold")).to_contain_text("until it is lifted")
+
+        await operator.open(hold)
+        await page.get_by_label("Why it is lifted").fill(HOSTILE)
+        await page.get_by_role("button", name="See what will move").click()
+        await expect(page.get_by_role("link", name=f"100 kg of {GALLIUM} for EU").first).to_be_visible()
+        wrong |= await operator.faults_of_look(tmp_path, "to-lift")
+        await page.get_by_role("button", name="Propose to lift it").click()
+        await expect(page.get_by_role("heading", name="What will be recorded")).to_be_visible()  # the box is asked for
+        await page.get_by_label("I have read what will move").check()
+        await page.get_by_role("button", name="Propose to lift it").click()
+        await expect(page.get_by_role("region", name="What is proposed")).to_contain_text("<script>")
+
+        await approver.open("/proposals")
+        await approver.page.get_by_role("region", name="Inventory").get_by_role("link", name="lift hold").first.click()
+        await expect(approver.page).to_have_url(page.url)
+        wrong |= await approver.faults_of_look(tmp_path, "proposal-to-sign")
+        await approver.signs(tmp_path, "approver-1", "approval.json", "Send the approval")
+        await expect(approver.page.get_by_role("region", name="Who and when")).to_contain_text("Signed by")
+        await operator.open(hold)
+        await expect(page.get_by_role("heading", name="A hold that is off")).to_be_visible()
+    assert wrong == {}

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from fastapi import APIRouter
 from starlette.responses import Response
-from typeid import TypeID
 
 from services.console.acting import Act, around_one, mass_of, step
 from services.console.asking import ROWS, Answer, Wanted
@@ -102,7 +101,6 @@ async def _draw_page(visit: Visit, draw: str, form: str = "", typed: TypedForm |
         "proposed": [] if proposals is None else [row for row in proposals.rows if row["command"].get("draw") == draw],
         "today": datetime.fromtimestamp(visit.console.now(), ZONE).date().isoformat(),
         "reasons": [*Dated],
-        "key": str(TypeID("key")),
     }
     forms = {"form": form, "typed": typed or TypedForm(), "refused": refused}
     return visit.page("draw.html", found, status=None if refused is None else refused.status, **context, **forms)

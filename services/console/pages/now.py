@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from services.console.asking import ROWS, Answer
+from services.console.pages.proposals import waiting
 from services.console.visit import Visiting
 
 router = APIRouter()
@@ -25,6 +26,7 @@ async def show_now(visit: Visiting) -> Response:
     if not visit.is_of_the_reserve:
         return visit.console.to("/requests")
     get = visit.reader.get
+    waits = asyncio.ensure_future(waiting(visit))
     submitted, opened, proposed, holds, tasks, signed, witnessed = await asyncio.gather(
         get("allocation", "/v1/requests", status="submitted", limit=ROWS),
         get("allocation", "/v1/rounds", status="open", limit=ROWS),
@@ -35,7 +37,7 @@ async def show_now(visit: Visiting) -> Response:
         get("ledger", "/v1/checkpoint", grade="witnessed"),
     )
     context: dict[str, Any] = {"submitted": submitted, "opened": opened, "proposed": proposed, "holds": holds, "tasks": tasks}
-    return visit.page("now.html", **context, signed=_log(signed), witnessed=_log(witnessed))
+    return visit.page("now.html", **context, waits=await waits, signed=_log(signed), witnessed=_log(witnessed))
 
 
 def _log(answer: Answer) -> Log:

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from fastapi import APIRouter
 from starlette.responses import Response
-from typeid import TypeID
 
 from services.console.acting import Act, around_one, mass_of, step
 from services.console.asking import ROWS, Answer
@@ -62,6 +61,6 @@ async def _release_page(
         visit.reader.get("inventory", f"/v1/releases/{release}"),
         visit.reader.get("inventory", "/v1/draws", release=release, limit=ROWS),
     )
-    context: dict[str, Any] = {"release": found.data, "draws": draws, "key": str(TypeID("key"))}
+    context: dict[str, Any] = {"release": found.data, "draws": draws}
     forms = {"form": form, "typed": typed or TypedForm(), "refused": refused}
     return visit.page("release.html", found, status=None if refused is None else refused.status, **context, **forms)

@@ -10,20 +10,18 @@ from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Form, Query
+from fastapi import APIRouter, Query
 from starlette.responses import Response
-from typeid import TypeID
 
 from services.console import shown
-from services.console.acting import Act, around_one, mass_of, recorded, step
+from services.console.acting import Act, around_one, mass_of, recorded, signed, step
 from services.console.asking import LONG_TIMEOUT_S, ROWS, Answer, Wanted
 from services.console.pages.requests import Cursor, Id
-from services.console.visit import Visit, Visiting
+from services.console.visit import TypedForm, Visit, Visiting
 
 type Status = Literal["open", "proposed", "certified", "released", "cancelled"]
 
 STATUSES = ("open", "proposed", "certified", "released", "cancelled")
-Typed = Annotated[str, Form(max_length=20_000)]
 LOOKED_UP = 50  # requests of a round that has no decision yet
 
 router = APIRouter(prefix="/rounds")
@@ -41,14 +39,6 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     bound_by: str
 
 
-class Filled(msgspec.Struct, frozen=True, kw_only=True):
-    """A form as somebody has filled it in, so that nobody types it again; and why it was refused, if it was."""
-
-    form: str
-    typed: str
-    refused: Answer | None = None
-
-
 @router.get("")
 async def list_rounds(visit: Visiting, status: Status | None = None, cursor: Cursor = None) -> Response:
     found = await visit.reader.get("allocation", "/v1/rounds", status=status, cursor=cursor, limit=ROWS)
@@ -58,13 +48,13 @@ async def list_rounds(visit: Visiting, status: Status | None = None, cursor: Cur
 @router.get("/{round}")
 async def show_round(visit: Visiting, round: Id, supply_kg: Annotated[str, Query(max_length=40)] = "") -> Response:
     """`supply_kg`: what the form to propose is to have."""
-    return await _round_page(visit, round, Filled(form="propose", typed=supply_kg))
+    return await _round_page(visit, round, "propose", TypedForm({"supply_kg": supply_kg}))
 
 
 @router.get("/{round}/decision.json")
 async def decision_file(visit: Visiting, round: Id) -> Response:
     """As the service has it, byte for byte: what an approver takes home, has recomputed, and signs."""
-    return await _handed_on(visit, Wanted(service="allocation", path=f"/v1/rounds/{round}/decision", as_is=True), "decision.json")
+    return await visit.document(Wanted(service="allocation", path=f"/v1/rounds/{round}/decision", as_is=True), "decision.json")
 
 
 @router.get("/{round}/certificate")
@@ -72,20 +62,20 @@ async def certificate_page(visit: Visiting, round: Id) -> Response:
     """The page that the service makes, for print."""
     found = await visit.reader.get("allocation", f"/v1/rounds/{round}")
     decision = None if found.data is None else found.data["decision"]
-    return await _handed_on(visit, Wanted(service="allocation", path=f"/v1/certificates/{decision}", accept="text/html", as_is=True), None)
+    return await visit.document(Wanted(service="allocation", path=f"/v1/certificates/{decision}", accept="text/html", as_is=True))
 
 
 @router.post("/{round}/propose")
 async def propose(visit: Visiting, round: Id) -> Response:
     typed = await visit.typed()
-    supply_kg, supply_g = typed.get("supply_kg", ""), mass_of(typed, "supply_kg")
+    supply_g = mass_of(typed, "supply_kg")
     if isinstance(supply_g, Answer):
-        return await _round_page(visit, round, Filled(form="propose", typed=supply_kg, refused=supply_g))
+        return await _round_page(visit, round, "propose", typed, supply_g)
     proposed = Act(
         service="allocation",
         path=f"/v1/rounds/{round}/propose",
         body={"supply_g": supply_g},
-        form=lambda typed, refused: _round_page(visit, round, Filled(form="propose", typed=supply_kg, refused=refused)),
+        form=lambda typed, refused: _round_page(visit, round, "propose", typed, refused),
         preview="propose.html",
         around=around_one(visit, "allocation", f"/v1/rounds/{round}", "round"),
         after=lambda _: f"/rounds/{round}",
@@ -95,32 +85,31 @@ async def propose(visit: Visiting, round: Id) -> Response:
 
 
 @router.post("/{round}/approvals")
-async def approve(visit: Visiting, round: Id, signed: Typed = "", key: Typed = "") -> Response:
-    return await _signed(visit, round, "approvals", signed, key)
+async def approve(visit: Visiting, round: Id) -> Response:
+    return await _signed(visit, round, "approvals")
 
 
 @router.post("/{round}/certify")
-async def certify(visit: Visiting, round: Id, signed: Typed = "", key: Typed = "") -> Response:
-    return await _signed(visit, round, "certify", signed, key)
+async def certify(visit: Visiting, round: Id) -> Response:
+    return await _signed(visit, round, "certify")
 
 
-async def _signed(visit: Visit, round: str, act: str, signed: str, key: str) -> Response:
+async def _signed(visit: Visit, round: str, act: str) -> Response:
     """What `reserve approve` has written, sent on as it is."""
-    try:
-        approval = msgspec.json.decode(signed)
-    except msgspec.DecodeError:
-        problem = Answer.refused("This cannot be read", "It is no JSON.", "the whole of the file that reserve approve has written")
-        return await _round_page(visit, round, Filled(form=act, typed=signed, refused=problem))
+    typed = await visit.typed()
+    approval = signed(typed)
+    if isinstance(approval, Answer):
+        return await _round_page(visit, round, act, typed, approval)
     body = {"attestation": approval} if act == "certify" else approval
-    done = await visit.reader.post("allocation", f"/v1/rounds/{round}/{act}", body, key)
+    done = await visit.reader.post("allocation", f"/v1/rounds/{round}/{act}", body, typed.get("key", ""))
 
     def form(refused: Answer) -> Awaitable[Response]:
-        return _round_page(visit, round, Filled(form=act, typed=signed, refused=refused))
+        return _round_page(visit, round, act, typed, refused)
 
     return await recorded(visit, done, lambda _: f"/rounds/{round}", form)
 
 
-async def _round_page(visit: Visit, round: str, filled: Filled) -> Response:
+async def _round_page(visit: Visit, round: str, form: str, typed: TypedForm, refused: Answer | None = None) -> Response:
     found = await visit.reader.get("allocation", f"/v1/rounds/{round}")
     if found.problem is not None:
         return visit.page("round.html", found)
@@ -140,10 +129,9 @@ async def _round_page(visit: Visit, round: str, filled: Filled) -> Response:
         "holdings": None if failed or not decision else (around[0].data.get("holdings") or {}).get("content"),
         "powers": [] if me.problem is not None else _powers(me.data, view["product"]),
         "stock": stock,
-        **msgspec.structs.asdict(filled),
-        "key": str(TypeID("key")),
+        **{"form": form, "typed": typed, "refused": refused},
     }
-    return visit.page("round.html", found, status=None if filled.refused is None else filled.refused.status or 503, round=view, **context)
+    return visit.page("round.html", found, status=None if refused is None else refused.status or 503, round=view, **context)
 
 
 def _powers(me: dict[str, Any], product: str) -> list[dict[str, Any]]:
@@ -183,14 +171,3 @@ def _asked(request: dict[str, Any]) -> Line:
         days="",
         bound_by="",
     )
-
-
-async def _handed_on(visit: Visit, wanted: Wanted, name: str | None) -> Response:
-    """A document of a service, as it is. `name`: of a file to keep."""
-    found = await visit.reader.send(wanted)
-    if found.problem is not None:
-        return visit.page("failed.html", found)
-    kept = {name: found.headers[name] for name in ("content-security-policy",) if name in found.headers}
-    if name is not None:
-        kept["content-disposition"] = f'attachment; filename="{name}"'
-    return Response(found.data, media_type=found.headers["content-type"], headers=kept)

@@ -41,6 +41,7 @@ type Contents = Annotated[dict[Element, Share], Field(min_length=1, max_length=2
 type LotField = Annotated[str, StringConstraints(pattern=f"^lot_{TYPEID}$")]
 type DrawField = Annotated[str, StringConstraints(pattern=f"^drw_{TYPEID}$")]
 type ReleaseField = Annotated[str, StringConstraints(pattern=f"^rel_{TYPEID}$")]
+type HoldField = Annotated[str, StringConstraints(pattern=f"^hld_{TYPEID}$")]
 type RightField = Annotated[str, StringConstraints(pattern=f"^rgt_{TYPEID}$")]
 
 ProductPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]

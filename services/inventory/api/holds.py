@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pydantic import BaseModel
 from sqlmodel import and_, col, or_, select
 
-from services.inventory.api.fields import READERS, HoldPath, ProductField, limited_to
+from services.inventory.api.fields import READERS, HoldField, HoldPath, ProductField, limited_to
 from services.inventory.api.lookups import not_found, own_depots, require_partner, stockpile_of, stream_of
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.holds import ConfirmHold, LiftHold, PutOnHold
@@ -174,17 +174,19 @@ async def list_holds(
     caller: Annotated[Caller, allow(*READERS, "partner")],
     pages: Paging,
     product: Annotated[ProductField | None, Query()] = None,
+    hold: Annotated[HoldField | None, Query(description="one, on each product that it was put on")] = None,
     active: Annotated[bool, Query(description="only those that are still on")] = False,
 ) -> Page[HoldView]:
     """A partner sees those on itself and, of products that were released to it, those on the product, on its rounds, or on everything."""
     query = select(HoldRow).where(col(HoldRow.lifted_on).is_(None)) if active else select(HoldRow)
+    only = {HoldRow.product: product, HoldRow.hold: hold}
     if (partner := limited_to(caller)) is None:
-        return await pages.of(query, HoldRow.id, same_fields(HoldView), only={HoldRow.product: product})
+        return await pages.of(query, HoldRow.id, same_fields(HoldView), only=only)
     own = col(HoldRow.product).in_(select(ReleaseRow.product).where(ReleaseRow.partner == partner))
     its_rounds = col(HoldRow.target).in_(select(ReleaseRow.round).where(ReleaseRow.partner == partner))
     on_it = and_(col(HoldRow.scope) == "partner", col(HoldRow.target) == partner)
     on_its = and_(own, or_(col(HoldRow.scope).in_(("product", "all")), and_(col(HoldRow.scope) == "round", its_rounds)))
-    return await pages.of(query.where(or_(on_it, on_its)), HoldRow.id, _as_its_partner_sees, only={HoldRow.product: product})
+    return await pages.of(query.where(or_(on_it, on_its)), HoldRow.id, _as_its_partner_sees, only=only)
 
 
 def _as_its_partner_sees(row: HoldRow) -> HoldView:

@@ -21,10 +21,13 @@ async def test_with_services_down_each_panel_says_so_and_the_page_is_there(setti
     page = await setting.get("/")
     said = text_of(page)
     assert page.status_code == 200
-    assert said.count("allocation does not answer") == 4 and "inventory does not answer" in said and "ledger does not answer" in said
+    assert said.count("allocation does not answer") == 5 and "inventory does not answer" in said and "ledger does not answer" in said
     for path in ("/requests", "/rounds"):
         listed = await setting.get(path)
         assert listed.status_code == 200 and "allocation does not answer" in text_of(listed)
+    for path in ("/holds", "/stock", "/proposals"):
+        listed = await setting.get(path)
+        assert listed.status_code == 200 and "inventory does not answer" in text_of(listed)
     one = await setting.get(ROUND)
     assert one.status_code == 503 and "allocation does not answer" in text_of(one)
 
