@@ -42,7 +42,7 @@ _OF: dict[Why, str] = {
         act acts asset award calendar cap caps carries_g cause clock clocks covers decision deferral draw entry event fails fee file
         first_proposal forgotten gate group hold holding inside keys line loan lot mass_g matter members named of origin over parent
         partner place policy pool product project proposal release release_order request restraint returned right round rule service
-        stop stream streams subsequents summed
+        scale stop stream streams subsequents summed
         log_reach_reported.after log_reach_reported.until idempotency_key lines taken_in_as target terms warned write_down
     """,
     Why.HASH: """

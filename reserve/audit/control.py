@@ -6,7 +6,6 @@ more protected stock and evidence withdrawn take two is a rule of each of these,
 """
 
 from datetime import date, datetime
-from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -20,6 +19,7 @@ from reserve.audit.proposed_again import ProposedAgain
 from reserve.audit.reconciling import Reconciling
 from reserve.audit.reference_rates import ReferenceRates
 from reserve.audit.report import Check, Findings
+from reserve.audit.tolerances import Tolerances
 from reserve.audit.withdrawing import Withdrawing
 from services.allocation import events as allocation
 from services.allocation.events.policies import PolicyActivated, PolicyApproved, PolicyWithdrawn
@@ -60,6 +60,7 @@ MOVES = (
     inventory.AssignmentSubstituted,
     inventory.AssignmentGivenBack,
     inventory.ReceiptGradeSet,
+    inventory.WeighingToleranceSet,
 )
 BY_THEMSELVES = (  # services may do these, by what `orders.py` and `protecting.py` find before it
     inventory.LotTakenIn,
@@ -67,7 +68,6 @@ BY_THEMSELVES = (  # services may do these, by what `orders.py` and `protecting.
     allocation.AgreementResumed,
     RateReset,
 )
-TOLERANCE = Fraction(1, 200)  # of a draw's mass
 type _Cancelled = allocation.RoundCancelled | allocation.TenderCancelled
 type _OfBook = allocation.ScreeningListPutInForce | allocation.ScreeningListWithdrawn | _Cancelled
 type _OfPolicy = PolicyApproved | PolicyActivated | PolicyWithdrawn
@@ -224,12 +224,14 @@ class Control:
 class _StockMoves:
     def __init__(self) -> None:
         self._protected_g: dict[str, int] = {}
+        self._tolerances = Tolerances()
 
     def see(self, event: Any) -> bool:
         """Whether it moves value, so that two people must have done it."""
+        self._tolerances.see(event)
         match event:
             case inventory.DrawWeighed():
-                return abs(event.weighed_g - event.mass_g) > event.mass_g * TOLERANCE
+                return abs(event.weighed_g - event.mass_g) > self._tolerances.grams(event)
             case inventory.HoldLifted():
                 return event.authority is not None  # else it has expired
             case inventory.ProtectedStockSet():

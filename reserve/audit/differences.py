@@ -2,7 +2,6 @@
 by a third."""
 
 from datetime import date, datetime, timedelta
-from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -10,12 +9,12 @@ import msgspec
 from reserve.audit.approvers import Approvers, instant
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
+from reserve.audit.tolerances import Tolerances
 from reserve.audit.weighing import Weighing
 from services.inventory.events import DifferenceSettled, DrawWeighed, DrawWeighedAgain
 from shared.terms.apart import Apart
 from shared.terms.countersigning import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
 
-TOLERANCE = Fraction(1, 200)  # of a draw's mass
 _LONGEST = timedelta(days=10)  # that two business days take
 
 
@@ -36,10 +35,12 @@ class Differences:
         self._thirds_sign = False  # however a suspense ends, as an event has shown
         self._last = ""  # when the last event was recorded
         self._weighing = Weighing(findings, approvers)
+        self._tolerances = Tolerances()
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         self._last = max(self._last, record.recorded_at)
         self._weighing.see(place, record, event)
+        self._tolerances.see(event)
         match event:
             case CommandProposed() if event.command.get("type") == "WeighDraw":
                 weighed = self._weighed.setdefault((record.stream, event.command["draw"]), [])
@@ -66,7 +67,7 @@ class Differences:
             self._look(found.place, self._day() <= event.sign_by, f"nobody has signed for {event.draw} by {event.sign_by}")
 
     def _weigh(self, place: str, record: Recorded, event: DrawWeighedAgain) -> None:
-        key, tolerance_g = (record.stream, event.draw), event.mass_g * TOLERANCE
+        key, tolerance_g = (record.stream, event.draw), self._tolerances.grams(event)
         first = (event.first_by, event.first_g) in self._weighed.get(key, ())
         self._look(place, first, f"{event.first_by} has not weighed {event.draw} with {event.first_g} g")
         self._first_waits(place, record, event)

@@ -143,7 +143,7 @@ ORDERS: dict[str, tuple[Follows, ...]] = {
     ),
     "inventory": (
         _PROPOSALS,
-        _follows("product", "product_registered", "lot_taken_in protected_stock_set receipt_grade_set right_added"),
+        _follows("product", "product_registered", "lot_taken_in protected_stock_set receipt_grade_set right_added weighing_tolerance_set"),
         _follows("product lot", "lot_taken_in", "assay_recorded lot_moved stock_adjusted", same="nominal_unit_g"),
         _ended("product lot", "lot_taken_in", "return_taken_in", same="mass_g"),
         _ended("product hold", "hold_put_on", "hold_lifted", says="hold_confirmed"),

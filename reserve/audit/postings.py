@@ -162,7 +162,8 @@ _CHANGES: dict[str, tuple[str, str, Mapping[str, str]]] = {
 
 # Nothing moves by these. Nor by any of allocation: what it has decided, inventory and loans do.
 _STILL_OF_INVENTORY = """
-    product_registered protected_stock_set receipt_grade_set hold_put_on hold_confirmed hold_lifted round_held round_freed authority_cited
+    product_registered protected_stock_set receipt_grade_set weighing_tolerance_set hold_put_on hold_confirmed hold_lifted round_held
+    round_freed authority_cited
     award_forwarded dispatch_corrected difference_overdue move_ratified move_ratification_missed log_reach_reported
     round_released round_release_refused stock_pinned loan_announced loan_gate_opened material_lent lent_draw_returned
     return_taken_in return_refused decision_taken_back release_extended delivery_postponed

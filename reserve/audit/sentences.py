@@ -37,8 +37,8 @@ _INVENTORY: Mapping[str, str] = {
     "draw_dispatched": "{draw} left with {carrier} for {consignee}: {weighed_g} for {mass_g}, with {gates.gate} met",
     "draw_moved": "{draw} stands in another depot now, with its lot ({move}): {mass_g}",
     "draw_returned": "{partner} gave {draw} back: {mass_g}[, {difference_g} different]: {reason}",
-    "draw_weighed": "{draw} was weighed[ by {weighed_by}]: {weighed_g} for {mass_g}[, {difference_g} different]",
-    "draw_weighed_again": "{weighed_by} weighed {draw} again: {weighed_g}; {first_by} had {first_g}",
+    "draw_weighed": "{draw} was weighed[ by {weighed_by}][ on {scale}]: {weighed_g} for {mass_g}[, {difference_g} different]",
+    "draw_weighed_again": "{weighed_by} weighed {draw} again[ on {scale}]: {weighed_g}; {first_by} had {first_g}",
     "hold_confirmed": "{confirmed_by} confirmed hold {hold}",
     "hold_lifted": "Hold {hold} was lifted[ by {authority}]: {reason}",
     "hold_put_on": "Hold {hold} was put on {scope}[ {target}][ by {put_on_by}][ until {expires_on}]: {reason}",
@@ -75,6 +75,7 @@ _INVENTORY: Mapping[str, str] = {
     "stock_released": "{mass_g} of {product} were released to {partner} as {release}, of {award}, until {expires_on}",
     "tranche_closed": "Tranche {tranche} of right {right} ended {outcome}: {mass_g}",
     "tranche_delivered": "{mass_g} of tranche {tranche} of right {right} were delivered on {delivered_on}; {remaining_g} remain",
+    "weighing_tolerance_set": "Who weighs {product}[ for {partner}][ on {scale}] alone may be {tolerance} of it wrong: {reason}",
 }
 
 _PARTNERS: Mapping[str, str] = {

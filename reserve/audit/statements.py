@@ -234,6 +234,7 @@ LINKED: Mapping[str, tuple[str, ...]] = {
     "inventory.round_release_refused": ("orders",),
     "inventory.stock_pinned": ("held", "orders", "pins", "release_orders"),
     "inventory.text_erased": ("texts",),
+    "inventory.weighing_tolerance_set": ("control", "orders", "tolerances", "weighing"),
     "ledger.webhook_registered": ("webhooks",),
     "ledger.webhook_removed": ("webhooks",),
     "ledger.webhook_replayed": ("webhooks",),

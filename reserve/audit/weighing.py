@@ -4,7 +4,6 @@ within what a scale is wrong by, does not go to one side without another person'
 In force from the first weighing that says who weighed; what was done before is listed.
 """
 
-from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -12,11 +11,11 @@ import msgspec
 from reserve.audit.approvers import Approvers, instant
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
-from services.inventory.events import DrawDispatched, DrawReturned, DrawWeighed, DrawWeighedAgain
+from reserve.audit.tolerances import Tolerances, is_one
+from services.inventory.events import DrawDispatched, DrawReturned, DrawWeighed, DrawWeighedAgain, WeighingToleranceSet
 from shared.terms.apart import Apart
 from shared.terms.countersigning import CommandApproved
 
-_TOLERANCE = Fraction(1, 200)  # of a draw's mass
 _BLOCK = 500  # draws; the last one to two blocks are summed
 _SURE = 4
 
@@ -45,9 +44,17 @@ class Weighing:
         self._sums: dict[str, list[_Sum]] = {}  # stream -> the block before, and this one
         self._signed: dict[str, tuple[str, str]] = {}  # stream -> the command that was signed last, and who proposed it
         self._in_force = False
+        self._tolerances = Tolerances()
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
+        self._tolerances.see(event)
+        if isinstance(event, DrawWeighed | DrawWeighedAgain) and not self._tolerances.names_its_scale(event):
+            where = "no scale that it names" if event.scale is None else f"{event.scale}, which has no tolerance here"
+            self._findings.look(Check.CONTROL, False, place, f"{event.draw} was weighed on {where}")
         match event:
+            case WeighingToleranceSet():
+                what = f"a tolerance of {event.tolerance} is wider than scales are wrong, or of both a contract and a scale"
+                self._findings.look(Check.CONTROL, is_one(event), place, what)
             case CommandApproved():
                 self._signed[record.stream] = record.command_id, event.proposed_by
             case DrawWeighed():
@@ -81,7 +88,7 @@ class Weighing:
 
     def _add(self, record: Recorded, event: DrawWeighed | DrawWeighedAgain, now: _Weighed) -> int | None:
         """What the last draws are out by together, if this one takes them further than scales do."""
-        key = record.stream, event.draw
+        key, allowed_g = (record.stream, event.draw), self._tolerances.grams(event)
         before, here = self._sums.setdefault(record.stream, [_Sum(), _Sum()])
         was, self._draws[key] = self._draws.get(key), now
         was_g = before.out_g + here.out_g
@@ -92,7 +99,7 @@ class Weighing:
                 before, here = here, _Sum()
                 self._sums[record.stream] = [before, here]
             here.draws += 1
-            here.squares += int(event.mass_g * _TOLERANCE) ** 2
+            here.squares += allowed_g**2
         here.out_g += change_g
         out_g = before.out_g + here.out_g
         further = now.out_g is not None and abs(out_g) > abs(was_g)
@@ -100,7 +107,7 @@ class Weighing:
 
     def _out_g(self, event: DrawWeighed | DrawWeighedAgain) -> int | None:
         out_g = event.weighed_g - event.mass_g
-        return out_g if abs(out_g) <= event.mass_g * _TOLERANCE else None
+        return out_g if abs(out_g) <= self._tolerances.grams(event) else None
 
     def _dispatch(self, place: str, record: Recorded, weighed: _Weighed | None) -> None:
         if weighed is None:

@@ -61,6 +61,7 @@ class ProductRow(Table, table=True):
     specification: str
     protected_g: int = whole()
     receipt_grade: str | None  # what dispatch needs; None: nobody has set it, signed
+    weighing_tolerances: dict[str, str] = json()  # of the "product", of a "partner/" or a "scale/"
     in_stock_g: int = whole()  # in specification and undrawn: available and released together
     released_g: int = whole()  # of lots
     quarantined_g: int = whole()

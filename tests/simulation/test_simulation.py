@@ -52,6 +52,7 @@ UNPROVOKED = {
         for event in ("message_parked", "parking_confirmed", "parking_lapsed", "messages_unparked")
     ),
     "inventory.receipt_grade_set.v2",  # there are no witnesses
+    "inventory.weighing_tolerance_set.v1",  # scales are as wrong as they are
     "allocation.partner_key_registered.v1",  # no partner signs its draws
     "allocation.partner_key_revoked.v1",
     # nor is on call at night

@@ -9,6 +9,7 @@ ACTS = frozenset(
     {
         "open_protected_stock",
         "set_receipt_grade",
+        "set_weighing_tolerance",
         "lift_hold",
         "cancel_release",
         "erase_text",

@@ -35,6 +35,7 @@ class Power(StrEnum):
     # inventory's
     OPEN_PROTECTED_STOCK = "open_protected_stock"
     SET_RECEIPT_GRADE = "set_receipt_grade"  # what goods wait for before they leave
+    SET_WEIGHING_TOLERANCE = "set_weighing_tolerance"  # from what on what goods weigh is signed for
     LIFT_HOLD = "lift_hold"
     CANCEL_RELEASE = "cancel_release"
     REGISTER_PRODUCT = "register_product"

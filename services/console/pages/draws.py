@@ -72,7 +72,8 @@ def _body(doing: Doing, typed: TypedForm) -> dict[str, Any] | Answer:
     match doing:
         case "weigh":
             weighed_g = mass_of(typed, "weighed_kg")
-            return weighed_g if isinstance(weighed_g, Answer) else {"weighed_g": weighed_g}
+            scale = _texts(typed, "scale") if typed.get("scale", "").strip() else {}
+            return weighed_g if isinstance(weighed_g, Answer) else {"weighed_g": weighed_g} | scale
         case "dispatch":
             return _texts(typed, "carrier") | {"consignee": typed.get("consignee", "")}  # to the letter
         case "deliver":

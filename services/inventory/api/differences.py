@@ -68,6 +68,7 @@ async def weigh_again(
     command = WeighAgain(
         draw=DrawId(draw),
         weighed_g=body.weighed_g,
+        scale=body.scale,
         by=caller.subject,
         accounts=await accounts_of_caller(reads, caller),
         duty=duty,

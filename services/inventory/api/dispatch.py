@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.inventory.api.consignees import consignee_gates, consignees_of
 from services.inventory.api.draws import CorrectionView, GateView, place_of
-from services.inventory.api.fields import READERS, DrawPath, Name
+from services.inventory.api.fields import READERS, DrawPath, Name, ScaleField
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of
 from services.inventory.domain.consignees import CONSIGNEE_CLEARED, CONSIGNEE_NAMED
 from services.inventory.domain.controls import CONTROLS
@@ -38,7 +38,10 @@ router = APIRouter(prefix="/v1/draws", tags=["draws"])
 
 
 class WeighingBody(Body):
+    """`scale`: on which, where the product's scales have tolerances of their own."""
+
     weighed_g: PositiveGrams
+    scale: ScaleField | None = None
 
 
 class DispatchBody(Body):
@@ -101,8 +104,8 @@ async def weigh_draw(
     reads: Reading,
 ) -> WeighingView | ProposalView:
     """What the goods weighed. Weighing again corrects it, until they leave; another person dispatches them. What is further from the draw
-    than a scale is wrong is proposed, and another person signs it: by itself, or together with the draws before it."""
-    command = WeighDraw(draw=DrawId(draw), weighed_g=body.weighed_g, by=caller.subject)
+    than its contract and scale allow is proposed, and another person signs it: by itself, or together with the draws before it."""
+    command = WeighDraw(draw=DrawId(draw), weighed_g=body.weighed_g, scale=body.scale, by=caller.subject)
     done = await done_or_proposed(post, CONTROLS, await stockpile_of(reads, "draw", draw), command)
     if isinstance(done, ProposalView):
         return done

@@ -32,6 +32,7 @@ type ChangeUnits = Annotated[StrictInt, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 type Name = Annotated[str, StringConstraints(pattern=r"^[^/\x00-\x1f\x7f]{1,60}$")]  # stands in the ledger's account names
 type Serial = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,32}$")]
 type ProductField = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+type ScaleField = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,31}$")]  # "PKL-2"
 type PartnerField = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,3}$")]
 type Element = Annotated[str, StringConstraints(pattern=r"^[A-Z][a-z]?$")]
 type Share = Annotated[str, AfterValidator(_share)]

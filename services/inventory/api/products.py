@@ -8,11 +8,12 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlmodel import col, or_, select
 
-from services.inventory.api.fields import READERS, Contents, ProductField, ProductPath
+from services.inventory.api.fields import READERS, Contents, PartnerField, ProductField, ProductPath, ScaleField, Share
 from services.inventory.api.lookups import not_found, stream_of
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.products import RegisterProduct, SetProtectedStock, SetReceiptGrade, StandingHold
 from services.inventory.domain.state import SUSPENSION
+from services.inventory.domain.weighing import SetWeighingTolerance
 from services.inventory.events import Form, Grade, ProductId
 from services.inventory.tables import HoldRow, ProductRow
 from shared.http.auth import Caller, allow
@@ -48,6 +49,16 @@ class ReceiptGradeBody(Body):
     reason: Text
 
 
+class WeighingToleranceBody(Body):
+    """How far a weighing may be from its draw before another person signs it: under a partner's contract, on a scale, or (neither) for
+    partners without one."""
+
+    partner: PartnerField | None = None
+    scale: ScaleField | None = None
+    tolerance: Share  # of the draw's mass: "1/500", at most 1/100; "0": each difference is signed for
+    reason: Text
+
+
 class Balances(BaseModel):
     """Grams. `short_g`: more is released than is there, since an assay failed what releases had reserved."""
 
@@ -71,6 +82,7 @@ class ProductView(BaseModel):
     nominal_unit_g: int
     specification: str
     receipt_grade: Grade
+    weighing_tolerances: dict[str, str]  # of the "product", a "partner/JP" or a "scale/PKL-2"; the product's is 1/200 where none is set
     balances: Balances
 
 
@@ -148,3 +160,14 @@ async def set_receipt_grade(
 ) -> ProposalView:
     """Which grade the receipt of a draw needs before its goods leave. It is proposed, and another person signs it."""
     return await propose(post, CONTROLS, stream_of(product), SetReceiptGrade(grade=body.grade, reason=post.text(body.reason)))
+
+
+@router.post("/{product}/weighing-tolerance", status_code=202)
+async def set_weighing_tolerance(
+    product: ProductPath, body: WeighingToleranceBody, caller: Annotated[Caller, allow("operator")], post: Posting
+) -> ProposalView:
+    """What a scale may be wrong by. It is proposed, and another person signs it. Of a contract's and a scale's the narrower counts; once a
+    scale has one, each weighing of the product names its scale."""
+    reason = post.text(body.reason)
+    command = SetWeighingTolerance(partner=body.partner, scale=body.scale, tolerance=body.tolerance, reason=reason)
+    return await propose(post, CONTROLS, stream_of(product), command)

@@ -33,7 +33,7 @@ from services.inventory.domain.programme import AgreeProgramme, CloseTranches
 from services.inventory.domain.releases import CancelRelease, LapseRelease, ReleaseRound, TakeBackDecision, TakeBackRelease
 from services.inventory.domain.rights import AddRight, ExerciseRight, MatureRight, TerminateRight
 from services.inventory.domain.state import Stockpile, owed_under
-from services.inventory.domain.weighing import counts, goes_to_one_side
+from services.inventory.domain.weighing import SetWeighingTolerance, counts, goes_to_one_side, tolerance_g
 from services.inventory.events import AuthorityCited, CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn, ProductId
 from shared.terms.authority import Action, Cited, interest_in
 from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents
@@ -43,7 +43,7 @@ from shared.terms.reach import ReportReach
 def within_tolerance(command: WeighDraw, state: Stockpile) -> bool:
     """Whether the goods weigh what was drawn, as far as a scale can tell. What is no draw's is for the decision to refuse."""
     draw = state.draws.get(command.draw)
-    return draw is None or counts(draw.mass_g, command.weighed_g)
+    return draw is None or counts(draw, tolerance_g(state, draw, command.scale), command.weighed_g)
 
 
 def _weighs_otherwise(command: WeighDraw, state: Stockpile) -> bool:
@@ -51,7 +51,9 @@ def _weighs_otherwise(command: WeighDraw, state: Stockpile) -> bool:
     if command.draw in state.suspense or not within_tolerance(command, state):
         return True
     draw = state.draws.get(command.draw)
-    return draw is not None and goes_to_one_side(state.drift, draw.mass_g, draw.weighed_g, command.weighed_g) is not None
+    if draw is None:
+        return False
+    return goes_to_one_side(state.drift, draw, tolerance_g(state, draw, command.scale), command.weighed_g) is not None
 
 
 def _weigh(command: WeighDraw, state: Stockpile) -> Action:
@@ -125,6 +127,9 @@ CONTROLS: Controls = {
     MatureRight: Countersigned("take_in_stock", _matured),
     SetProtectedStock: Countersigned("open_protected_stock"),  # more of it as well: it stays for good
     SetReceiptGrade: Countersigned("set_receipt_grade", lambda _command, state: _of("set_receipt_grade", state.product, None)),
+    SetWeighingTolerance: Countersigned(
+        "set_weighing_tolerance", lambda _command, state: _of("set_weighing_tolerance", state.product, None)
+    ),
     LiftHold: Countersigned("lift_hold"),
     CancelRelease: Countersigned("cancel_release"),
     WeighDraw: Countersigned("accept_weight", _weigh, only=_weighs_otherwise),

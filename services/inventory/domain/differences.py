@@ -9,7 +9,7 @@ import msgspec
 
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Draw, Stockpile, day_after, proposed_for
-from services.inventory.domain.weighing import TOLERANCE
+from services.inventory.domain.weighing import fault_of_scale, tolerance_g
 from services.inventory.events import (
     AwardForwarded,
     CommandWithdrawn,
@@ -33,6 +33,7 @@ class WeighAgain(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     draw: DrawId
     weighed_g: int
+    scale: str | None = None
     by: str
     accounts: frozenset[str]  # of theirs, `by` among them
     duty: str
@@ -72,9 +73,11 @@ def weigh_again(command: WeighAgain, state: Stockpile) -> Sequence[Event] | Refu
         return Refused(Reason.DRAW_NOT_FOUND, f"no draw {command.draw} is waiting here")
     if not command.weighed_g > 0:
         return Refused(Reason.QUANTITY_INVALID, "goods weigh at least one gram", "/weighed_g")
-    tolerance_g = draw.mass_g * TOLERANCE
-    if command.weighed_g >= draw.mass_g - tolerance_g:
-        detail = f"the draw is {draw.mass_g} g, and a scale may be {int(tolerance_g)} g wrong"
+    if (fault := fault_of_scale(state, command.scale)) is not None:
+        return fault
+    allowed_g = tolerance_g(state, draw, command.scale)
+    if command.weighed_g >= draw.mass_g - allowed_g:
+        detail = f"the draw is {draw.mass_g} g, and a scale may be {allowed_g} g wrong"
         return Refused(Reason.NOT_UNDERWEIGHT, detail, "/weighed_g", "an ordinary weighing, which another person signs if it is too much")
     if command.draw in state.suspense:
         wanted = f"a weighing that another person signs: POST /inventory/v1/draws/{command.draw}/weighing"
@@ -87,8 +90,8 @@ def weigh_again(command: WeighAgain, state: Stockpile) -> Sequence[Event] | Refu
     if not others:
         return Refused(Reason.WEIGHED_BY_SAME, f"{command.by} has weighed it first", accepted="a second person")
     proposal, first_by, first_g = min(others, key=lambda each: abs(each[2] - command.weighed_g))
-    if abs(first_g - command.weighed_g) > tolerance_g:
-        nearer = f"within {int(tolerance_g)} g of {first_g} g, or another first weighing"
+    if abs(first_g - command.weighed_g) > allowed_g:
+        nearer = f"within {allowed_g} g of {first_g} g, or another first weighing"
         return Refused(Reason.WEIGHINGS_DIFFER, f"{first_by} has weighed {first_g} g", "/weighed_g", nearer)
     again = DrawWeighedAgain(
         product=state.product,
@@ -104,6 +107,7 @@ def weigh_again(command: WeighAgain, state: Stockpile) -> Sequence[Event] | Refu
         weighed_by=command.by,
         duty=command.duty,
         sign_by=command.sign_by,
+        scale=command.scale,
     )
     weighed = AwardForwarded(
         product=state.product, draw=command.draw, release=draw.release, partner=draw.partner, step="weighed", mass_g=draw.mass_g

@@ -11,7 +11,7 @@ from services.inventory.domain.differences import overtaken, settled
 from services.inventory.domain.loans import taken_back
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Draw, Stockpile, held_round, stopping_lot, stopping_partner, until_when
-from services.inventory.domain.weighing import counts, goes_to_one_side
+from services.inventory.domain.weighing import counts, fault_of_scale, goes_to_one_side, tolerance_g
 from services.inventory.events import (
     AwardForwarded,
     DispatchCorrected,
@@ -49,10 +49,11 @@ _ANOTHER = "another person, or the same once another has weighed them"
 
 class WeighDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What the goods weighed. Weighing again corrects it, until they leave. `by`: who has weighed them; `capacity`: of who signs it, where
-    somebody must; `signed`: its proposal."""
+    somebody must; `signed`: its proposal; `scale`: which, where scales have tolerances of their own."""
 
     draw: DrawId
     weighed_g: int
+    scale: str | None = None
     by: str | None = None
     capacity: Capacity | None = None
     signed: str | None = None
@@ -105,12 +106,15 @@ def weigh_draw(command: WeighDraw, state: Stockpile) -> Sequence[Event] | Refusa
         return _draw_not_found(command.draw)
     if not 0 < command.weighed_g <= MAX_INTEGER:
         return Refused(Reason.QUANTITY_INVALID, "goods weigh at least one gram", "/weighed_g")
+    if (fault := fault_of_scale(state, command.scale)) is not None:
+        return fault
     closes = settled(state, command.draw, "weighed_again", command.capacity)
     if isinstance(closes, Refused):
         return closes
     before_g = draw.mass_g if draw.weighed_g is None else draw.weighed_g
-    within = counts(draw.mass_g, command.weighed_g)
-    together_g = goes_to_one_side(state.drift, draw.mass_g, draw.weighed_g, command.weighed_g) if within else None
+    allowed_g = tolerance_g(state, draw, command.scale)
+    within = counts(draw, allowed_g, command.weighed_g)
+    together_g = goes_to_one_side(state.drift, draw, allowed_g, command.weighed_g) if within else None
     return [
         *closes,
         DrawWeighed(
@@ -123,6 +127,7 @@ def weigh_draw(command: WeighDraw, state: Stockpile) -> Sequence[Event] | Refusa
             difference_g=command.weighed_g - before_g,
             weighed_by=command.by,
             together_g=together_g,
+            scale=command.scale,
         ),
         _forwarded(state.product, command.draw, draw, "weighed"),
         *overtaken(state, command.draw, command.signed),

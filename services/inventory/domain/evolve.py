@@ -25,7 +25,7 @@ from services.inventory.domain.state import (
     proposed_for,
 )
 from services.inventory.domain.unsigned import with_unsigned
-from services.inventory.domain.weighing import weighed
+from services.inventory.domain.weighing import counts, tolerance_g, tolerance_of, weighed
 from services.inventory.events import (
     AssayRecorded,
     AssignmentClosed,
@@ -97,6 +97,7 @@ from services.inventory.events import (
     TrancheClosed,
     TrancheDelivered,
     UnitCount,
+    WeighingToleranceSet,
 )
 
 type Lots = immutables.Map[LotId, Lot]
@@ -162,10 +163,8 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, held=state.held.delete(event.decision))
         case ProductRegistered():
             return replace(state, product=event.product, nominal_unit_g=event.nominal_unit_g, contents=event.contents)
-        case ProtectedStockSet():
-            return replace(state, protected_g=event.mass_g)
-        case ReceiptGradeSet():
-            return replace(state, receipt_grade=event.grade)
+        case ProtectedStockSet() | ReceiptGradeSet() | WeighingToleranceSet():
+            return _ruled(state, event)
         case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed() | DispatchCorrected() | DifferenceOverdue():
             return state  # kept where they are decided, or it changes nothing that is kept
         case LogReachReported() | TextErased() | MessageParked() | ParkingConfirmed() | ParkingLapsed() | MessagesUnparked():
@@ -174,6 +173,16 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return state
         case _:
             assert_never(event)
+
+
+def _ruled(state: Stockpile, event: ProtectedStockSet | ReceiptGradeSet | WeighingToleranceSet) -> Stockpile:
+    match event:
+        case ProtectedStockSet():
+            return replace(state, protected_g=event.mass_g)
+        case ReceiptGradeSet():
+            return replace(state, receipt_grade=event.grade)
+        case WeighingToleranceSet():
+            return replace(state, tolerances=state.tolerances.set(tolerance_of(event.partner, event.scale), event.tolerance))
 
 
 def _drawn(state: Stockpile, event: StockDrawn) -> Stockpile:
@@ -203,8 +212,10 @@ def _weighed(state: Stockpile, event: DrawWeighed) -> Stockpile:
     overtaken = frozenset(name for name, _ in proposed_for(state, event.draw, "WeighDraw"))
     before = state.draws[event.draw]
     by = frozenset() if event.weighed_by is None else frozenset({event.weighed_by})
-    draw = replace(before, weighed_g=event.weighed_g, weighed_by=by, overtaken=overtaken)
-    drift = Drift() if event.together_g is not None else weighed(state.drift, draw.mass_g, before.weighed_g, event.weighed_g)
+    allowed_g = tolerance_g(state, before, event.scale)
+    counted = counts(before, allowed_g, event.weighed_g)
+    draw = replace(before, weighed_g=event.weighed_g, weighed_by=by, overtaken=overtaken, counted=counted)
+    drift = Drift() if event.together_g is not None else weighed(state.drift, before, allowed_g, event.weighed_g)
     return replace(state, draws=state.draws.set(event.draw, draw), drift=drift)  # what was signed for is summed no more
 
 

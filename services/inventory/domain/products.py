@@ -9,6 +9,7 @@ import msgspec
 from services.inventory.domain.authority import opened
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile
+from services.inventory.domain.weighing import SetWeighingTolerance, set_tolerance
 from services.inventory.events import (
     Event,
     Form,
@@ -69,7 +70,7 @@ class SetReceiptGrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: TypedText
 
 
-ProductCommand = RegisterProduct | SetProtectedStock | SetReceiptGrade
+ProductCommand = RegisterProduct | SetProtectedStock | SetReceiptGrade | SetWeighingTolerance
 
 
 def of_product(command: ProductCommand, state: Stockpile) -> Sequence[Event] | Refusal:
@@ -80,6 +81,8 @@ def of_product(command: ProductCommand, state: Stockpile) -> Sequence[Event] | R
             return _protect(command, state)
         case SetReceiptGrade():
             return _grade(command, state)
+        case SetWeighingTolerance():
+            return set_tolerance(command, state)
         case _:
             assert_never(command)
 

@@ -86,6 +86,7 @@ class Draw(msgspec.Struct, frozen=True, gc=False):
     decision: str = ""  # that it was drawn under
     weighed_g: int | None = None
     weighed_by: frozenset[str] = frozenset()  # who vouches for that; nobody: by an earlier build
+    counted: bool = False  # in the drift: it was within tolerance
     overtaken: frozenset[str] = frozenset()  # proposals of what it weighs that waited when it was weighed otherwise
 
 
@@ -212,6 +213,7 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     contents: dict[str, str] = {}  # element -> nominal share of the mass
     protected_g: int = 0
     receipt_grade: Grade = "signed"  # what dispatch needs
+    tolerances: immutables.Map[str, str] = immutables.Map()  # of weighing: of the "product", of a "partner/" or a "scale/"
     lots_taken_in: int = 0
     lots: immutables.Map[LotId, Lot] = immutables.Map()
     shelves: immutables.Map[int, Shelf] = immutables.Map()  # by nominal_unit_g

@@ -83,6 +83,7 @@ from services.inventory.domain.releases import (
 )
 from services.inventory.domain.rights import AddRight, ExerciseRight, MatureRight, RightCommand, TerminateRight, of_right
 from services.inventory.domain.state import Stockpile, day_after, last_day
+from services.inventory.domain.weighing import SetWeighingTolerance
 from services.inventory.events import (
     DeliveryPostponed,
     DifferenceSettled,
@@ -167,7 +168,7 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
             return lapse_release(command, state)
         case CancelRelease():
             return cancel_release(command, state)
-        case RegisterProduct() | SetProtectedStock() | SetReceiptGrade():
+        case RegisterProduct() | SetProtectedStock() | SetReceiptGrade() | SetWeighingTolerance():
             return of_product(command, state)
         case TakeInLot():
             return take_in_lot(command, state)

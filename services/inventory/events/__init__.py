@@ -46,7 +46,7 @@ from services.inventory.events.loans import (
 from services.inventory.events.lots import AdjustmentCause, Assay, AssayRecorded, CustodyModel, LotTakenIn, Status, StockAdjusted
 from services.inventory.events.moves import DrawMoved, LotMoved, MoveCause, MoveRatificationMissed, MoveRatified
 from services.inventory.events.parking import MessageParked, MessagesUnparked, ParkingConfirmed, ParkingEvent, ParkingLapsed
-from services.inventory.events.products import Form, Grade, ProductRegistered, ProtectedStockSet, ReceiptGradeSet
+from services.inventory.events.products import Form, Grade, ProductRegistered, ProtectedStockSet, ReceiptGradeSet, WeighingToleranceSet
 from services.inventory.events.reach import LogReachReported
 from services.inventory.events.releases import (
     DecisionTakenBack,
@@ -181,6 +181,7 @@ __all__ = [
     "TrancheDelivered",
     "UnitCount",
     "Units",
+    "WeighingToleranceSet",
 ]
 
 type Event = (
@@ -189,6 +190,7 @@ type Event = (
     | AssayRecorded
     | ProtectedStockSet
     | ReceiptGradeSet
+    | WeighingToleranceSet
     | HoldPutOn
     | HoldConfirmed
     | HoldLifted

@@ -24,6 +24,7 @@ class DrawWeighedAgain(StockpileEvent, frozen=True, kw_only=True, omit_defaults=
     duty: str  # that the token of the second named
     sign_by: date  # the last day on which what is missing is to be signed for
     first_proposal: str | None = None  # of the first weighing; None: by a build that did not see whether it was weighed otherwise since
+    scale: str | None = None  # of the second weighing; None: none of the product's scales had a tolerance of its own
 
 
 class DifferenceSettled(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.difference_settled.v1"):

@@ -68,6 +68,7 @@ class DrawWeighed(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True,
     together_g: SignedGrams | None = (
         None  # what the last draws of the product are out by, this one among them, if another person had to sign
     )
+    scale: str | None = None  # None: none of the product's scales had a tolerance of its own
 
 
 class DrawDispatched(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_dispatched.v1"):

@@ -30,3 +30,13 @@ class ReceiptGradeSet(StockpileEvent, frozen=True, kw_only=True, tag="inventory.
 
     grade: Grade
     reason: TypedText
+
+
+class WeighingToleranceSet(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.weighing_tolerance_set.v1"):
+    """From now on, a weighing further from its draw needs another person's signature: under a partner's contract, on a scale, or (neither
+    is named) under every contract that has none of its own. Of a contract's and a scale's the narrower counts."""
+
+    partner: str | None = None
+    scale: str | None = None
+    tolerance: str  # a share of the draw's mass, a rational string: "1/500"; "0": each difference is signed for
+    reason: TypedText

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from services.inventory.domain.weighing import tolerance_of
 from services.inventory.events import (
     AssayRecorded,
     AuthorityCited,
@@ -61,6 +62,7 @@ from services.inventory.events import (
     StockPinned,
     StockReleased,
     TextErased,
+    WeighingToleranceSet,
 )
 from services.inventory.projections.dispatch import correct
 from services.inventory.projections.holds import CONFIRM_HOLD, LIFT_HOLD, PUT_ON_HOLD, hold_row
@@ -99,6 +101,11 @@ PROTECT = """
     WHERE products.product = new.product"""
 GRADE = """
     UPDATE products SET receipt_grade = new.grade FROM unnest($1::text[], $2::text[]) AS new(product, grade)
+    WHERE products.product = new.product"""
+TOLERATE = """
+    UPDATE products SET weighing_tolerances = products.weighing_tolerances || new.tolerances
+    FROM (SELECT product, jsonb_object_agg(of, tolerance) AS tolerances
+          FROM unnest($1::text[], $2::text[], $3::text[]) AS each(product, of, tolerance) GROUP BY product) AS new
     WHERE products.product = new.product"""
 BALANCE = """
     UPDATE products SET
@@ -187,7 +194,7 @@ WAVES = (
     (POSTPONE, TERMINATE_RIGHT, DELIVER_TRANCHE),
     (WEIGH_DRAW, PIN_RELEASE, CLOSE_TRANCHE),
     (EXTEND_RELEASE, GRADE, END_TRANCHES),
-    (DISPATCH_DRAW, RETURN_DRAW),
+    (DISPATCH_DRAW, RETURN_DRAW, TOLERATE),
     (DELIVER_DRAW,),
 )
 
@@ -247,6 +254,9 @@ class _Batch:
         self.rights.sum_up()
         self.rows[DRAW_RIGHTS] = {draw: tuple(row) for draw, row in self.assigned.items()}
 
+    def _tolerate(self, product: str, of: str, tolerance: str) -> None:
+        self.rows[TOLERATE][product, of] = (product, of, tolerance)
+
     def put(self, statement: str, key: Any, *values: Any) -> None:
         self.rows[statement][key] = (key, *values)
 
@@ -300,6 +310,8 @@ class _Batch:
                 self.put(PROTECT, event.product, event.mass_g)
             case ReceiptGradeSet():
                 self.put(GRADE, event.product, event.grade)
+            case WeighingToleranceSet():
+                self._tolerate(event.product, tolerance_of(event.partner, event.scale), event.tolerance)
             case LoanAnnounced():
                 self.put(ANNOUNCE_LOAN, event.release, event.award, event.decision, event.return_on)
             case LoanGateOpened():

@@ -75,6 +75,7 @@ from services.inventory.events import (
     TrancheClosed,
     TrancheDelivered,
     UnitCount,
+    WeighingToleranceSet,
 )
 from services.ledger.accounts import AVAILABLE, CAUSES, OUTSIDE, RESERVED_RIGHTS, SETTLED_AS, WEIGHING, Posting, Side, Status
 from services.ledger.postings.moves import all_of, custody, pending, title
@@ -137,6 +138,8 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
         case RightExercised() | ProgrammeAgreed() | TrancheDelivered() | TrancheClosed() | MoveRatified() | MoveRatificationMissed():
             return []  # deliveries and moves have events of their own
         case ProductRegistered() | ProtectedStockSet() | ReceiptGradeSet() | HoldPutOn() | HoldLifted() | LogReachReported() | TextErased():
+            return []
+        case WeighingToleranceSet():
             return []
         case MessageParked() | ParkingConfirmed() | ParkingLapsed() | MessagesUnparked():
             return []

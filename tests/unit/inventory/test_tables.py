@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from services.allocation.events import PartnerCode, PartnerRegistered
 from services.inventory.domain.products import SetProtectedStock, SetReceiptGrade
 from services.inventory.domain.state import in_stock_g, reserved_g
+from services.inventory.domain.weighing import SetWeighingTolerance
 from services.inventory.events import ReleaseId
 from services.inventory.projections import project
 from services.inventory.projections.consignees import take_allocation
@@ -189,15 +190,17 @@ async def test_the_last_checkpoint_says_how_far_the_journal_is_covered_and_the_l
         assert rows == [(2, 7, "cosigned", 10)]
 
 
-async def test_the_last_grade_that_was_set_is_a_products_in_one_batch_and_in_several(tables: Tables):
+async def test_the_last_grade_and_each_tolerance_that_were_set_are_a_products_in_one_batch_and_in_several(tables: Tables):
+    shares = [("1/1000", None), ("1/500", "JP"), ("1/400", "JP")]
     story = [register(), SetReceiptGrade(grade="witnessed", reason="a"), SetProtectedStock(mass_g=UNIT_G, authority="x", reason="y")]
-    for number, size in enumerate((1, 3)):
+    story += [SetWeighingTolerance(partner=partner, tolerance=share, reason="a") for share, partner in shares]
+    for number, size in enumerate((1, 6)):
         async with tables.schema(f"inventory_grades_{number}") as connection:
             facts, _ = facts_of(story)
             for batch in batched(facts, size, strict=False):
                 await project(connection, batch)
-            [row] = await connection.fetch("SELECT receipt_grade, protected_g, version FROM products")
-            assert tuple(row) == ("witnessed", UNIT_G, 3)
+            [row] = await connection.fetch("SELECT receipt_grade, protected_g, version, weighing_tolerances FROM products")
+            assert tuple(row) == ("witnessed", UNIT_G, 6, {"product": "1/1000", "partner/JP": "1/400"})
 
 
 async def test_allocations_partners_are_known_once(tables: Tables):

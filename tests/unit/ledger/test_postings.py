@@ -377,6 +377,7 @@ def test_every_event_of_a_stockpile_is_told_here():
             "HoldConfirmed",
             "DispatchCorrected",
             "ReceiptGradeSet",
+            "WeighingToleranceSet",
             "LogReachReported",
             "MessageParked",
             "ParkingConfirmed",

@@ -23,6 +23,7 @@ _BY_INVENTORY = frozenset(
     {
         Power.OPEN_PROTECTED_STOCK,
         Power.SET_RECEIPT_GRADE,
+        Power.SET_WEIGHING_TOLERANCE,
         Power.LIFT_HOLD,
         Power.CANCEL_RELEASE,
         Power.REGISTER_PRODUCT,

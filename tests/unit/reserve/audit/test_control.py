@@ -142,6 +142,20 @@ async def only_listed(tmp_path: Path) -> list[str]:
     return (await alone(tmp_path))[1]
 
 
+def weighed(draw: Any, out_g: int) -> Any:
+    mass_g = 1_000_000
+    parcels = (inventory.Parcel(lot=inventory.LotId("lot_1"), depot="Fremantle", nominal_unit_g=10, units=100_000, mass_g=mass_g),)
+    of: dict[str, Any] = {"product": ANTIMONY, "partner": "JP", "parcels": parcels, "mass_g": mass_g, "weighed_by": "sub_depot"}
+    return inventory.DrawWeighed(draw=draw, weighed_g=mass_g + out_g, difference_g=out_g, **of)
+
+
+async def test_what_one_person_weighed_was_within_the_tolerance_in_force_at_its_leaf(tmp_path: Path):
+    fine = inventory.WeighingToleranceSet(product=ANTIMONY, partner="JP", tolerance="1/1000", reason="")
+    within = weighed("drw_2", -5000), fine, weighed("drw_3", 1000)
+    assert (await alone(tmp_path / "within", *within))[0] == ["one person did this"]  # who has set it
+    assert (await alone(tmp_path / "beyond", *within, weighed("drw_4", -1001)))[0] == ["one person did this"] * 2
+
+
 def agreed(**changes: Any) -> Step:
     """Of before: by one person."""
     terms = allocation.ProductTerms(product=ANTIMONY, yearly_quota_g=100, share="1/4")

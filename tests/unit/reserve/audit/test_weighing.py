@@ -21,17 +21,18 @@ class History:
         self.findings = Findings()
         self._weighing = Weighing(self.findings, Approvers(self.findings, frozenset()))
 
-    def weighs(
-        self, draw: Any = "drw_1", out_g: int = 0, by: str | None = "ann", signed: bool = False, together_g: int | None = None
-    ) -> "History":
+    def weighs(self, draw: Any = "drw_1", out_g: int = 0, by: str | None = "ann", signed: bool = False, **changes: Any) -> "History":
         """`by`: None for an earlier build, by Ann."""
         told: dict[str, Any] = {"draw": draw, "weighed_g": MASS_G + out_g, "difference_g": out_g}
         if signed:
             approval = Approval(subject="cid", key="k", signature="", approved_on=date(2026, 1, 6))
             about: dict[str, Any] = {"proposal": "prp_1", "act": "accept_weight", "document": "d", "proposed_by": "ann"}
             self._see("signed", inventory.CommandApproved(**about, approval=approval), f"signed {draw}")
-        event = inventory.DrawWeighed(**OF_DRAW, **told, weighed_by=by, together_g=together_g)
+        event = inventory.DrawWeighed(**OF_DRAW, **told, weighed_by=by, **changes)
         return self._see(f"weigh {draw}", event, f"signed {draw}" if signed else "", "ann")
+
+    def tolerates(self, tolerance: str, **of: str) -> "History":
+        return self._see("set", inventory.WeighingToleranceSet(product="antimony-metal", tolerance=tolerance, reason="", **of), "")  # type: ignore[arg-type]
 
     def weighs_again(self, by: str = "bob") -> "History":
         told: dict[str, Any] = {"before_g": MASS_G, "first_g": 4_900_000, "first_by": "ann", "weighed_g": 4_900_000, "weighed_by": by}
@@ -87,3 +88,23 @@ def test_many_draws_to_one_side_had_another_persons_signature() -> None:
     assert (signed.found(), signed.found(listed=True)) == ([], ["weigh drw_1"])
     assert signed.skims(0).weighs("drw_2", -SKIMMED).found() == []
     assert History().skims(16).weighs(out_g=-SKIMMED, signed=True, together_g=-SKIMMED).found() == ["weigh drw_1"]
+
+
+def test_a_weighing_names_a_scale_with_a_tolerance_once_one_has_one():
+    assert History().weighs(scale="PKL-2").found() == ["weigh drw_1"]
+    fine = History().weighs("drw_0").tolerates("1/1000", scale="PKL-2").weighs(scale="PKL-2")
+    assert fine.found() == []
+    assert fine.weighs("drw_2").weighs("drw_3", scale="PKL-3").weighs_again().found() == ["weigh drw_2", "weigh drw_3", "again"]
+
+
+def test_a_tolerance_is_of_a_contract_or_a_scale_and_no_wider_than_scales_are_wrong():
+    assert History().tolerates("1/100").tolerates("0", partner="JP").found() == []
+    assert History().tolerates("11/1000").found() == ["set"]
+    assert History().tolerates("1/1000", partner="JP", scale="PKL-2").found() == ["set"]
+
+
+def test_what_is_summed_is_what_was_within_the_tolerance_of_its_day():
+    wide = History().tolerates("1/100").skims(16, -2 * SKIMMED)
+    assert wide.found() == []
+    assert wide.skims(17, -2 * SKIMMED).found() == ["weigh drw_of_16"]
+    assert History().tolerates("1/1000", partner="JP").skims(18).found() == []  # each of these needed a signature of its own
