@@ -333,7 +333,10 @@ STATED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "loans.holding_proposed": ("what is to be bought, on which terms", ("authority_loans", "holdings")),
     "loans.laboratory_registered": ("whose a laboratory is, and how long it is accredited", ("control_loans", "laboratories")),
     "loans.loan_imported": ("what another system's books said", ("authority_loans", "billing", "figures", "interests", "loans", "payees")),
-    "loans.loan_proposed": ("the terms that a borrower and the Reserve have found", ("authority_loans", "billing", "figures", "interests", "loans", "payees")),
+    "loans.loan_proposed": (
+        "the terms that a borrower and the Reserve have found",
+        ("authority_loans", "billing", "figures", "interests", "loans", "payees"),
+    ),
     "loans.log_reach_reported": ("likewise, of this service", ("dating", "reach")),
     "loans.offtake_agreed": ("what a project and the Reserve have agreed of deliveries", ("deliveries",)),
     "loans.project_fact_recorded": ("what has come of a project: a permit, another lender, its output", ()),
