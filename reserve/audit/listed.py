@@ -85,9 +85,14 @@ class Listed:
                 pass
 
     def behind(self, lists: Mapping[ListName, int], at: datetime) -> str:
-        """The lists of which another version had been in force for a while by then: none, if they were looked up."""
-        in_force = {list: version for since, list, version in self._changes if since <= at - AGREE_WITHIN}
-        return ", ".join(sorted(list for list, version in in_force.items() if version and lists.get(list, 0) < version))
+        """The lists of which a later version was in force around that moment, without doubt: none, if they were looked up."""
+        least: dict[ListName, int] = {}
+        for since, list, version in self._changes:
+            if since <= at - AGREE_WITHIN:
+                least[list] = version
+            elif since <= at + AGREE_WITHIN:  # it may have been looked up before this, or after it
+                least[list] = min(least.get(list, 0), version)
+        return ", ".join(sorted(list for list, version in least.items() if lists.get(list, 0) < version))
 
     @property
     def unsettled(self) -> bool:

@@ -93,6 +93,13 @@ async def test_what_is_given_to_one_whom_nobody_has_looked_up_in_the_lists_in_fo
     assert await found(tmp_path / "before", story) == {"screening": {"accept_us", "grant_us"}}
 
 
+async def test_a_list_that_has_just_been_withdrawn_may_have_been_looked_up_or_not(tmp_path: Path) -> None:
+    gone: Any = {"list": "entity", "version": 1, "reason": "", "withdrawn_by": "sub_operator"}
+    withdrawn = Step(event=allocation.ScreeningListWithdrawn(**gone), stream="screening_list/entity", shard=1)
+    story = before(a_story() | {"screen_jp": screened("req_jp", lists={})}, "ask_jp", gone=withdrawn)
+    assert await found(tmp_path, story) == {}
+
+
 async def test_a_hit_that_is_said_to_be_cleared_and_that_nobody_cleared_is_found(tmp_path: Path) -> None:
     [hit], [of_request] = hits("cns_1", {"consignee": PARTIES["consignee"]}), hits("req_x", PARTIES)
     step = consignee(hit | {"cleared_as": of_request["hit"]}, clear=True)
