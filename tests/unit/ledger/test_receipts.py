@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reserve_partner import proofs
 from services.ledger.receipt import Check, Fault, Grade, Opening, ReceiptInvalid, make_receipt, verify_receipt
 from services.ledger.signers import FileSigner, create_key_file
 from services.ledger.tile_writer import TileWriter
@@ -76,8 +77,13 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
 
 
 def refused(text: str | bytes, keys: list[VerifierKey], *policies: WitnessPolicy) -> Fault:
+    """A partner's own check, which has no policies, refuses it for the same."""
     with pytest.raises(ReceiptInvalid) as caught:
         verify_receipt(text, keys, *policies)
+    if not policies:
+        with pytest.raises(proofs.ReceiptInvalid) as also:
+            proofs.check_receipt(text, *map(str, keys))
+        assert also.value.code == caught.value.code
     return caught.value.code
 
 
@@ -95,6 +101,9 @@ def with_extra(receipt: str, extra: bytes) -> str:
 @pytest.mark.parametrize("index", [0, 1, 255, 256, 298, 299])
 def test_a_receipt_verifies_and_says_what_was_recorded_where(log: Log, index: int) -> None:
     verified = verify_receipt(log.receipt(index), log.keys)
+    partners = proofs.check_receipt(log.receipt(index), *map(str, log.keys))
+    assert (partners.index, partners.place, partners.size) == (index, verified.opening.place, SIZE)
+    assert partners.event == msgspec.json.decode(verified.opening.event or b"")
     assert verified.index == index
     assert verified.opening == log.openings[index]
     assert verified.head == log.head
@@ -106,6 +115,7 @@ def test_a_receipt_need_not_show_its_event(log: Log) -> None:
     opening = msgspec.structs.replace(log.openings[9], event=None)
     text = log.receipt(9, opening)
     assert verify_receipt(text, log.keys).opening == opening
+    assert proofs.check_receipt(text, str(log.keys[0])).event is None
     assert b"Kalgoorlie" not in extra_of(text)
 
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner, Result
 
 from reserve.__main__ import app
+from reserve_partner.proofs import check_certificate
 from services.allocation.api.decisions.certificate_page import page_of
 from services.allocation.domain.decisions.certificate import Certificate, CertifiedApproval, Missing, Proof
 from services.allocation.domain.decisions.composing import compose
@@ -160,8 +161,22 @@ def verify(folder: Path, content: bytes | Certificate, *more: object) -> Result:
 
 
 def found(folder: Path, certificate: Certificate, *more: object) -> dict[str, Any]:
+    """A partner's own check finds the same, but for what is in a whole file, which it does not decide again."""
     result = verify(folder, certificate, "--json", *more)
-    return json.loads(result.stdout) | {"exit_code": result.exit_code}
+    said = json.loads(result.stdout)
+    given, pinned = [str(key) for key in more[1::2]], folder / "keys" / "ledger.vkey"
+    partners = check_certificate(canonical_document(certificate), *(given or [pinned.read_text()] if given or pinned.exists() else []))
+    own = "lines" in json.loads(bytes(certificate.file)) and "holdings" not in json.loads(bytes(certificate.file))
+    of_file = ("file", "decision", "round", "product") if not own else ()
+    for mine, theirs in ((partners.passed, names(said["passed"])), (list(partners.failed), names(said["failed"]))):
+        assert _beside_file(mine, of_file) == _beside_file(theirs, of_file)
+    if own:
+        assert partners.holds == (result.exit_code == 0)
+    return said | {"exit_code": result.exit_code}
+
+
+def _beside_file(names: list[str], of_file: tuple[str, ...]) -> list[str]:
+    return [name for name in names if not of_file or (name not in of_file and not name.startswith("file/"))]
 
 
 def names(items: list[dict[str, str]]) -> list[str]:
