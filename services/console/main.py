@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.console import kept
-from services.console.pages import draws, holds, now, opening, proposals, releases, requests, rounds, signing_in, stock
+from services.console.pages import draws, finding, holds, now, opening, proposals, releases, requests, rounds, signing_in, stock
 from services.console.session import Ending
 from services.console.sign_in import NotSignedIn
 from services.console.visit import ASKS_BY_ITSELF, SIGN_IN_COOKIE, Console, MustSignIn, console_of
@@ -54,7 +54,7 @@ def serve_console(console: Console) -> FastAPI:
 
     app = FastAPI(title="Reserve console", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.console = console
-    for pages in (signing_in, now, requests, opening, rounds, releases, draws, stock, holds, proposals):
+    for pages in (signing_in, now, requests, opening, rounds, releases, draws, stock, holds, proposals, finding):
         app.include_router(pages.router)
     problems.install(app)
     for kind, handler in ((MustSignIn, _sign_in), (NotSignedIn, _not_signed_in), (HTTPException, _error)):

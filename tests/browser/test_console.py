@@ -115,6 +115,26 @@ async def test_by_keyboard_the_content_is_one_key_away(browser: Browser, sandbox
         await expect(operator.page.get_by_role("main")).to_be_focused()
 
 
+async def test_what_is_looked_for_is_a_key_away_and_an_id_goes_to_its_page(browser: Browser, sandbox: Sandbox, tmp_path: Path):
+    requested, _ = await asked(sandbox, "US", GALLIUM, 100_000, 20_000), await asked(sandbox, "JP", GALLIUM, 100_000, 20_000)
+    async with at_the_console(browser, sandbox, "operator-1") as operator, at_the_console(browser, sandbox, "partner-jp") as partner:
+        page = operator.page
+        await operator.open("/requests")
+        await page.keyboard.press("/")
+        await expect(page.get_by_role("searchbox", name="Find")).to_be_focused()
+        await page.keyboard.type(requested)
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name=f"US asks for 100 kg of {GALLIUM}")).to_be_visible()
+        await page.get_by_role("searchbox", name="Find").fill("ga-k0001")  # a serial
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("region", name="Lots").get_by_role("link", name=GALLIUM)).to_be_visible()
+        assert await operator.faults_of_look(tmp_path, "found") == {}
+        await partner.open(f"/find?q={GALLIUM}")
+        await expect(partner.page.get_by_role("region", name="Requests")).to_be_visible()
+        await expect(partner.page.get_by_text("US, ")).to_have_count(0)
+        await expect(partner.page.get_by_role("region", name="Lots")).to_have_count(0)
+
+
 async def test_a_round_from_its_proposal_to_its_certificate(browser: Browser, sandbox: Sandbox, tmp_path: Path):
     request = await asked(sandbox, "JP", GALLIUM, 1_600_000, 20_000)
     round = await opened(sandbox, GALLIUM, {request: 1_450_000})
