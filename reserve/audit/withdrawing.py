@@ -16,7 +16,7 @@ from reserve.audit.by_itself import of_service
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events import RoundCancelled, RoundOpened, TenderCancelled, TenderOpened
-from services.allocation.events.policies import PolicyApproved, PolicyDrafted, PolicyRevised, PolicyWithdrawn
+from services.allocation.events.policies import PolicyApproved, PolicyDrafted, PolicyWithdrawn
 from services.loans.events import equity, loan, material
 from shared.terms.countersigning import CommandProposed, CommandWithdrawn
 
@@ -95,9 +95,6 @@ class Withdrawing:
                 self._opens(record, "tender", event.tender, event.opened_by)
             case PolicyDrafted():
                 self._asks("version", event.policy, str(event.version), by=[event.drafted_by])
-            case PolicyRevised():
-                name = ("version", event.policy, str(event.version))
-                self._asks(*name, by=self._whose.get(name, frozenset()) | {event.revised_by})
             case PolicyApproved():
                 self._whose.pop(("version", event.policy, str(event.version)), None)  # that is another check's
             case RoundCancelled():

@@ -99,7 +99,7 @@ from services.allocation.events import (
 )
 from services.allocation.events.authority import Power
 from shared.terms.authority import Action, interest_in
-from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents, of_another
+from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents
 from shared.terms.reach import ReportReach
 
 
@@ -182,11 +182,11 @@ def _cancel_tender(_: CancelTender, state: Tender) -> Action:
 
 def _version_is_anothers(command: WithdrawVersion, state: Policy) -> bool:
     """Whether rounds are, or will be, held under it: none is opened without it, until two have approved another. Or whether it waits,
-    and others wrote it."""
+    and another drafted it."""
     if (version := state.versions.get(command.version)) is None:
         return False
     waits = version.status in ("draft", "submitted")
-    return version.status == "approved" or (waits and of_another(command.accounts, version))
+    return version.status == "approved" or (waits and version.drafted_by not in command.accounts)
 
 
 def _withdraw_version(_: WithdrawVersion, __: Policy) -> Action:

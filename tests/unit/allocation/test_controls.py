@@ -20,7 +20,7 @@ from services.allocation.domain.partners import agreement, disruption
 from services.allocation.domain.partners.agreement import AmendAgreement, EndAgreement, ResumeAgreement, SignAgreement, SuspendAgreement
 from services.allocation.domain.partners.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.domain.policies import policy
-from services.allocation.domain.policies.policy import DraftVersion, SubmitVersion, WithdrawVersion
+from services.allocation.domain.policies.policy import DraftVersion, ReviseVersion, SubmitVersion, WithdrawVersion
 from services.allocation.domain.policies.terms import STANDARD_TERMS
 from services.allocation.domain.screening import consignee, screening_list
 from services.allocation.domain.screening.consignee import DecideConsigneeHit, ScreenConsignee
@@ -256,7 +256,10 @@ def test_a_policy_s_version_is_withdrawn_by_one_person_until_it_is_approved_and_
     for by in own:  # a person is one, by whatever account
         drafted.when(msgspec.structs.replace(withdraw, by=SubjectId(by), accounts=own)).then(PolicyWithdrawn)
     thief = frozenset({"sub_thief", "sub_thief_2"})
-    drafted.when(msgspec.structs.replace(withdraw, by=SubjectId("sub_thief"), accounts=thief)).refused(ControlReason.NEEDED)
+    by_thief = msgspec.structs.replace(withdraw, by=SubjectId("sub_thief"), accounts=thief)
+    drafted.when(by_thief).refused(ControlReason.NEEDED)
+    revise = ReviseVersion(version=1, active_from=TODAY, terms=STANDARD_TERMS, by=SubjectId("sub_thief"), on=TODAY)
+    signed("policy", draft, revise).when(by_thief).refused(ControlReason.NEEDED)  # who revises it does not make it theirs
     approval = Approval(subject=SIGNER, key="a1" * 8, signature="f0" * 64, approved_on=TODAY)
     document = drafted.state.versions[1].document
     approved = PolicyApproved(policy="standing", version=1, document=document, active_from=TODAY, approval=approval)

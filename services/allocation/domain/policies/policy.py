@@ -111,8 +111,9 @@ type Refusal = Refused[Reason] | Refused[TermsReason] | Refused[ApprovalReason] 
 
 
 class Version(Proposal, frozen=True, kw_only=True):
-    """Proposed by all who wrote it."""
+    """Proposed by all who wrote it; one who revises it does not make it theirs."""
 
+    drafted_by: str
     status: Status
     active_from: date
     terms: PolicyTerms
@@ -184,6 +185,7 @@ def evolve(policy: Policy, event: _Event) -> Policy:
                 purpose=PolicyDocument.purpose,
                 document=event.document,
                 proposed_by=frozenset({event.drafted_by}),
+                drafted_by=event.drafted_by,
                 status="draft",
                 active_from=event.active_from,
                 terms=event.terms,
