@@ -7,7 +7,7 @@ by a key for an hour after it was revoked.
 """
 
 from collections.abc import Iterator, Set
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -16,15 +16,19 @@ import msgspec
 from reserve.audit.approvers import AT_ONCE, instant, signed
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
-from services.allocation.events import AgreementAmended, AgreementEnded, AgreementSigned
+from services.allocation.events import AgreementAmended, AgreementEnded, AgreementSigned, LoanRequested, ObjectionRaised, RequestSubmitted
 from services.allocation.events.papers import PartnerKeyPaper, key_paper_of
 from services.allocation.events.partner import PartnerKeyRegistered, PartnerKeyRevoked
+from services.allocation.events.requests import RequestPaper, SignedRequest
+from services.allocation.events.screening import ObjectionPaper, SignedObjection
 from services.inventory.events import DrawPaper, RightAssigned, SignedDraw, StockDrawn
 from shared.journal.record import canonical, name_of
 from shared.terms.acting import Approval
 
 KNOWN_WITHIN = timedelta(hours=1)
-_ROUTE = ("POST", "inventory", "/v1/releases/{release}/draws")
+
+type Act = StockDrawn | RightAssigned | RequestSubmitted | ObjectionRaised
+type ByKey = SignedDraw | SignedRequest | SignedObjection
 
 
 class _Key(msgspec.Struct):
@@ -50,11 +54,19 @@ class _Drawing(msgspec.Struct):
     left_g: int  # of what is signed
 
 
+class _Asking(msgspec.Struct, frozen=True):
+    """A signed request, until its next event is seen, which says whether it is for a loan."""
+
+    place: str
+    request: str
+    return_on: date | None  # as signed
+
+
 class _Signed(msgspec.Struct, frozen=True):
     place: str
     at: datetime
     partner: str
-    signed: SignedDraw
+    signed: ByKey
 
 
 class Signatures:
@@ -69,7 +81,8 @@ class Signatures:
         self._first: dict[str, datetime] = {}  # of a partner's keys
         self._last_draw: dict[str, str] = {}  # by product
         self._drawing: dict[str, _Drawing] = {}  # by product
-        self._unsigned: dict[str, tuple[datetime, str]] = {}  # by partner without a key yet: its last draw, and where
+        self._asking: dict[str, _Asking] = {}  # by product
+        self._unsigned: dict[str, tuple[datetime, str, str]] = {}  # by partner without a key yet: its last act, where, and what
         self._waiting: list[_Signed] = []  # for a key that no leaf before has registered
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
@@ -94,6 +107,15 @@ class Signatures:
                     key.revoked = at
             case StockDrawn() | RightAssigned():
                 self._see_drawn(place, record, event)
+            case RequestSubmitted():
+                self._end_asking(event.product, None)
+                if event.signed is not None:
+                    self._asking[event.product] = _Asking(place, event.request, event.signed.paper.return_on)
+                self._see_act(place, record, event)
+            case LoanRequested():
+                self._end_asking(event.product, event)
+            case ObjectionRaised():
+                self._see_act(place, record, event)
             case _:
                 pass
 
@@ -101,6 +123,8 @@ class Signatures:
         """All is seen that there is: agreements have streams in shards of their own."""
         for product in [*self._drawing]:
             self._end_drawing(product)
+        for product in [*self._asking]:
+            self._end_asking(product, None)
         for each in self._waiting:
             self._look_at_signed(each)
         for key in self._keys.values():
@@ -108,7 +132,7 @@ class Signatures:
             self._findings.look(Check.PARTNERS_SIGN, not faults, key.place, "; ".join(faults))
 
     def _see_drawn(self, place: str, record: Recorded, event: StockDrawn | RightAssigned) -> None:
-        mass_g, at = event.mass_g, instant(record)
+        mass_g = event.mass_g
         if self._last_draw.get(event.product) == event.draw:
             if (drawing := self._drawing.get(event.product)) is not None:
                 drawing.left_g -= mass_g
@@ -117,37 +141,51 @@ class Signatures:
         self._end_drawing(event.product)
         if event.signed is not None:
             self._drawing[event.product] = _Drawing(place, event.draw, event.signed.paper.mass_g - mass_g)
-            faults = list(_unlike(event.signed.paper, record, event))
+        self._see_act(place, record, event)
+
+    def _see_act(self, place: str, record: Recorded, event: Act) -> None:
+        at = instant(record)
+        if event.signed is not None:
+            faults = [*_unlike(event.signed.paper, event), *_of_another_command(event.signed.paper, record)]
             self._findings.look(Check.PARTNERS_SIGN, not faults, place, "; ".join(faults))
-            signed_draw = _Signed(place, at, event.partner, event.signed)
+            by_key = _Signed(place, at, event.partner, event.signed)
             if (event.partner, event.signed.key) in self._keys:
-                self._look_at_signed(signed_draw)
+                self._look_at_signed(by_key)
             else:
-                self._waiting.append(signed_draw)
-        elif event.partner in self._first:
-            self._look_at_unsigned(event.partner, at, place)
+                self._waiting.append(by_key)
+            return
+        what = _purpose_of(event)
+        if event.partner in self._first:
+            self._look_at_unsigned(event.partner, at, place, what)
         else:
-            self._unsigned[event.partner] = at, place
+            self._unsigned[event.partner] = at, place, what
             self._findings.look(Check.PARTNERS_SIGN, True, place, "")  # unless a key of before is in a leaf that comes later
+
+    def _end_asking(self, product: str, loan: LoanRequested | None) -> None:
+        if (asking := self._asking.pop(product, None)) is not None:
+            said = loan.return_on if loan is not None and loan.request == asking.request else None
+            what = f"{asking.request} is to come back by {said or 'no day'}, and by {asking.return_on or 'no day'} as it was signed"
+            self._findings.look(Check.PARTNERS_SIGN, said == asking.return_on, asking.place, what)
 
     def _end_drawing(self, product: str) -> None:
         if (drawing := self._drawing.pop(product, None)) is not None:
             what = f"{drawing.draw} is {abs(drawing.left_g)} g {'less' if drawing.left_g > 0 else 'more'} than was signed"
             self._findings.look(Check.PARTNERS_SIGN, drawing.left_g == 0, drawing.place, what)
 
-    def _look_at_unsigned(self, partner: str, at: datetime, place: str) -> None:
+    def _look_at_unsigned(self, partner: str, at: datetime, place: str, what: str) -> None:
         known = self._first[partner] + KNOWN_WITHIN < at
-        self._findings.look(Check.PARTNERS_SIGN, not known, place, f"{partner} has keys, and none of them has signed this draw")
+        self._findings.look(Check.PARTNERS_SIGN, not known, place, f"{partner} has keys, and none of them has signed this {what}")
 
     def _look_at_signed(self, each: _Signed) -> None:
-        key, document = self._keys.get((each.partner, each.signed.key)), name_of(each.signed.paper)
+        paper, by = each.signed.paper, each.signed.key
+        key, document, what = self._keys.get((each.partner, by)), name_of(paper), paper.purpose
         fault = ""
         if key is None or each.at + AT_ONCE < key.since:
-            fault = f"{each.partner} had no key {each.signed.key} to sign this draw with"
+            fault = f"{each.partner} had no key {by} to sign this {what} with"
         elif key.revoked is not None and key.revoked + KNOWN_WITHIN < each.at:
-            fault = f"the key {each.signed.key} of {each.partner} was revoked before"
-        elif not any(signed(_said(each, origin), DrawPaper.purpose, document, key.event.public_key) for origin in self._origins):
-            fault = f"the key {each.signed.key} of {each.partner} did not sign this draw"
+            fault = f"the key {by} of {each.partner} was revoked before"
+        elif not any(signed(_said(each, origin), what, document, key.event.public_key) for origin in self._origins):
+            fault = f"the key {by} of {each.partner} did not sign this {what}"
         self._findings.look(Check.PARTNERS_SIGN, not fault, each.place, fault)
 
     def _faults_of(self, key: _Key) -> Iterator[str]:
@@ -182,14 +220,42 @@ def _said(each: _Signed, origin: str) -> Approval:
     return Approval(subject=each.partner, key=each.signed.key, signature=each.signed.signature, approved_on=day, origin=origin)
 
 
-def _unlike(paper: DrawPaper, record: Recorded, event: StockDrawn | RightAssigned) -> Iterator[str]:
-    """What the paper says otherwise than the draw."""
-    if (paper.partner, paper.release) != (event.partner, event.release):
-        yield f"what {paper.partner} has signed is of {paper.release}"
-    if isinstance(event, StockDrawn) and paper.lots and not {parcel.lot for parcel in event.parcels} <= set(paper.lots):
-        yield "it is of other lots than were signed"
-    if isinstance(event, RightAssigned) and event.source == "lots" and not paper.assign_rights:
-        yield "nobody has asked for rights in the place of goods"
-    command = [paper.client, paper.subject, *_ROUTE, [("release", paper.release)], paper.idempotency_key]
+def _purpose_of(event: Act) -> str:
+    match event:
+        case RequestSubmitted():
+            return RequestPaper.purpose
+        case ObjectionRaised():
+            return ObjectionPaper.purpose
+        case _:
+            return DrawPaper.purpose
+
+
+def _unlike(paper: DrawPaper | RequestPaper | ObjectionPaper, event: Act) -> Iterator[str]:
+    """What the paper says otherwise than the event."""
+    match paper:
+        case DrawPaper():
+            if (paper.partner, paper.release) != (event.partner, getattr(event, "release", None)):
+                yield f"what {paper.partner} has signed is of {paper.release}"
+            if isinstance(event, StockDrawn) and paper.lots and not {parcel.lot for parcel in event.parcels} <= set(paper.lots):
+                yield "it is of other lots than were signed"
+            if isinstance(event, RightAssigned) and event.source == "lots" and not paper.assign_rights:
+                yield "nobody has asked for rights in the place of goods"
+        case _:
+            for name in paper.__struct_fields__:
+                if hasattr(event, name) and getattr(event, name) != (said := getattr(paper, name)):
+                    yield f"{name} was signed as {said}"
+
+
+def _of_another_command(paper: DrawPaper | RequestPaper | ObjectionPaper, record: Recorded) -> Iterator[str]:
+    """The command's id is of client, subject, route and Idempotency-Key."""
+    route: tuple[str, str, list[tuple[str, str]]]
+    match paper:
+        case DrawPaper():
+            route = "inventory", "/v1/releases/{release}/draws", [("release", paper.release)]
+        case RequestPaper():
+            route = "allocation", "/v1/requests", []
+        case ObjectionPaper():
+            route = "allocation", "/v1/requests/{request}/objections", [("request", paper.request)]
+    command = [paper.client, paper.subject, "POST", *route, paper.idempotency_key]
     if paper.subject != record.actor or sha256(canonical(command)).hexdigest() != record.command_id:
         yield "it was signed for another command"

@@ -9,6 +9,7 @@ from typing import Any, assert_never
 import msgspec
 from msgspec import UNSET
 
+from reserve.commands.signable_partners import WORDS as PARTNERS
 from services.allocation.domain.decisions.contradictions import not_compared
 from services.allocation.domain.decisions.decision import DecisionFile, PublishedPool, UnreadableDecision, read_file
 from services.allocation.domain.decisions.difference import NotCompared
@@ -17,9 +18,8 @@ from services.allocation.domain.decisions.sealed import decision_hash
 from services.allocation.domain.tenders.contradictions import tender_not_compared
 from services.allocation.domain.tenders.decision import PURPOSE as TENDER
 from services.allocation.domain.tenders.decision import TenderFile, UnreadableTender, read_tender_file, tender_decision_hash
-from services.allocation.events.papers import ActingOfficerPaper, EnrolmentPaper, InstrumentPaper, PartnerKeyPaper, PersonPaper
+from services.allocation.events.papers import ActingOfficerPaper, EnrolmentPaper, InstrumentPaper, PersonPaper
 from services.allocation.events.policies import PolicyDocument
-from services.inventory.events import DrawPaper
 from services.loans.domain.papers import DeferralPaper, HoldingPaper, LoanActPaper, LoanPaper, MaterialTermsPaper, WriteDownPaper
 from services.loans.events.terms import (
     Accelerate,
@@ -332,20 +332,6 @@ def _of_enrolment(document: EnrolmentPaper) -> list[tuple[str, str]]:
     return [("enrols", f"key {document.key}"), ("public key", document.public_key), ("for", document.subject)]
 
 
-def _of_draw(document: DrawPaper) -> list[tuple[str, str]]:
-    rights = ", and of rights what lots do not cover" if document.assign_rights else ""
-    return [
-        ("draws", f"{document.mass_g} g under {document.release}{rights}"),
-        ("lots", ", ".join(document.lots) or "any"),
-        ("for", document.partner),
-        ("sent by", f"{document.subject}, with {document.client}, under the Idempotency-Key {document.idempotency_key}"),
-    ]
-
-
-def _of_partner_key(document: PartnerKeyPaper) -> list[tuple[str, str]]:
-    return [("registers", f"key {document.key}"), ("public key", document.public_key), ("for", document.partner)]
-
-
 def _of_instrument(document: InstrumentPaper) -> list[tuple[str, str]]:
     limits = [] if document.limit_g is None else [f"{document.limit_g} g"]
     if document.limit_minor is not None:
@@ -385,7 +371,6 @@ _WORDS: Mapping[type[Paper], Callable[[Any], list[tuple[str, str]]]] = {
     InstrumentPaper: _of_instrument,
     ActingOfficerPaper: _of_officer,
     PersonPaper: _of_person,
-    PartnerKeyPaper: _of_partner_key,
-    DrawPaper: _of_draw,
+    **PARTNERS,
 }
-_UNDER_NONE = (EnrolmentPaper, InstrumentPaper, ActingOfficerPaper, PersonPaper, PartnerKeyPaper, DrawPaper)
+_UNDER_NONE: tuple[type[Paper], ...] = (EnrolmentPaper, InstrumentPaper, ActingOfficerPaper, PersonPaper, *PARTNERS)

@@ -4,6 +4,7 @@ from services.allocation import events
 from services.allocation.api import router
 from services.allocation.api.authority.capacity import REGISTER
 from services.allocation.api.book.terms import RecentTerms, TradeUnits
+from services.allocation.api.partners.signing import PartnerKeys
 from services.allocation.api.screening.lists import IMPORTS
 from services.allocation.background.party_screening import keep_screening
 from services.allocation.background.tallying import tally_days
@@ -88,7 +89,7 @@ SERVICE = Service(
     acting=UnderAuthority(register=REGISTER, proposals=True),
     recorded_by="ledger",
     documents=events.documents_of,
-    parts=(RecentTerms, TradeUnits, DecisionProcess),
+    parts=(RecentTerms, TradeUnits, DecisionProcess, PartnerKeys),
     tasks=(keep_screening, tally_days, watch_clocks, wipe),
     imports=(IMPORTS,),
 )

@@ -18,6 +18,7 @@ class ApiReason(Reasons):
     OBJECTION_NOT_FOUND = "objection_not_found", 404, "There is no such objection"
 
     # what cannot be asked
+    SIGNATURE_INVALID = "partner_signature_invalid", 422, "No key of the partner's has signed this"
     LIST_INVALID = "list_invalid", 422, "The file is not a screening list"
     LIST_TOO_LARGE = "list_too_large", 422, "The screening list has too many entries"
     LIST_ENTRY_TWICE = "list_entry_twice", 422, "The screening list has an entry twice"

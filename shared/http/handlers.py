@@ -111,11 +111,12 @@ class Post:
         digest = sha256(self.command_id + f"/{prefix}/{index}".encode()).digest()
         return str(TypeID.from_uuid(uuid_utils.UUID(bytes=digest[:16], version=8), prefix))
 
-    def text(self, typed: str) -> TypedText:
-        """The commitment to what the caller has typed, for a command. The text is kept, erasably, with the events that hold it."""
+    def text(self, typed: str, salt: bytes | None = None) -> TypedText:
+        """The commitment to what the caller has typed, for a command. The text is kept, erasably, with the events that hold it. `salt`: 16
+        bytes for this text alone, of a caller that has to know the commitment before; None: it is drawn."""
         if not typed:
             return TypedText("")
-        self._texts.append(text := salted(new_salts(1)[0], typed))
+        self._texts.append(text := salted(salt or new_salts(1)[0], typed))
         return text.commitment
 
     def texts(self, typed: Sequence[str]) -> tuple[TypedText, ...]:

@@ -15,7 +15,7 @@ class PartnerRegistered(msgspec.Struct, frozen=True, kw_only=True, tag_field="ty
 class PartnerKeyRegistered(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.partner_key_registered.v1"
 ):
-    """From here on nobody draws in the partner's name: its draws carry the signature of a key of its own."""
+    """From here on its draws, requests and objections carry the signature of a key of its own, and nobody draws in its name."""
 
     partner: PartnerCode
     key: KeyId

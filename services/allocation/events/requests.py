@@ -1,12 +1,14 @@
 """Requests of a book."""
 
 from datetime import date
+from typing import ClassVar
 
 import msgspec
 
 from services.allocation.events.ids import PartnerCode, ProductId, RequestId
 from shared.journal.record import Grams
 from shared.journal.texts import TypedText
+from shared.terms.papers import Paper
 
 
 class BookOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.book_opened.v1"):
@@ -23,7 +25,42 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     duration_days: int = 0  # how long it expects to be without; 0: not stated
 
 
-class RequestSubmitted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_submitted.v3"):
+class RequestPaper(Paper, frozen=True, kw_only=True, tag="reserve.request.v1"):
+    """What a partner signs: a request as it makes it, with commitments in place of what it typed, so that its texts can be erased and the
+    signature stays. `client`, `subject` and `idempotency_key` make the command's id: one signature is for one command."""
+
+    purpose: ClassVar[str] = "request"
+
+    partner: PartnerCode
+    product: ProductId
+    mass_g: Grams
+    minimum_g: Grams
+    daily_consumption_g: Grams
+    needed_by: date
+    nominee: str
+    consignee: str
+    end_user: str
+    end_use: str
+    least_contents: dict[str, str]
+    excluded_origins: tuple[str, ...]  # each once, in the order of the alphabet
+    statement: Statement
+    return_on: date | None  # None: it is no loan
+    client: str
+    subject: str
+    idempotency_key: str
+
+
+class SignedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement as approvers sign it, of the paper's SHA-256, in the name of its partner, for the log of this deployment."""
+
+    key: str
+    signature: str  # Ed25519, 128 hex digits
+    paper: RequestPaper
+
+
+class RequestSubmitted(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.request_submitted.v3"
+):
     request: RequestId
     product: ProductId
     partner: PartnerCode
@@ -39,6 +76,7 @@ class RequestSubmitted(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
     excluded_origins: tuple[str, ...]  # ISO 3166-1 alpha-2 codes of countries whose metal it cannot use
     statement: Statement
     screen_by: date | None = None  # the last day to screen it; None: none was set
+    signed: SignedRequest | None = None  # None: its partner had no keys
 
 
 class LoanRequested(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.loan_requested.v1"):

@@ -1,13 +1,14 @@
 """Screening: the lists that are in force, what the parties of a request have on them, what an operator found, what a partner objects to."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
 from services.allocation.events.ids import HitId, ListName, ObjectionId, PartnerCode, ProductId, RequestId, RoundId, SubjectId
 from shared.journal.record import Grams
 from shared.journal.texts import TypedText
+from shared.terms.papers import Paper
 
 type PartyRole = Literal["nominee", "consignee", "end_user"]
 type Criterion = Literal["event", "impact", "alternatives", "quantity", "quality", "duration"]
@@ -106,7 +107,30 @@ class RequestScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     objections_until: date  # the last day on which the partner may object
 
 
-class ObjectionRaised(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.objection_raised.v2"):
+class ObjectionPaper(Paper, frozen=True, kw_only=True, tag="reserve.objection.v1"):
+    """What a partner signs: an objection as it raises it, with commitments to its reasons, as of a request."""
+
+    purpose: ClassVar[str] = "objection"
+
+    partner: PartnerCode
+    request: RequestId
+    reasons: tuple[TypedText, ...]
+    client: str
+    subject: str
+    idempotency_key: str
+
+
+class SignedObjection(msgspec.Struct, frozen=True, kw_only=True):
+    """As `SignedRequest`."""
+
+    key: str
+    signature: str
+    paper: ObjectionPaper
+
+
+class ObjectionRaised(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.objection_raised.v2"
+):
     """The partner does not agree with what was accepted. It stays, whatever is answered; the round goes on."""
 
     objection: ObjectionId
@@ -116,6 +140,7 @@ class ObjectionRaised(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     accepted_g: Grams  # what it objects to
     reasons: tuple[TypedText, ...]
     raised_by: SubjectId
+    signed: SignedObjection | None = None  # None: its partner had no keys
 
 
 class ObjectionAnswered(

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.inventory.api.draws import DrawnView, view_drawn
 from services.inventory.api.fields import READERS, LotField, ProductField, ReleaseField, ReleasePath, draws_for, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
-from services.inventory.api.signing import PartnerKeys, SignatureField, signed_draw
+from services.inventory.api.signing import PartnerKeys, signed_draw
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.draws import MAX_PARCELS, DrawStock
 from services.inventory.domain.releases import CancelRelease
@@ -24,6 +24,7 @@ from shared.http.fields import Body, PositiveGrams, ReasonBody
 from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
 from shared.terms.countersigning_api import ProposalView, propose
+from shared.terms.signing_api import SignatureField
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
 bulk_router = APIRouter(prefix="/v1/draws", tags=["draws"])

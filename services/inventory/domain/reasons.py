@@ -68,7 +68,7 @@ class Reason(Reasons):
     TOO_MANY_LOTS = "draw_takes_too_many_lots", 422, "The draw takes too many lots"
     LOT_UNAVAILABLE = "lot_unavailable", 409, "The lot is unavailable"
     LOAN_NOT_COMMITTED = "loan_not_committed", 409, "The loan is not committed"
-    SIGNATURE_MISSING = "partner_signature_missing", 403, "The partner signs its draws"
+    SIGNATURE_MISSING = "partner_signature_missing", 403, "A partner that has keys signs what it does"
     RIGHTS_NOT_ASKED = "rights_not_asked_by_partner", 403, "Only the partner itself may take rights in place of goods"
     LOAN_OF_GOODS = "loan_of_goods", 409, "A loan of goods is not met from rights"
     NOT_WEIGHED = "not_weighed", 409, "The goods have not been weighed"

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.allocation.api.authority.capacity import concerns_of_requests
 from services.allocation.api.fields import READERS, RequestField, RequestPath, Texts, limited_to, own_partner
 from services.allocation.api.lookups import among, find_request, involved_in
+from services.allocation.api.partners.signing import SALT, SIGNATURE, SaltField, committed, signed_objection
 from services.allocation.background.party_screening import lists_in_force, versions
 from services.allocation.domain.book.objections import AnswerObjection, RaiseObjection
 from services.allocation.events import ObjectionId, RequestId, SubjectId
@@ -22,6 +23,7 @@ from shared.http.fields import TYPEID, Body, PositiveGrams
 from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.http.problems import Problem
 from shared.terms.acting_api import barred
+from shared.terms.signing_api import SignatureField
 
 router = APIRouter(tags=["screening"])
 
@@ -30,6 +32,8 @@ ObjectionPath = Annotated[str, Path(pattern=f"^obj_{TYPEID}$")]
 
 class ObjectionBody(Body):
     reasons: Texts
+    signature: SignatureField | None = SIGNATURE
+    salt: SaltField | None = SALT
 
 
 class AnswerBody(Body):
@@ -63,16 +67,17 @@ async def raise_objection(
     request: RequestPath, body: ObjectionBody, caller: Annotated[Caller, allow("partner")], post: Posting, reads: Reading
 ) -> ObjectionChange:
     """To the last acceptance, until its day for objections has passed."""
+    partner = own_partner(caller)
     async with reads.session() as session:
-        row = await find_request(session, request, own_partner(caller))
+        row = await find_request(session, request, partner)
     command = RaiseObjection(
         objection=ObjectionId(post.new_id("obj")),
         request=RequestId(request),
-        reasons=post.texts(body.reasons),
+        reasons=tuple(committed(post, body.salt, f"{request}.reasons.{number}", each) for number, each in enumerate(body.reasons)),
         by=SubjectId(caller.subject),
         on=post.today,
     )
-    accepted = await post.submit(f"book/{row.product}", command)
+    accepted = await post.submit(f"book/{row.product}", await signed_objection(reads, post, body, partner, command))
     return ObjectionChange(objection=accepted.facts[0].event.objection, request=request, status=ObjectionStatus.OPEN)
 
 

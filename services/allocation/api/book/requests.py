@@ -23,6 +23,7 @@ from services.allocation.api.fields import (
     sight_of,
 )
 from services.allocation.api.lookups import find_request, read_policy
+from services.allocation.api.partners.signing import SALT, SIGNATURE, SaltField, committed, signed_request
 from services.allocation.api.readiness.pre_clearance import pre_clearance
 from services.allocation.background.party_screening import lists_in_force, requests_behind, screen, screen_consignee, versions
 from services.allocation.domain.book.requests import AcceptRequest, ClockTerms, DeclineRequest, Findings, SubmitRequest, WithdrawRequest
@@ -37,10 +38,13 @@ from shared.http.bulk import Alone, BulkBody, BulkView, Keyed, bulk
 from shared.http.fields import Body, Day, LongText, PositiveGrams, ReasonBody, Text, WholeGrams
 from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads
 from shared.http.problems import Problem
+from shared.terms.signing_api import SignatureField
 
 ElementField = Annotated[str, StringConstraints(pattern="^[A-Z][a-z]?$")]
 ShareField = Annotated[str, StringConstraints(pattern=r"^(0\.[0-9]{1,9}|1)$")]
 CountryField = Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
+
+STATED = ("event", "impact", "alternatives", "quality")  # of a statement, what is typed
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
 
@@ -72,6 +76,8 @@ class RequestBody(Body):
     statement: StatementBody = StatementBody()
     kind: Literal["sale", "loan"] = "sale"
     return_on: Day | None = None  # of a loan: the last day on which it comes back in kind
+    signature: SignatureField | None = SIGNATURE
+    salt: SaltField | None = SALT
 
 
 class RequestItem(Keyed, RequestBody):
@@ -185,17 +191,14 @@ async def submit_request(
         least_contents=body.least_contents,
         excluded_origins=tuple(sorted(set(body.excluded_origins))),
         statement=Statement(
-            event=post.text(said.event),
-            impact=post.text(said.impact),
-            alternatives=post.text(said.alternatives),
-            quality=post.text(said.quality),
+            **{name: committed(post, body.salt, f"statement.{name}", getattr(said, name)) for name in STATED},
             duration_days=said.duration_days,
         ),
         return_on=body.return_on,
         screen_by=post.today + timedelta(days=CLOCKS[STANDARD]["screened"]),
         on=post.today,
     )
-    accepted = await post.submit(f"book/{body.product}", command)
+    accepted = await post.submit(f"book/{body.product}", await signed_request(reads, post, body, body.product, command))
     event = accepted.facts[0].event
     return RequestTaken(
         **msgspec.to_builtins(event),

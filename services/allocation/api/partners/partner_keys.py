@@ -1,4 +1,4 @@
-"""Partners' keys: their public halves, registered and revoked by the partner itself. From the first one on its draws are signed."""
+"""Partners' keys: their public halves, registered and revoked by the partner itself. From the first one on it signs what it does."""
 
 from typing import Annotated
 

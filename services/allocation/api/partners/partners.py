@@ -40,7 +40,7 @@ class PartnerKeyView(BaseModel):
 
 
 class PartnerDetail(PartnerView):
-    """`keys`: its own, of which one signs each of its draws, once there has ever been one."""
+    """`keys`: its own, of which one signs each of its draws, requests and objections, once there has ever been one."""
 
     keys: list[PartnerKeyView]
 

@@ -8,7 +8,7 @@ from typing import assert_never
 
 import msgspec
 
-from services.allocation.domain.book.requests import AcceptRequest, accept, reasons_missing
+from services.allocation.domain.book.requests import AcceptRequest, accept, reasons_missing, unsigned
 from services.allocation.domain.book.screening_state import Objectable
 from services.allocation.domain.book.state import Book, Reason, is_certified
 from services.allocation.events import (
@@ -22,6 +22,7 @@ from services.allocation.events import (
     RoundId,
     SubjectId,
 )
+from services.allocation.events.screening import ObjectionPaper, SignedObjection
 from shared.journal.decider import Refused
 from shared.journal.texts import TypedText
 
@@ -30,6 +31,8 @@ class RaiseObjection(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     objection: ObjectionId
     request: RequestId
     reasons: tuple[TypedText, ...]
+    signs: bool = False  # its partner has keys, as looked up
+    signed: SignedObjection | None = None  # by one of the partner's own, as verified
     by: SubjectId
     on: date
 
@@ -64,6 +67,8 @@ def decide_objection(command: ObjectionCommand, product: ProductId, book: Book) 
 def _object(command: RaiseObjection, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
     if isinstance(accepted := _accepted(command.request, book), Refused):
         return accepted
+    if command.signs and command.signed is None:
+        return unsigned(accepted.partner, ObjectionPaper)
     if not command.reasons:
         return reasons_missing()
     if command.on > accepted.until:
@@ -79,6 +84,7 @@ def _object(command: RaiseObjection, product: ProductId, book: Book) -> list[Boo
             accepted_g=accepted.accepted_g,
             reasons=command.reasons,
             raised_by=command.by,
+            signed=command.signed,
         )
     ]
 

@@ -31,8 +31,10 @@ from services.allocation.events import (
     SubjectId,
 )
 from services.allocation.events.clocks import Milestone
+from services.allocation.events.requests import RequestPaper, SignedRequest
 from shared.journal.decider import CancelTimer, Refused, Timer
 from shared.journal.texts import TypedText
+from shared.terms.papers import Paper
 
 
 class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -52,6 +54,8 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     statement: Statement = Statement()
     return_on: date | None = None  # None: it is not a loan, and nothing comes back
     screen_by: date | None = None  # the last day to screen it; None: nobody minds
+    signs: bool = False  # the partner has keys, as looked up
+    signed: SignedRequest | None = None  # by one of its own, as verified
     on: date
 
 
@@ -156,6 +160,8 @@ def _expire(command: ExpireRequest, product: ProductId, book: Book) -> list[Book
 
 
 def _submit(command: SubmitRequest, product: ProductId) -> list[BookEvent] | Refused[Reason]:
+    if command.signs and command.signed is None:
+        return unsigned(command.partner, RequestPaper)
     if command.agreement is None:
         return Refused(Reason.AGREEMENT_MISSING, f"{command.partner} has no agreement on {product} that is valid on {command.on}")
     if command.mass_g < 1:
@@ -189,6 +195,7 @@ def _submit(command: SubmitRequest, product: ProductId) -> list[BookEvent] | Ref
             excluded_origins=command.excluded_origins,
             statement=command.statement,
             screen_by=command.screen_by,
+            signed=command.signed,
         )
     ]
     if command.return_on is not None:
@@ -252,6 +259,12 @@ def _clock_set(request_id: RequestId, product: ProductId, request: Request, term
         warn_days=terms.warn_days,
         loan=request.return_on is not None,
     )
+
+
+def unsigned(partner: PartnerCode, paper: type[Paper]) -> Refused[Reason]:
+    """What a partner that has keys has to sign, and has not."""
+    accepted = f"with the `signature` of one of its keys over its paper ({paper.__struct_config__.tag})"
+    return Refused(Reason.SIGNATURE_MISSING, f"{partner} has keys, and signs each {paper.purpose}", "/signature", accepted)
 
 
 def reasons_missing() -> Refused[Reason]:

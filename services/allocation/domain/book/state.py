@@ -38,6 +38,7 @@ class Reason(Reasons):
     DATE_IN_PAST = "date_in_past", 422, "The date is in the past"
     RETURN_INVALID = "return_day_invalid", 422, "A loan needs a return date, and a sale has none"
     AGREEMENT_MISSING = "agreement_missing", 409, "The partner has no valid agreement on the product"
+    SIGNATURE_MISSING = "partner_signature_missing", 403, "A partner that has keys signs what it does"
     REQUEST_CLOSED = "request_closed", 409, "The request is not open"
     REQUEST_EXPIRED = "request_expired", 409, "The request has expired"
     REQUEST_CERTIFIED = "request_in_certified_round", 409, "The request is in a certified round"

@@ -11,6 +11,8 @@ import pytest
 from reserve.commands.signable import _WORDS, NotSignable, read_signable
 from services.allocation.events.papers import ActingOfficerPaper, EnrolmentPaper, InstrumentPaper, PartnerKeyPaper, PersonPaper
 from services.allocation.events.policies import PolicyDocument
+from services.allocation.events.requests import RequestPaper, Statement
+from services.allocation.events.screening import ObjectionPaper
 from services.inventory.events import DrawPaper, ReleaseId
 from services.loans.domain.material.terms import deferral_document, terms_document
 from services.loans.domain.papers import PAPERS, HoldingPaper, LoanActPaper, LoanPaper, WriteDownPaper
@@ -27,12 +29,14 @@ from services.loans.events.terms import (
     WriteOff,
 )
 from shared.journal.record import canonical
+from shared.journal.texts import commitment_to
 from shared.terms.approval import read_approval, read_private_key, verify_approval
 from shared.terms.conditions import Shown
 from shared.terms.countersigning import CommandPaper
 from shared.terms.dating import Dated
 from tests.stories import equity as equity_story
 from tests.stories import material as material_story
+from tests.stories.book import ANTIMONY, JP, request_id, submit
 from tests.stories.loan import LOAN, START, terms
 from tests.unit.reserve.commands.approving import approve
 
@@ -112,7 +116,7 @@ def test_a_paper_is_signed_as_it_is_stored_also_one_of_a_build_that_wrote_no_for
 
 def test_no_two_kinds_of_paper_are_signed_for_one_purpose_or_have_one_format():
     of_keys = [EnrolmentPaper, InstrumentPaper, ActingOfficerPaper, PersonPaper, PartnerKeyPaper]
-    kinds = [*PAPERS, *of_keys, PolicyDocument, CommandPaper, DrawPaper]
+    kinds = [*PAPERS, *of_keys, PolicyDocument, CommandPaper, DrawPaper, RequestPaper, ObjectionPaper]
     assert len({kind.purpose for kind in kinds}) == len({kind.__struct_config__.tag for kind in kinds}) == len(kinds) == len(_WORDS)
 
 
@@ -131,6 +135,15 @@ def test_what_a_partner_signs_is_shown_and_under_no_instrument():
     told = shown(canonical(paper))
     assert (told["draws"], told["lots"], told["for"]) == ("600000 g under rel_1", "any", "JP")
     assert "truck-1" in told["sent by"]
+    sent = {"client": "partner-jp", "subject": "sub_jp", "idempotency_key": "first"}
+    commitment = commitment_to(b"s" * 16, "too little")
+    told = shown(canonical(ObjectionPaper(partner=JP, request=request_id("jp"), reasons=(commitment,), **sent)))
+    assert (told["commitment to reason 1"], told["for"]) == (commitment, "JP")
+    asked = {name: value for name, value in msgspec.structs.asdict(submit()).items() if name in RequestPaper.__struct_fields__}
+    stated = asked | {"statement": Statement(event=commitment), "return_on": START}
+    told = shown(canonical(RequestPaper(**stated, product=ANTIMONY, **sent)))
+    assert f"comes back by {START}" in told["asks for"] and told["commitment to event"] == commitment
+    assert "Toyo Logistics" in told["consignee"] and "first" in told["sent by"]
 
 
 def test_what_an_act_is_for_in_several_ways_is_told_apart():
