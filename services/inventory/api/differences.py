@@ -20,6 +20,7 @@ from shared.http.duty import ON_CALL, duty_in
 from shared.http.fields import Body
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
+from shared.http.seen import seen
 from shared.terms.acting_api import accounts_of_caller
 from shared.terms.business_days import business_days_later
 from shared.terms.countersigning_api import ProposalView, propose
@@ -55,6 +56,11 @@ class DifferenceView(BaseModel):
     sign_by: date
     settled_on: date | None  # None: it is in suspense
     cause: SettledAs | None
+
+
+SEEN_BY_PARTNER = frozenset(
+    ("draw", "product", "partner", "mass_g", "weighed_g", "weighed_on", "sign_by", "settled_on", "cause")  # not who has weighed
+)
 
 
 @router.post("/v1/draws/{draw}/second-weighing")
@@ -102,4 +108,4 @@ async def list_differences(
 
 
 def _as_its_partner_sees(row: DifferenceRow) -> DifferenceView:
-    return same_fields(DifferenceView)(row).model_copy(update={"first_by": None, "weighed_by": None})
+    return seen(same_fields(DifferenceView)(row), SEEN_BY_PARTNER)

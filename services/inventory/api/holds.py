@@ -19,6 +19,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
+from shared.http.seen import seen
 from shared.terms.acting_api import accounts_of_caller
 from shared.terms.countersigning_api import ProposalView, propose
 
@@ -51,6 +52,10 @@ class HoldView(BaseModel):
     expires_on: date | None
     lifted_on: date | None
     lifted_reason: str | None
+
+
+SEEN_BY_PARTNER = frozenset(("hold", "product", "scope", "target", "put_on_on", "lapses_at", "expires_on", "lifted_on"))
+SEEN_OF_ITS_OWN = SEEN_BY_PARTNER | {"reason", "authority", "lifted_reason"}
 
 
 class HoldChange(BaseModel):
@@ -191,6 +196,4 @@ async def list_holds(
 
 def _as_its_partner_sees(row: HoldRow) -> HoldView:
     view = HoldView.model_validate(row, from_attributes=True)
-    kept = {} if row.scope == "partner" else {"reason": None, "authority": None, "lifted_reason": None}
-    kept |= {"put_on_by": None, "confirmed_by": None}
-    return view.model_copy(update=kept)
+    return seen(view, SEEN_OF_ITS_OWN if row.scope == "partner" else SEEN_BY_PARTNER)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date, datetime
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query
@@ -40,6 +40,7 @@ from services.allocation.tables.decisions import SupersededRoundRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
+from shared.http.seen import seen
 from shared.terms.acting_api import ApprovalBody, ApprovalView, barred, looked_up_again, signature_of
 from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, withdrawn_or_proposed
 from shared.writer.commands import Accepted
@@ -103,6 +104,18 @@ class RoundView(BaseModel):
     ratify_by: datetime | None
     superseded_by: str | None
     reason: str | None
+
+
+SEEN_BY_PARTNER = frozenset(
+    (
+        *("round", "product", "status", "requests", "rule", "policy", "policy_version", "disruption", "approvals_needed", "quorum"),
+        *("release_days", "opened_on", "awards", "open_objections", "expires_on", "certified_in", "ratification", "ratify_by"),
+        "superseded_by",
+    )
+)
+SEEN_ONCE_CERTIFIED = SEEN_BY_PARTNER | {"decision", "proposed_by", "approvals"}
+# Not before: a decision falls for a reason that may name another partner, or what is another's.
+SEEN_ONCE_CANCELLED = SEEN_BY_PARTNER | {"reason"}
 
 
 class ProposedView(BaseModel):
@@ -261,13 +274,14 @@ async def _as_seen_by(session: AsyncSession, sight: Sight, view: RoundView) -> R
     requests = await own_requests(session, view.requests, sight)
     own = set(requests)
     awards = [award for award in view.awards if award.request in own]
-    changes: dict[str, Any] = {"requests": requests, "awards": awards, "supply_g": None, "left_g": None, "summed_g": None}
-    changes["open_objections"] = await open_objections(session, requests)
-    if view.status is not RoundStatus.CANCELLED:
-        changes["reason"] = None  # a decision falls for a reason that may name another partner, or what is another's
-    if view.status not in (RoundStatus.CERTIFIED, RoundStatus.RELEASED):
-        changes |= {"decision": None, "proposed_by": None, "approvals": []}
-    return view.model_copy(update=changes)
+    objections = await open_objections(session, requests)
+    its_own = view.model_copy(update={"requests": requests, "awards": awards, "open_objections": objections})
+    match view.status:
+        case RoundStatus.CERTIFIED | RoundStatus.RELEASED:
+            return seen(its_own, SEEN_ONCE_CERTIFIED)
+        case RoundStatus.CANCELLED:
+            return seen(its_own, SEEN_ONCE_CANCELLED)
+    return seen(its_own, SEEN_BY_PARTNER)
 
 
 async def _book_and_round(reads: Reads, row: RoundRow) -> tuple[Book, Round | None]:

@@ -25,6 +25,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.http.problems import Problem
+from shared.http.seen import seen
 from shared.journal.postgres import read_version
 from shared.terms.acting_api import accounts_of_caller, by_one_caller
 from shared.terms.countersigning_api import ProposalView, propose
@@ -90,6 +91,14 @@ class AgreementView(BaseModel):
     suspension_confirmed_by: str | None = None
 
 
+SEEN_BY_PARTNER = frozenset(
+    (
+        *("agreement", "partner", "products", "priority_class", "valid_from", "valid_until", "ended", "suspended", "key_fingerprint"),
+        "suspension_lapses_at",
+    )
+)
+
+
 class AgreementChange(BaseModel):
     agreement: str
     partner: str
@@ -102,7 +111,7 @@ def _view(row: AgreementRow) -> AgreementView:
 
 
 def _as_its_partner_sees(row: AgreementRow) -> AgreementView:
-    return _view(row).model_copy(update={"suspended_by": None, "suspension_confirmed_by": None})
+    return seen(_view(row), SEEN_BY_PARTNER)
 
 
 @router.post("", status_code=202)
