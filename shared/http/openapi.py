@@ -1,8 +1,11 @@
 """OpenAPI: what the document of a service says beyond what FastAPI reads from its routes. It is made when it is first asked for."""
 
+import re
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -10,6 +13,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from shared.http.handlers import KEY_HEADER, KEY_PATTERN
 from shared.http.problems import PROBLEM_SCHEMAS
 
+_BRINGS = "x-brings"  # the components that a schema refers to, until a document is made
 _NAMED = "x-named"  # stands in schemas until a document is made: pydantic knows no reference to what is not its own
 
 
@@ -21,6 +25,26 @@ def operation_id(route: APIRoute) -> str:
 def named(component: str) -> dict[str, Any]:
     """The schema of one of the components that every document has: `Problem`."""
     return {_NAMED: component}
+
+
+def answers(*kinds: Any) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: that it answers with JSON of one of these types (msgspec's), which it writes itself."""
+    schemas, brings = msgspec.json.schema_components(kinds, schema_hook=_written, ref_template="#/components/schemas/{name}")
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": [*schemas]}
+    return {200: {"content": {"application/json": {"schema": {**schema, _BRINGS: _in_ecma(brings)}}}}}
+
+
+def _written(kind: type) -> dict[str, Any]:
+    assert kind is Fraction, f"nobody says how a {kind} is written"
+    return {"type": "string", "pattern": "^-?[0-9]+(/[0-9]+)?$"}
+
+
+def _in_ecma(found: Any) -> Any:
+    """With patterns as JSON Schema has them, which knows no \\Z."""
+    if isinstance(found, dict):
+        same = {name: _in_ecma(each) for name, each in found.items()}
+        return same | ({"pattern": re.sub(r"\\Z$", "$", found["pattern"])} if isinstance(found.get("pattern"), str) else {})
+    return [*map(_in_ecma, found)] if isinstance(found, list) else found
 
 
 def dependants(app: FastAPI) -> dict[str, Dependant]:
@@ -86,8 +110,23 @@ def _add_components(document: dict[str, Any]) -> None:
     components = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in PROBLEM_SCHEMAS.items():
         assert components.setdefault(name, schema) == schema, f"there are two schemas {name}"
+    for schema in list(_schemas_with(document, _BRINGS)):
+        _bring(schema, components)
     for schema in list(_schemas_with(document, _NAMED)):
         schema["$ref"] = f"#/components/schemas/{schema.pop(_NAMED)}"
+
+
+def _bring(schema: dict[str, Any], components: dict[str, Any]) -> None:
+    """Adds what the schema refers to. What has the name of a view that says it otherwise is named `Written...`, as it is in documents."""
+    brought = schema.pop(_BRINGS)
+    others = {name for name, each in brought.items() if components.get(name, each) != each}
+    for found in (schema, brought):
+        for each in list(_schemas_with(found, "$ref")):
+            path, _, name = each["$ref"].rpartition("/")
+            each["$ref"] = f"{path}/Written{name}" if name in others else each["$ref"]
+    for name, each in brought.items():
+        name = f"Written{name}" if name in others else name
+        assert components.setdefault(name, each) == each, f"there are two schemas {name}"
 
 
 def _schemas_with(found: Any, key: str) -> Iterator[dict[str, Any]]:

@@ -13,9 +13,10 @@ from shared.delivery.sources import HeadAnswer
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text
 from shared.http.handlers import Posting, Reading, kernel_of
+from shared.http.openapi import answers
 from shared.http.problems import Problem, register
 from shared.journal.decider import Reasons
-from shared.journal.messages import FEED_LIMIT, to_feed
+from shared.journal.messages import FEED_LIMIT, Feed, to_feed
 from shared.journal.postgres import previous_hash, read_document, read_heads, read_records
 from shared.journal.protocol import Head, LostLead
 from shared.journal.record import MAX_INTEGER
@@ -52,11 +53,16 @@ Running = Annotated[Any, Depends(_running)]
 ReadsJournal = Annotated[Caller, allow("service", "auditor", scope="journal:read")]
 
 
+class ShardHead(msgspec.Struct, frozen=True):
+    position: int
+    chain_hash: str
+
+
 def _json(content: Any) -> Response:
     return Response(msgspec.json.encode(content), media_type="application/json")
 
 
-@router.get("/v1/journal", tags=["journal"])
+@router.get("/v1/journal", tags=["journal"], responses=answers(Feed))
 async def read_journal(
     caller: ReadsJournal,
     kernel: Running,
@@ -73,15 +79,15 @@ async def read_journal(
     return _json(to_feed(records, previous or b"", limit))
 
 
-@router.get("/v1/journal/heads", tags=["journal"])
+@router.get("/v1/journal/heads", tags=["journal"], responses=answers(dict[str, ShardHead]))
 async def list_journal_heads(caller: ReadsJournal, kernel: Running) -> Response:
     """Each shard's last position and chain hash."""
     async with kernel.pool.acquire() as connection:
         heads = await read_heads(connection)
-    return _json({shard: {"position": head.position, "chain_hash": head.chain_hash.hex()} for shard, head in heads.items()})
+    return _json({shard: ShardHead(head.position, head.chain_hash.hex()) for shard, head in heads.items()})
 
 
-@router.get("/v1/journal/heads/{shard}", tags=["journal"])
+@router.get("/v1/journal/heads/{shard}", tags=["journal"], responses=answers(HeadAnswer))
 async def show_journal_head(shard: Shard, caller: ReadsJournal, kernel: Running, at: Position = 0) -> Response:
     """The shard's last position, and the chain hash at position `at` (null beyond the end)."""
     async with kernel.pool.acquire() as connection:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import msgspec
 from fastapi import Response
@@ -20,8 +20,6 @@ from shared.terms.approval import SignedApproval, verify_approval
 from shared.terms.authority import Chain, Fault
 from shared.terms.authority_tables import Register, UnderAuthority, accounts_of, capacity_of, chains_of, fallen_among, interests_of
 from shared.terms.protecting import ByOne, Word
-
-DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
 type InstrumentField = Annotated[str, StringConstraints(pattern=f"^ins_{TYPEID}$")]
 

@@ -15,11 +15,12 @@ from sqlmodel import col, select
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, ReasonBody
 from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads, same_fields
+from shared.http.openapi import answers
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
 from shared.journal.texts import TypedText
-from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, accounts_of_caller, document_answer, signing_of
+from shared.terms.acting_api import ApprovalBody, ApprovalView, accounts_of_caller, document_answer, signing_of
 from shared.terms.countersigning import (
     EVENTS,
     ApproveCommand,
@@ -128,7 +129,7 @@ def proposals_router(
     async def show_proposal(proposal: ProposalPath, caller: Annotated[Caller, allow(*ROLES)], reads: Reading) -> ProposalView:
         return same_fields(ProposalView)(await _find(reads, proposal))
 
-    @router.get("/{proposal}/document", response_class=Response, responses=DOCUMENT)
+    @router.get("/{proposal}/document", response_class=Response, responses=answers(CommandPaper))
     async def show_proposal_document(proposal: ProposalPath, caller: Annotated[Caller, allow(*ROLES)], reads: Reading) -> Response:
         """The bytes whose SHA-256 is signed."""
         return await document_answer(reads, (await _find(reads, proposal)).document)

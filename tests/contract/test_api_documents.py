@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 
 from reserve.api_breaks import breaks
 from reserve.api_documents import FOLDER, WITH_API, application, documents, last_release
+from reserve.operate.migrate import ROOT
 from services.registry import JOURNALED
 from shared.http.problems import CATALOGUE
 
@@ -121,6 +123,38 @@ def _schemas_of_problems(found: Any) -> Iterator[Any]:
             yield found["application/problem+json"].get("schema")
         for each in found.values():
             yield from _schemas_of_problems(each)
+
+
+# What another standard says, or what a document of any kind may be.
+OF_ANY_SHAPE = {"list_keys", "show_metadata", "show_openid_configuration", "show_document", "show_sent_report"}
+
+
+@pytest.mark.parametrize("name", WITH_API)
+def test_every_answer_says_what_its_json_has(name: str) -> None:
+    """Decisions, certificates, journals and papers too, which their handlers write themselves."""
+    document = json.loads((FOLDER / f"{name}.openapi.json").read_text())
+    bare = {
+        operation["operationId"]
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for status, answer in operation["responses"].items()
+        if status != "default" and (schema := answer.get("content", {}).get("application/json", {}).get("schema")) is not None
+        if not schema.keys() & {"$ref", "anyOf", "properties", "items"} and not isinstance(schema.get("additionalProperties"), dict)
+        if schema.get("type") in (None, "object")
+    }
+    assert bare <= OF_ANY_SHAPE, bare - OF_ANY_SHAPE
+
+
+def test_decisions_of_earlier_forms_are_as_documented() -> None:
+    document = json.loads((FOLDER / "allocation.openapi.json").read_text())
+    answers = document["paths"]["/v1/rounds/{round}/decision"]["get"]["responses"]["200"]["content"]
+    validator = jsonschema_rs.validator_for({**answers["application/json"]["schema"], "components": document["components"]})
+    files = sorted((ROOT / "tests/unit/allocation/decisions").glob("decisions_v*/*.json"))
+    assert files
+    for file in files:
+        decision = json.loads(file.read_text())
+        validator.validate(decision)
+        assert not validator.is_valid(decision | {"lines": None}), file
 
 
 WHO_MAY = re.compile(r"(Roles: [a-z, ]+\.|Needs no token\.)( Scope: `[a-z:]+`\.)?( Also on duty\.)?$")

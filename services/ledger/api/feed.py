@@ -15,11 +15,12 @@ from starlette.types import Receive, Scope, Send
 
 from services.ledger.api.callers import PARTNER, only_of
 from services.ledger.domain.feed import ID_PATTERN, parse_feed_id
-from services.ledger.feed import FeedItem, find, id_of, tally
+from services.ledger.feed import FeedItem, Tally, find, id_of, tally
 from services.ledger.histories import Logs
 from services.ledger.log import Log
 from services.ledger.news import News
 from shared.http.auth import Caller, allow, token_left
+from shared.http.openapi import answers
 from shared.http.problems import Problem
 from shared.journal.connection import reachable
 from shared.process.kernel_api import Running
@@ -77,7 +78,7 @@ async def _leaves(tree: Log, logs: Logs, history: int) -> int:
 Since = Annotated[int, Depends(_since)]
 
 
-@router.get("/tally")
+@router.get("/tally", responses=answers(Tally))
 async def show_tally(
     caller: Annotated[Caller, allow("auditor", "service")],
     kernel: Running,

@@ -20,12 +20,14 @@ from services.ledger.tables import CheckpointRow, EntryRow, WitnessedRow
 from services.ledger.tiles import ForkDetected, TileMissing, TileStore, parse_tile_path, tile_at
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Page, Paging, Reading
+from shared.http.openapi import answers
 from shared.http.problems import Problem
-from shared.journal.messages import FEED_LIMIT, to_feed
+from shared.journal.messages import FEED_LIMIT, Feed, to_feed
 from shared.journal.places import FIRST, LAST, SERVICE_PATTERN, Place, parse_place
 from shared.journal.record import GENESIS, MAX_INTEGER, record_of
 from shared.process.kernel_api import Position, ReadsJournal, Running
 from shared.process.service import Kernel
+from shared.proofs.fork import Consistency
 
 router = APIRouter(tags=["log"])
 
@@ -93,7 +95,7 @@ async def tile_of(store: TileStore, size: int, path: str) -> Response:
     return Response(data, media_type="application/octet-stream", headers={"Cache-Control": FOREVER})
 
 
-@router.get("/v1/consistency/{old_size}/{size}")
+@router.get("/v1/consistency/{old_size}/{size}", responses=answers(Consistency))
 async def show_consistency(
     old_size: Annotated[int, Path(ge=1, le=MAX_INTEGER)], size: Annotated[int, Path(ge=1, le=MAX_INTEGER)], kernel: Running
 ) -> Response:
@@ -169,7 +171,7 @@ def _no_receipt(detail: str) -> Problem:
     return Problem("receipt_not_found", detail, field="path:position")
 
 
-@router.get("/v1/sources")
+@router.get("/v1/sources", responses=answers(dict[str, Recorded]))
 async def list_sources(
     caller: Annotated[Caller, allow("service", "auditor")],
     kernel: Running,
@@ -194,7 +196,7 @@ async def list_sources(
     return Response(msgspec.json.encode(recorded), media_type="application/json")
 
 
-@router.get("/v1/sources/{source}/{shard}/journal")
+@router.get("/v1/sources/{source}/{shard}/journal", responses=answers(Feed))
 async def read_source_journal(
     source: Annotated[str, Path(pattern="^[a-z]{1,20}$")],
     shard: Annotated[int, Path(ge=0, le=1023)],
@@ -233,7 +235,11 @@ class HistoryView(msgspec.Struct, frozen=True):
     commitment: str | None
 
 
-@router.get("/v1/histories")
+class HistoriesView(msgspec.Struct, frozen=True):
+    data: list[HistoryView]
+
+
+@router.get("/v1/histories", responses=answers(HistoriesView))
 async def list_histories(kernel: Running) -> Response:
     """The histories, in their order: the last one goes on, and the others were ended by a restore of everything."""
     log: Log = kernel.part(Log)
@@ -241,7 +247,7 @@ async def list_histories(kernel: Running) -> Response:
     keys = {history: frozen.key for history, frozen in logs.frozen.items()} | {logs.current: str(log.key)}
     leaves = {each.history: each.leaf.decode() for each in logs.begun}
     found = [HistoryView(history, key, leaves.get(history)) for history, key in sorted(keys.items())]
-    return Response(msgspec.json.encode({"data": found}), media_type="application/json", headers={"Cache-Control": "no-cache"})
+    return Response(msgspec.json.encode(HistoriesView(found)), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
 async def _frozen(history: History, kernel: Running) -> FrozenLog:
@@ -277,7 +283,7 @@ async def show_frozen_tile(history: History, path: Annotated[str, Path(max_lengt
     return await tile_of(log.store, log.head.size, path)
 
 
-@router.get("/v1/histories/{history}/consistency/{old_size}/{size}")
+@router.get("/v1/histories/{history}/consistency/{old_size}/{size}", responses=answers(Consistency))
 async def show_frozen_consistency(
     history: History,
     old_size: Annotated[int, Path(ge=1, le=MAX_INTEGER)],

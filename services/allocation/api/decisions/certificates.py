@@ -20,15 +20,15 @@ from services.allocation.tables.certificates import ProofRow
 from shared.delivery.sources import Unanswered
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Reading, Reads
+from shared.http.openapi import answers
 from shared.http.print_page import PAGE_HEADERS, Format, wants_page
 from shared.http.problems import Problem
 
 router = APIRouter(prefix="/v1/certificates", tags=["decisions"])
 
 DecisionPath = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="the SHA-256 of the decision")]
-CERTIFICATE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/json": {"schema": {"type": "object"}}, "text/html": {"schema": {"type": "string"}}}}
-}
+CERTIFICATE = answers(Certificate)
+CERTIFICATE[200]["content"]["text/html"] = {"schema": {"type": "string"}}
 
 
 @router.get("/{decision}", response_class=Response, responses=CERTIFICATE)

@@ -13,6 +13,7 @@ from services.allocation.api.fields import READERS, RoundPath, sight_of
 from services.allocation.api.lookups import find_round, own_requests
 from services.allocation.domain.book.state import APPROVALS, approvals_needed
 from services.allocation.domain.decisions.decision import DecisionFile, DecisionLine, read_file
+from services.allocation.domain.decisions.sealed import OwnFile
 from services.allocation.domain.decisions.written_lines import WrittenLine, own_part
 from services.allocation.domain.rules.cover import days_of_cover
 from services.allocation.events import QuorumStep
@@ -20,12 +21,12 @@ from services.allocation.tables.authority import ApproverKeyRow
 from services.allocation.tables.book import ApprovalRow, RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Reading, Reads
+from shared.http.openapi import answers
 from shared.http.problems import Problem
 from shared.journal.postgres import read_document
 
 router = APIRouter(prefix="/v1/rounds", tags=["decisions"])
 
-DECISION_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 FINAL = (RoundStatus.CERTIFIED, RoundStatus.RELEASED)
 
 
@@ -62,7 +63,7 @@ class CertificateView(BaseModel):
     certificate: str  # where all of this is with its receipts: "/v1/certificates/{decision}"
 
 
-@router.get("/{round}/decision", response_class=Response, responses=DECISION_FILE)
+@router.get("/{round}/decision", response_class=Response, responses=answers(DecisionFile, OwnFile))
 async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner", "nominee")], reads: Reading) -> Response:
     """The decision file: with every line opened; for a partner, or a nominee, with its own, once it is certified."""
     sight = sight_of(caller)

@@ -22,16 +22,17 @@ from services.allocation.domain.policies.policy import (
 )
 from services.allocation.domain.policies.terms import STANDARD_CLOCKS
 from services.allocation.events.ids import SubjectId
-from services.allocation.events.policies import PolicyTerms
+from services.allocation.events.policies import PolicyDocument, PolicyTerms
 from services.allocation.events.rounds import QUORUM_DAYS
 from services.allocation.tables.policies import PolicyRow, PolicyVersionRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads
+from shared.http.openapi import answers
 from shared.http.problems import Problem
 from shared.journal.postgres import read_version
 from shared.journal.protocol import Document
-from shared.terms.acting_api import DOCUMENT, ApprovalBody, accounts_of_caller, document_answer, signing_of
+from shared.terms.acting_api import ApprovalBody, accounts_of_caller, document_answer, signing_of
 from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
@@ -243,7 +244,7 @@ async def show_policy(policy: PolicyPath, caller: Sees, reads: Reading, response
     )
 
 
-@router.get("/{policy}/versions/{version}/document", response_class=Response, responses=DOCUMENT)
+@router.get("/{policy}/versions/{version}/document", response_class=Response, responses=answers(PolicyDocument))
 async def show_version_document(policy: PolicyPath, version: VersionPath, caller: Sees, reads: Reading) -> Response:
     """The bytes that an approver signs the SHA-256 of."""
     async with reads.session() as session:

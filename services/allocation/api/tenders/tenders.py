@@ -10,7 +10,6 @@ from fastapi import APIRouter, Query, Response
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.decisions.decisions import DECISION_FILE
 from services.allocation.api.fields import READERS, ProductField, TenderPath, limited_to
 from services.allocation.api.lookups import available_units, find_surroundings, valid_terms
 from services.allocation.api.tenders.bids import bids_seen, opened_bids
@@ -30,7 +29,7 @@ from services.allocation.api.tenders.views import (
 )
 from services.allocation.domain.controls import CONTROLS
 from services.allocation.domain.tenders.decider import ApproveTender, CancelTender, CertifyTender, ProposeTender, concerns_of
-from services.allocation.domain.tenders.decision import own_lines, read_tender_file
+from services.allocation.domain.tenders.decision import TenderFile, own_lines, read_tender_file
 from services.allocation.domain.tenders.opening import OpenTender
 from services.allocation.domain.tenders.proposal import prepare_tender
 from services.allocation.domain.tenders.state import Tender
@@ -49,6 +48,7 @@ from services.allocation.tables.tenders import TenderApprovalRow, TenderAwardRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads
+from shared.http.openapi import answers
 from shared.http.problems import Problem
 from shared.journal.postgres import read_document
 from shared.journal.protocol import Document
@@ -239,7 +239,7 @@ async def show_tender(tender: TenderPath, caller: Sees, reads: Reading) -> Tende
         )
 
 
-@router.get("/{tender}/decision", response_class=Response, responses=DECISION_FILE)
+@router.get("/{tender}/decision", response_class=Response, responses=answers(TenderFile))
 async def show_tender_decision(tender: TenderPath, caller: Sees, reads: Reading) -> Response:
     """With every bid opened; for a partner with its own, once it is certified."""
     partner = limited_to(caller)

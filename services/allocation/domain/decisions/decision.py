@@ -72,7 +72,7 @@ class Claimant(Document, frozen=True, kw_only=True):
     accepted_g: Grams
     minimum_g: Grams = 0
     priority_class: Annotated[int, msgspec.Meta(ge=0)] = 0
-    carry_in_g: Fraction = Fraction(0)
+    carry_in_g: Fraction = msgspec.field(default_factory=Fraction)  # 0. A schema has no room for a fraction
     daily_consumption_g: Grams | None = None
     cap_g: Grams | UnsetType | None = UNSET  # the most that it may get, by quota or by the method's caps
     pools: tuple[str, ...] | UnsetType = UNSET  # those that it may have of

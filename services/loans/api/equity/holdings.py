@@ -23,10 +23,11 @@ from services.loans.tables.equity import EquityFlowRow, HoldingRow, ValuationRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
+from shared.http.openapi import answers
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import MAX_INTEGER, canonical
-from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.acting_api import ApprovalBody, ApprovalView, document_answer, signing_of
 from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, propose, withdrawn_or_proposed
 from shared.terms.dating import Dated
 from shared.writer.commands import Accepted
@@ -256,7 +257,7 @@ async def show_holding(holding: HoldingPath, caller: Reader, reads: Reading, res
     return _view(row)
 
 
-@router.get("/v1/holdings/{holding}/proposal", response_class=Response, responses=DOCUMENT)
+@router.get("/v1/holdings/{holding}/proposal", response_class=Response, responses=answers(HoldingPaper))
 async def show_holding_proposal(holding: HoldingPath, caller: Reader, reads: Reading) -> Response:
     """The bytes whose SHA-256 the approver signs."""
     async with reads.session() as session:

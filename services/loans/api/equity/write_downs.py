@@ -18,10 +18,11 @@ from services.loans.tables.equity import WriteDownRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
+from shared.http.openapi import answers
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
-from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.acting_api import ApprovalBody, ApprovalView, document_answer, signing_of
 from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, withdrawn_or_proposed
 from shared.terms.dating import Dated
 
@@ -128,7 +129,7 @@ async def list_write_downs(holding: HoldingPath, caller: Reader, pages: Paging) 
         )
 
 
-@router.get("/{flow}/document", response_class=Response, responses=DOCUMENT)
+@router.get("/{flow}/document", response_class=Response, responses=answers(WriteDownPaper))
 async def show_write_down(holding: HoldingPath, flow: FlowPath, caller: Reader, reads: Reading) -> Response:
     """The bytes whose SHA-256 the approver signs."""
     async with reads.session() as session:

@@ -22,10 +22,11 @@ from services.loans.tables.loan import ActRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
+from shared.http.openapi import answers
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
-from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.acting_api import ApprovalBody, ApprovalView, document_answer, signing_of
 from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, withdrawn_or_proposed
 
 router = APIRouter(prefix="/v1/loans", tags=["acts"])
@@ -208,7 +209,7 @@ async def list_acts(loan: LoanPath, caller: SeesLoans, pages: Paging) -> Page[Ac
         return await pages.of(select(ActRow).where(ActRow.loan == loan), ActRow.act, same_fields(ActView), session=session)
 
 
-@router.get("/{loan}/acts/{act}/document", response_class=Response, responses=DOCUMENT)
+@router.get("/{loan}/acts/{act}/document", response_class=Response, responses=answers(LoanActPaper))
 async def show_act_document(loan: LoanPath, act: ActPath, caller: Annotated[Caller, allow(*READERS)], reads: Reading) -> Response:
     """The document to the byte: its SHA-256 is what is signed."""
     async with reads.session() as session:

@@ -25,10 +25,11 @@ from services.loans.tables.loan import LoanRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
+from shared.http.openapi import answers
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
-from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, barred, document_answer, signing_of
+from shared.terms.acting_api import ApprovalBody, ApprovalView, barred, document_answer, signing_of
 from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, propose, withdrawn_or_proposed
 
 router = APIRouter(prefix="/v1/loans", tags=["loans"])
@@ -200,7 +201,7 @@ async def show_loan(loan: LoanPath, caller: SeesLoans, reads: Reading, response:
     return view
 
 
-@router.get("/{loan}/proposal", response_class=Response, responses=DOCUMENT)
+@router.get("/{loan}/proposal", response_class=Response, responses=answers(LoanPaper))
 async def show_loan_proposal(loan: LoanPath, caller: SeesLoans, reads: Reading) -> Response:
     """The document to the byte: its SHA-256 is what was signed."""
     async with reads.session() as session:

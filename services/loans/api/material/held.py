@@ -33,14 +33,16 @@ from services.loans.domain.material.held import (
     TopUpSecurity,
 )
 from services.loans.domain.material.terms import ApproveDeferral, ProposeDeferral, deferral_document
+from services.loans.domain.papers import DeferralPaper
 from services.loans.events.material import DeferralId
 from services.loans.tables.material import DeferralRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
+from shared.http.openapi import answers
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
-from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, accounts_of_caller, by_one_caller, document_answer, signing_of
+from shared.terms.acting_api import ApprovalBody, ApprovalView, accounts_of_caller, by_one_caller, document_answer, signing_of
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/material-loans", tags=["material loans"])
@@ -141,7 +143,7 @@ async def list_deferrals(loan: MaterialPath, caller: SeesMaterial, pages: Paging
         )
 
 
-@router.get("/{loan}/deferrals/{deferral}/document", response_class=Response, responses=DOCUMENT)
+@router.get("/{loan}/deferrals/{deferral}/document", response_class=Response, responses=answers(DeferralPaper))
 async def show_deferral_document(loan: MaterialPath, deferral: DeferralPath, caller: SeesMaterial, reads: Reading) -> Response:
     """The document to the byte: its SHA-256 is what is signed."""
     async with reads.session() as session:

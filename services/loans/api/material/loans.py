@@ -26,14 +26,16 @@ from services.loans.domain.controls import CONTROLS
 from services.loans.domain.material.owed import EXAMPLE, FORMULA, factor, owed
 from services.loans.domain.material.state import MaterialLoan, MaterialStatus
 from services.loans.domain.material.terms import MAX_STEP_DAYS, ApproveTerms, ProposeTerms, WithdrawMaterialLoan, terms_document
+from services.loans.domain.papers import MaterialTermsPaper
 from services.loans.events.facility import FacilityId
 from services.loans.events.material import MaterialTerms, Premium, Security, SecurityKind
 from services.loans.tables.material import MaterialEntryRow, MaterialLoanRow, ProductRow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
+from shared.http.openapi import answers
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
-from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.acting_api import ApprovalBody, ApprovalView, document_answer, signing_of
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/material-loans", tags=["material loans"])
@@ -289,7 +291,7 @@ def _principal(contents: dict[str, str]) -> str:
     return max(sorted(contents), key=lambda element: Fraction(contents[element]))
 
 
-@router.get("/{loan}/terms", response_class=Response, responses=DOCUMENT)
+@router.get("/{loan}/terms", response_class=Response, responses=answers(MaterialTermsPaper))
 async def show_terms(loan: MaterialPath, caller: SeesMaterial, reads: Reading) -> Response:
     """The document to the byte: its SHA-256 is what is signed."""
     async with reads.session() as session:
