@@ -59,7 +59,7 @@ from shared.journal.decider import Decider, Refused
 from shared.terms import erasing
 from shared.terms.acting import Approval, ApprovalReason
 from shared.terms.authority import Fault, interest_in
-from shared.terms.countersigning import Class, ControlReason, Countersigned, countersigned, without_control
+from shared.terms.countersigning import Class, ControlReason, Countersigned, WithdrawCommand, countersigned, without_control
 from tests.stories.barring import barring
 from tests.stories.book import ROUND, a_certified_round, a_proposal, submit
 from tests.stories.countersigned import PROPOSER, SIGNER, approve, by_two, propose
@@ -386,6 +386,34 @@ def test_no_sequence_of_acts_by_one_person_changes_what_anybody_is_entitled_to(a
     for kind, story in stories.items():
         kept = {"proposals": SIGNED[kind].state.proposals} | ({"hold": None} if kind == "agreement" else {})
         assert msgspec.structs.replace(story.state, **kept) == SIGNED[kind].state
+
+
+THIEF = frozenset({"sub_thief", "sub_thief_2"})
+TAKE_BACK = WithdrawVersion(version=1, by=SubjectId("sub_thief"), accounts=THIEF, reason="x", on=TODAY)
+WRITE = {"active_from": TODAY, "terms": STANDARD_TERMS, "by": SubjectId("sub_thief"), "on": TODAY}
+taking = st.sampled_from(
+    [
+        ReviseVersion(version=1, **WRITE),
+        SubmitVersion(version=1, by=SubjectId("sub_thief")),
+        DraftVersion(policy="standing", version=2, **WRITE),
+        TAKE_BACK,
+        propose(TAKE_BACK, TODAY, proposal="prp_own", by="sub_thief"),
+        approve(TODAY, proposal="prp_own", by="sub_thief"),
+        WithdrawCommand(proposal="prp_others", reason="x", by="sub_thief", accounts=THIEF),
+        WithdrawCommand(proposal="prp_own", reason="x", by="sub_thief", accounts=THIEF),
+    ]
+)
+
+
+@given(acts=st.lists(taking, max_size=8), submitted=st.booleans())
+def test_no_sequence_of_acts_by_one_person_takes_away_what_another_has_written_or_proposed(acts: list[Any], submitted: bool):
+    draft = DraftVersion(policy="standing", version=1, active_from=TODAY, terms=STANDARD_TERMS, by=OPERATOR, on=TODAY)
+    story = signed("policy", draft, *([SubmitVersion(version=1, by=OPERATOR)] if submitted else []))
+    story = story.given(propose(msgspec.structs.replace(TAKE_BACK, by=OPERATOR), TODAY, proposal="prp_others"))
+    for act in acts:
+        tried = story.when(act)
+        story = story if isinstance(tried.answer, Refused) else tried
+    assert story.state.versions[1].status in ("draft", "submitted") and "prp_others" in story.state.proposals
 
 
 def controlled(story: Given) -> Given:
