@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 import httpx
 import msgspec
 
+from reserve.inflating import ANSWER_BYTES, inflated
 from reserve.many_gets import ManyGets
 from reserve.operate.endpoints import Endpoints, read_endpoints
 from shared.delivery.tokens import TokenSource, TokenUnavailable
@@ -20,6 +21,7 @@ from shared.tls import trusted
 TIMEOUT_S = 60.0
 LIMITED = 429
 LIMITED_S = 30.0  # a call that is refused for coming too soon is repeated for as long
+_OF_THE_WAY = ("content-encoding", "content-length", "transfer-encoding")  # how an answer was sent, not what it is
 _PAUSE_S = 0.2  # between two tries of a call that got no answer
 
 
@@ -62,12 +64,15 @@ class Client:
     """Paths are the edge's: `/inventory/v1/lots`. `patience_s`: how long a call is repeated that got no answer, or a 503; where that
     takes long, it is said. One that came too soon after others, or beside too many (429), is repeated for half a minute in any case.
 
-    A repeated POST has the same Idempotency-Key, so it is done once.
+    A repeated POST has the same Idempotency-Key, so it is done once. `gzip`: what is large may come so, for who is far away.
     """
 
-    def __init__(self, base_url: str, tokens: Tokens, *, patience_s: float = 0.0, http: httpx.AsyncClient | None = None) -> None:
+    def __init__(
+        self, base_url: str, tokens: Tokens, *, patience_s: float = 0.0, http: httpx.AsyncClient | None = None, gzip: bool = False
+    ) -> None:
         self.base_url = base_url.rstrip("/")
         self._tokens = tokens
+        self._accepts = {"Accept-Encoding": "gzip" if gzip else "identity"}
         self._patience_s = patience_s
         self._many = ManyGets(self.base_url, TIMEOUT_S)
         self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S, limits=httpx.Limits(max_connections=MOST_OF_ONE), verify=trusted())
@@ -111,7 +116,7 @@ class Client:
         params = {name: str(value) for name, value in query.items() if value is not None}
         status, content = LIMITED, b""
         if not self._patience_s and self._many.possible:
-            status, content = await self._many.get(path, params, await self._tokens.authorization())
+            status, content = await self._many.get(path, params, self._accepts | await self._tokens.authorization())
         if status == LIMITED:
             return (await self.request("GET", path, query=params)).content
         if status >= 400:
@@ -140,14 +145,16 @@ class Client:
     ) -> httpx.Response:
         """The whole answer, for its headers. `body` is encoded as JSON, None: there is none. Raises as `get` does."""
         params = {name: value for name, value in (query or {}).items() if value is not None}
-        sent = {"Content-Type": "application/json"} if body is not None else {}
+        sent = self._accepts | ({"Content-Type": "application/json"} if body is not None else {})
         content = msgspec.json.encode(body) if body is not None else None
         began = said_at = time.monotonic()
         while True:
             try:
                 sent |= await self._tokens.authorization()
-                answer = await self._http.request(
-                    method, f"{self.base_url}{path}", params=params, content=content, headers={**sent, **(headers or {})}
+                answer = await self._answer(
+                    self._http.build_request(
+                        method, f"{self.base_url}{path}", params=params, content=content, headers={**sent, **(headers or {})}
+                    )
                 )
                 patience_s = max(self._patience_s, LIMITED_S) if answer.status_code == LIMITED else self._patience_s
                 if answer.status_code not in (LIMITED, 502, 503, 504) or time.monotonic() >= began + patience_s:
@@ -164,6 +171,22 @@ class Client:
         if answer.status_code >= 400:
             raise ProblemAnswer(answer.status_code, _problem(answer.content))
         return answer
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        """Whole, as far as it is bounded. httpx by itself would inflate whatever comes."""
+        answer = await self._http.send(request, stream=True)
+        assert isinstance(answer.stream, httpx.AsyncByteStream)
+        sent = bytearray()
+        try:
+            async for piece in answer.stream:
+                sent += piece
+                if len(sent) > ANSWER_BYTES:
+                    break
+        finally:
+            await answer.aclose()
+        content = inflated(bytes(sent), answer.headers.get("content-encoding"))
+        headers = [each for each in answer.headers.multi_items() if each[0] not in _OF_THE_WAY]
+        return httpx.Response(answer.status_code, headers=headers, content=content, request=request)
 
 
 def _content(answer: httpx.Response) -> Any:

@@ -3,12 +3,13 @@ answer goes through all of its layers piece by piece."""
 
 import asyncio
 from collections import deque
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies
 
 import httpx
 
+from reserve.inflating import ANSWER_BYTES, inflated
 from shared.tls import trusted
 
 
@@ -26,7 +27,7 @@ class ManyGets:
         return not getproxies()
 
     async def get(self, path: str, query: dict[str, str], headers: dict[str, str]) -> tuple[int, bytes]:
-        """(status, body). Raises httpx.TransportError."""
+        """(status, content). Raises httpx.TransportError, AnswerRefused among them."""
         target = f"{self._parts.path}{path}" + (f"?{urlencode(query)}" if query else "")
         return await asyncio.to_thread(self._get, target, headers)
 
@@ -41,14 +42,19 @@ class ManyGets:
             try:
                 connection.request("GET", target, headers=headers)
                 answer = connection.getresponse()
-                found = answer.status, answer.read()
+                sent = answer.read(ANSWER_BYTES + 1)
+                if len(sent) <= ANSWER_BYTES and answer.length:  # of what was announced: it broke off
+                    raise IncompleteRead(sent, answer.length)
             except (OSError, HTTPException) as error:
                 connection.close()
                 if not kept:  # one that was kept may have been closed meanwhile
                     raise httpx.TransportError(f"GET {target}: {error!r}") from error
                 continue
-            self._idle.append(connection)
-            return found
+            if len(sent) > ANSWER_BYTES:
+                connection.close()
+            else:
+                self._idle.append(connection)
+            return answer.status, inflated(sent, answer.getheader("content-encoding"))
 
     def _connect(self) -> HTTPConnection:
         host, port = self._parts.hostname or "", self._parts.port

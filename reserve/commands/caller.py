@@ -19,9 +19,10 @@ def caller_at(url: str, client_id: str, secret_file: Path | None, token_file: Pa
     if (secret_file is None) == (token_file is None):
         fail("--secret-file, --token-file: say one of them, with --url")
     if token_file is not None:
-        return Client(url, GivenToken(_read(token_file, "--token-file")))
+        return Client(url, GivenToken(_read(token_file, "--token-file")), gzip=True)
     assert secret_file is not None
-    return Client(url, TokenSource(f"{url.rstrip('/')}/oauth/token", client_id, _credential(_read(secret_file, "--secret-file"))))
+    credential = _credential(_read(secret_file, "--secret-file"))
+    return Client(url, TokenSource(f"{url.rstrip('/')}/oauth/token", client_id, credential), gzip=True)
 
 
 def nobody_at(url: str) -> Client:

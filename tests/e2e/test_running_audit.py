@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import httpx
 
 from reserve.audit.anchors import Anchor
 from reserve.audit.report import Report
+from reserve.client import Client, GivenToken
 from reserve.commands.audit_state import read_notes
 from reserve.commands.failure import SEEN_BY_NOBODY
 from shared.engines.engines import engines
@@ -100,6 +102,12 @@ async def test_an_auditor_elsewhere_remembers_and_a_partner_holds_a_receipt_agai
     assert (status, "only the integrity was looked at" in said.replace("\n", " ")) == (0, True), said
     status, said = await reserve("receipt", "verify", str(receipt), "--key", key, "--against", url)
     assert (status, "stands in" in said) == (0, True), said
+    token = await world.auditor.token()
+    async with Client(url, GivenToken(token), gzip=True) as far_away, httpx.AsyncClient(base_url=url) as http:
+        page = {"shard": 0, "limit": 8}
+        zipped = await http.get("/inventory/v1/journal", params=page, headers={"authorization": f"Bearer {token}"})
+        assert (zipped.headers["content-encoding"], zipped.num_bytes_downloaded < len(zipped.content)) == ("gzip", True)
+        assert zipped.content == await far_away.content("/inventory/v1/journal", **page)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ import msgspec
 from reserve.operate.edge import limits
 from reserve.operate.edge.access_log import access_log
 from reserve.operate.edge.answers import HTTPS_ONLY, SECURITY, local_replies, set_headers
+from reserve.operate.edge.compressing import compressor
 from reserve.operate.edge.endpoints import address, endpoint
 from reserve.operate.edge.routes import BUFFER, BUFFERED_BYTES, LIVE, READY, routes
 from shared.settings import Rates
@@ -127,9 +128,7 @@ def _listener(name: str, host: str, port: int, manager: Configuration, tls: Conf
 def _public(edge: Edge, security: dict[str, str]) -> Configuration:
     quiet = f"{edge.quiet_s}s"
     return {
-        **_manager(
-            "edge", [*limits.filters(edge.issuer, edge.rates), _ready(edge.upstreams), _buffer(), _lua("each", _script("edge.lua"))]
-        ),
+        **_manager("edge", _filters(edge)),
         "request_timeout": f"{edge.request_s}s",
         "stream_idle_timeout": quiet,
         "stream_flush_timeout": quiet,
@@ -152,6 +151,12 @@ def _public(edge: Edge, security: dict[str, str]) -> Configuration:
             "response_headers_to_remove": ["keep-alive"],
         },
     }
+
+
+def _filters(edge: Edge) -> list[Configuration]:
+    """Requests pass them in this order, answers in the other."""
+    limited = limits.filters(edge.issuer, edge.rates)
+    return [*limited, compressor(_FILTER), _ready(edge.upstreams), _buffer(), _lua("each", _script("edge.lua"))]
 
 
 def _internal(edge: Edge) -> Configuration:

@@ -23,6 +23,7 @@ from tests.waiting import HANGS_AFTER_S, until
 
 ISSUER = "https://issuer.example"
 KEY = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
+PAGE = b"[%s]" % b",".join(b'{"position": %d}' % position for position in range(1000))
 MANY = Rates(client_calls_per_s=1000, official_calls_per_s=1000, stranger_calls_per_s=1000, guesses_per_s=1000)
 
 
@@ -48,6 +49,7 @@ class Service:
         self.app = FastAPI()
         self.app.api_route("/v1/echo/{rest:path}", methods=["GET", "POST", "PUT", "DELETE"])(self.echo)
         self.app.get("/v1/stream")(self.stream)
+        self.app.get("/v1/page")(self.page)
         self.app.post("/v1/import")(self.take)
         self.app.get("/v1/moved")(self.moved)
         self.app.get("/v1/silent")(self.silent)
@@ -76,7 +78,7 @@ class Service:
         answer.raw_headers.append((b"connection", b"x-gone"))
         return answer
 
-    async def stream(self) -> Response:
+    async def stream(self, kind: str = "application/octet-stream") -> Response:
         async def chunks() -> AsyncIterator[bytes]:
             try:
                 yield b"first"
@@ -85,7 +87,10 @@ class Service:
             finally:
                 self.stream_cancelled.set()
 
-        return StreamingResponse(chunks())
+        return StreamingResponse(chunks(), media_type=kind)
+
+    async def page(self, kind: str, etag: str | None = None) -> Response:
+        return Response(PAGE, media_type=kind, headers={} if etag is None else {"etag": etag})
 
     async def take(self, request: Request) -> Response:
         size = 0

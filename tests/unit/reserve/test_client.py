@@ -1,6 +1,7 @@
 """The client of the APIs, against a server that answers as it is told to."""
 
 import asyncio
+import gzip
 import math
 import re
 from collections.abc import AsyncIterator, Callable
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from reserve.client import Client, GivenToken, ProblemAnswer
+from reserve.inflating import ANSWER_BYTES, AnswerRefused
 from shared.delivery.tokens import TokenSource
 from tests.waiting import HANGS_AFTER_S
 
@@ -157,8 +159,9 @@ async def listening(*answers: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/base", asked
 
 
-def written(status: str, body: bytes) -> bytes:
-    return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status.encode(), len(body), body)
+def written(status: str, body: bytes, *headers: bytes) -> bytes:
+    more = b"".join(b"%s\r\n" % header for header in headers)
+    return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s" % (status.encode(), more, len(body), body)
 
 
 async def test_who_asks_for_very_many_gets_the_bytes_on_a_connection_that_is_kept() -> None:
@@ -181,3 +184,48 @@ async def test_very_many_end_at_the_first_problem_and_where_nobody_answers() -> 
             await client.content("/a")
         with pytest.raises(httpx.TransportError):
             await client.content("/b")
+
+
+GZIPPED = b"Content-Encoding: gzip"
+
+
+async def test_who_is_far_away_asks_for_gzip_and_gets_what_was_zipped() -> None:
+    answer = written("200 OK", gzip.compress(b'{"a": 1}'), GZIPPED)
+    async with listening(answer, answer) as (url, asked), Client(url, GivenToken("t"), gzip=True) as client:
+        assert await client.content("/a") == b'{"a": 1}'
+        assert await client.get("/b") == {"a": 1}
+    assert all(b"accept-encoding: gzip\r\n" in each.lower() for each in asked)
+    async with listening(written("200 OK", b"{}"), written("200 OK", b"{}")) as (url, asked), Client(url, GivenToken("t")) as client:
+        assert (await client.content("/a"), await client.get("/b")) == (b"{}", {})
+    assert all(b"accept-encoding: identity\r\n" in each.lower() for each in asked)
+
+
+BOMB = gzip.compress(bytes(ANSWER_BYTES + 1))
+
+
+@pytest.mark.parametrize(
+    ("sent", "coding", "said"),
+    [
+        (BOMB, GZIPPED, "larger than"),
+        (bytes(ANSWER_BYTES + 2), b"X-Plain: 1", "larger than"),
+        (BOMB[:-20], GZIPPED, "not one whole piece|larger than"),
+        (gzip.compress(b"{}")[:-5], GZIPPED, "not one whole piece"),
+        (gzip.compress(b"{}") * 2, GZIPPED, "not one whole piece"),
+        (b"{}", GZIPPED, "is gzip, and is not"),
+        (b"{}", b"Content-Encoding: br", "coded as 'br'"),
+    ],
+    ids=["a bomb", "too much", "a bomb cut short", "cut short", "two", "no gzip", "another coding"],
+)
+async def test_what_is_too_large_or_wrongly_coded_is_refused_on_either_way(sent: bytes, coding: bytes, said: str) -> None:
+    answer = written("200 OK", sent, coding)
+    async with listening(answer, answer) as (url, _), Client(url, GivenToken("t"), gzip=True) as client:
+        with pytest.raises(AnswerRefused, match=said):
+            await client.content("/a")
+        with pytest.raises(AnswerRefused, match=said):
+            await client.get("/b")
+
+
+async def test_what_breaks_off_is_no_answer() -> None:
+    async with listening(written("200 OK", b"one two")[:-3]) as (url, _), Client(url, GivenToken("t")) as client:
+        with pytest.raises(httpx.TransportError, match="IncompleteRead"):
+            await client.content("/a")

@@ -1,9 +1,11 @@
 """What the auditor reads of the log's tiles, against what the ledger writes."""
 
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from socket import socket
 from threading import Thread
 from typing import Any, override
@@ -11,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -18,6 +21,10 @@ from msgspec.structs import replace
 from reserve.audit.evidence import Unreadable
 from reserve.audit.live import LiveEvidence, _tile_path, _unbundled
 from reserve.client import Client, GivenToken
+from reserve.commands.audit import Asked, verify
+from reserve.commands.failure import BAD_INPUT
+from reserve.inflating import ANSWER_BYTES
+from services.ledger.keys import open_key, seed_key
 from services.ledger.tiles import Tile, decode_bundle, encode_bundle
 from tests.stories.audit import RECORD
 
@@ -52,12 +59,16 @@ async def test_who_hangs_up_when_asked_for_a_proof_shows_nothing() -> None:
 
 @contextmanager
 def serving(answer: Callable[[str], Any]) -> Iterator[str]:
-    """A service that answers each target that it is asked for so: where it is."""
+    """A service that answers each target that it is asked for so, with bytes as gzip: where it is."""
 
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            said = json.dumps(answer(self.path)).encode()
+            said = answer(self.path)
             self.send_response(200)
+            if isinstance(said, bytes):
+                self.send_header("Content-Encoding", "gzip")
+            else:
+                said = json.dumps(said).encode()
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()
@@ -124,3 +135,15 @@ async def test_pages_that_do_not_go_on_are_not_read_for_ever() -> None:
             async with Client(url, GivenToken("")) as client:
                 with pytest.raises(Unreadable, match="/balances of ledger does not go on"):
                     await LiveEvidence(client).balances()
+
+
+def test_an_answer_that_inflates_without_end_ends_the_audit_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seed_key(tmp_path)
+    key, _ = open_key(tmp_path)
+    (token := tmp_path / "token").write_text("t")
+    bomb = gzip.compress(bytes(ANSWER_BYTES + 1))
+    with serving(lambda _: bomb) as url, pytest.raises(typer.Exit) as ended:
+        verify(Asked(folder=tmp_path, url=url, keys=[str(key)], token_file=token))
+    assert ended.value.exit_code == BAD_INPUT
+    [said] = capsys.readouterr().err.splitlines()
+    assert "the audit could not be finished: the answer is larger than" in said
