@@ -1,6 +1,5 @@
 """`reserve audit report`: a bundle's audit and what its record says, as one HTML file, and as PDF where there is a Chromium."""
 
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from reserve.commands.failure import fail
 from reserve.report import chromium
 from reserve.report.gathered import gather
 from reserve.report.page import page_of
+from shared.engines.private_files import write_private
 
 PDF_WITHIN_S = 600
 
@@ -28,14 +28,15 @@ class Written(msgspec.Struct, frozen=True):
 
 
 def written(bundle: Path, into: Path, pdf: Path | None, keys: Sequence[str], policies: Sequence[Path], folder: Path) -> Written:
-    """Audits the bundle, and writes what it says and whether it holds. Nothing is written where the bundle is none: exit code 2."""
+    """Audits the bundle, and writes what it says and whether it holds, for its owner's eyes alone. Nothing is written where the bundle is
+    none: exit code 2."""
     browser = None if pdf is None else _browser()
     report = verify(Asked(folder=folder, keys=keys, policies=policies, bundle=bundle))
     evidence = opened(bundle)
     told = read_from(gather(evidence, report.cut.covers))
     page = page_of(report, told, origin=evidence.manifest.origin, bundle=manifest_hash(bundle))
     try:
-        into.write_text(page, encoding="utf-8")
+        write_private(into, page.encode())
     except OSError as error:
         fail(f"--output: {error.filename or into}: {error.strerror}")
     if pdf is not None and browser is not None:
@@ -62,4 +63,4 @@ def _print(browser: str, page: Path, pdf: Path) -> None:
         )
         if not paper.is_file():
             fail(f"--pdf: Chromium has printed nothing (exit code {ended.returncode}); the page itself is in {page}")
-        shutil.move(paper, pdf)
+        write_private(pdf, paper.read_bytes())

@@ -12,6 +12,7 @@ from reserve.demo.stage import Stage
 from reserve.operate.migrate import ROOT
 from reserve.report.gathered import gather
 from reserve.report.page import page_of
+from shared.engines.private_files import write_private
 
 BUNDLE, REPORT = "bundle", "report.html"  # in the parties' folder
 VERIFIER = ROOT / "docs/audit/verify.py"  # no code of ours
@@ -26,7 +27,8 @@ async def take_home(stage: Stage) -> bool:
     bundle = BundleEvidence(folder)
     report = await audit(bundle, [stage.log_key])
     told = await gather(bundle, report.cut.covers)
-    (stage.folder / REPORT).write_text(page_of(report, told, origin=bundle.manifest.origin, bundle=manifest_hash(folder)))
+    page = page_of(report, told, origin=bundle.manifest.origin, bundle=manifest_hash(folder))
+    write_private(stage.folder / REPORT, page.encode())
     command = (sys.executable, "-I", str(VERIFIER), str(folder), str(stage.log_key))
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
     said, _ = await process.communicate()

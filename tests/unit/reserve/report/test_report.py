@@ -137,6 +137,7 @@ def test_it_is_printed_on_paper(make: Make) -> None:
     result = report(history, bundle, "--pdf", paper := bundle.parent / "report.pdf")
     assert result.exit_code == 0, result.output
     assert paper.read_bytes().startswith(b"%PDF-")
+    assert [file.stat().st_mode & 0o777 for file in (paper, paper.with_suffix(".html"))] == [0o600, 0o600]
 
 
 def test_without_a_browser_it_says_how_to_get_one(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
