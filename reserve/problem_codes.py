@@ -120,6 +120,8 @@ class Codes:
                 self._name(_value_of(node, names), met)
             case ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.NamedExpr(target=ast.Name(id=name), value=value):
                 names[name] = _value_of(value, names)
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation):
+                names[name] = _instance_of(_value_of(annotation, names))
             case ast.match_case(pattern=pattern):
                 kinds = [_value_of(each.cls, names) for each in ast.walk(pattern) if isinstance(each, ast.MatchClass)]
                 if commands := self._commands.intersection(kinds):
