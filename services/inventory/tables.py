@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -61,7 +62,9 @@ class ProductRow(Table, table=True):
     specification: str
     protected_g: int = whole()
     receipt_grade: str | None  # what dispatch needs; None: nobody has set it, signed
-    weighing_tolerances: dict[str, str] = json()  # of the "product", of a "partner/" or a "scale/"
+    weighing_tolerances: dict[str, str] = Field(  # of the "product", of a "partner/" or a "scale/"
+        sa_type=JSONB, sa_column_kwargs={"server_default": sa.text("'{}'")}
+    )
     in_stock_g: int = whole()  # in specification and undrawn: available and released together
     released_g: int = whole()  # of lots
     quarantined_g: int = whole()

@@ -92,9 +92,9 @@ from shared.terms.countersigning_tables import with_proposals
 from shared.terms.uses import with_uses
 
 REGISTER_PRODUCT = """
-    INSERT INTO products (product, name, contents, form, unit, nominal_unit_g, specification, weighing_tolerances, protected_g, in_stock_g,
-                          released_g, quarantined_g, drawn_g, dispatched_g, released_rights_g, assigned_g, version)
-    SELECT *, '{}'::jsonb, 0, 0, 0, 0, 0, 0, 0, 0, 0
+    INSERT INTO products (product, name, contents, form, unit, nominal_unit_g, specification, protected_g, in_stock_g, released_g,
+                          quarantined_g, drawn_g, dispatched_g, released_rights_g, assigned_g, version)
+    SELECT *, 0, 0, 0, 0, 0, 0, 0, 0, 0
     FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::text[], $5::text[], $6::bigint[], $7::text[])"""
 PROTECT = """
     UPDATE products SET protected_g = new.mass_g FROM unnest($1::text[], $2::bigint[]) AS new(product, mass_g)
