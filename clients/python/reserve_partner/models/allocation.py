@@ -129,7 +129,7 @@ class RequestBody(Struct, frozen=True, kw_only=True):
     least_contents: dict[str, str] = field(default_factory=dict)
     minimum_g: int = 0
     return_on: date | None = None
-    # beside a signature: drawn for this alone; salts of what is typed follow from it
+    # sent with a signature: drawn for this alone; salts of what is typed follow from it
     salt: str | None = None
     # of a partner that has keys: `key:signature`, over its paper
     signature: str | None = None

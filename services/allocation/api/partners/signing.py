@@ -25,7 +25,7 @@ from shared.terms.signing_api import RememberedKeys, SignatureField, SigningKeys
 
 type SaltField = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 SIGNATURE = Field(default=None, description="of a partner that has keys: `key:signature`, over its paper")
-SALT = Field(default=None, description="beside a signature: drawn for this alone; salts of what is typed follow from it")
+SALT = Field(default=None, description="sent with a signature: drawn for this alone; salts of what is typed follow from it")
 
 
 class PartnerKeys(RememberedKeys, Part):
