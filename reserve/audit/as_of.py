@@ -5,18 +5,18 @@ Known is what a checkpoint of the log had covered by then, whole: who held that 
 the events by the audit's own table of postings.
 """
 
-from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
 
-from reserve.audit.evidence import LEDGER, SOURCES, Evidence, Recorded
-from reserve.audit.life import events_of, read_event
+from reserve.audit.evidence import LEDGER, SOURCES, Evidence
+from reserve.audit.life import events_until, read_event, records_of
 from reserve.audit.postings import MOVING, first_version, posted_by
 from services.ledger.events import CheckpointSigned
 
 type Account = tuple[str, str, str]  # side, asset, account
 type Amounts = tuple[int, int]  # posted, pending
+type _Signed = tuple[str, CheckpointSigned]  # when, and what it says
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,12 +44,14 @@ class AsOf(msgspec.Struct, frozen=True, kw_only=True):
 
 async def as_of(evidence: Evidence, day: str, known_at: str | None) -> AsOf:
     """`known_at`: an instant as journals write it; None: the end."""
-    then, now = await _last_signed(evidence, known_at), await _last_signed(evidence, None)
+    then, now = await _last_signed(evidence, known_at)
     covered = {} if then is None else then[1].covers
     accounts: dict[Account, list[int]] = {}
     known = later = 0
     for service in SOURCES:
-        async for line, record in _counting(evidence, service, day, {} if now is None else now[1].covers):
+        async for line, record in events_until(evidence, service, {} if now is None else now[1].covers):
+            if record.effective_on > day:
+                continue
             is_known = record.position <= covered.get(line, 0)
             known, later = known + is_known, later + (not is_known)
             if first_version(record.type) in MOVING:
@@ -69,27 +71,17 @@ async def as_of(evidence: Evidence, day: str, known_at: str | None) -> AsOf:
     )
 
 
-async def _last_signed(evidence: Evidence, known_at: str | None) -> tuple[str, CheckpointSigned] | None:
-    """When it was signed, and what it says."""
-    last: tuple[str, CheckpointSigned] | None = None
-    for shard in sorted(await evidence.heads(LEDGER)):
-        async for record in events_of(evidence, LEDGER, shard):
-            if known_at is not None and record.recorded_at > known_at:
-                break
-            if isinstance(event := read_event(LEDGER, record), CheckpointSigned) and (last is None or record.recorded_at >= last[0]):
-                last = record.recorded_at, event
-    return last
-
-
-async def _counting(evidence: Evidence, service: str, day: str, covers: Mapping[str, int]) -> AsyncIterator[tuple[str, Recorded]]:
-    """What counts for the day or before it, with its shard's name."""
-    for shard in sorted(await evidence.heads(service)):
-        line = f"{service}/{shard}"
-        async for record in events_of(evidence, service, shard):
-            if record.position > covers.get(line, 0):
-                break
-            if record.effective_on <= day:
-                yield line, record
+async def _last_signed(evidence: Evidence, known_at: str | None) -> tuple[_Signed | None, _Signed | None]:
+    """The last by then, and the last of all."""
+    then: _Signed | None = None
+    now: _Signed | None = None
+    async for record in records_of(evidence, LEDGER):
+        if isinstance(event := read_event(LEDGER, record), CheckpointSigned):
+            signed = record.recorded_at, event
+            now = signed if now is None or signed[0] >= now[0] else now
+            if known_at is None or signed[0] <= known_at:
+                then = signed if then is None or signed[0] >= then[0] else then
+    return then, now
 
 
 def _post(accounts: dict[Account, list[int]], event: Any, is_known: bool) -> None:

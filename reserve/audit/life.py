@@ -232,7 +232,7 @@ async def _follow(evidence: Evidence, followed: _Followed) -> bool:
     """Whether a walk of all journals has led further."""
     further = False
     for service in _SERVICES:
-        async for record in _records(evidence, service):
+        async for record in records_of(evidence, service):
             if followed.may_be_of(service, record) and (event := read_event(service, record)) is not None:
                 further |= followed.learn(event)
     return further
@@ -242,7 +242,7 @@ async def _events(evidence: Evidence, followed: _Followed) -> AsyncIterator[_Eve
     """Each event of this life."""
     for service in _SERVICES:
         command = _Command(service, "")
-        async for record in _records(evidence, service):
+        async for record in records_of(evidence, service):
             if record.command_id != command.name or len(command.told) >= MOST_TOLD:
                 for each in command.events():
                     yield each
@@ -257,10 +257,20 @@ async def _events(evidence: Evidence, followed: _Followed) -> AsyncIterator[_Eve
             yield each
 
 
-async def _records(evidence: Evidence, service: str) -> AsyncIterator[Recorded]:
+async def records_of(evidence: Evidence, service: str) -> AsyncIterator[Recorded]:
     for shard in sorted(await evidence.heads(service)):
         async for record in events_of(evidence, service, shard):
             yield record
+
+
+async def events_until(evidence: Evidence, service: str, covers: Mapping[str, int]) -> AsyncIterator[tuple[str, Recorded]]:
+    """Of a service, with its shard ("inventory/0"), as far as a checkpoint covers each."""
+    for shard in sorted(await evidence.heads(service)):
+        line = f"{service}/{shard}"
+        async for record in events_of(evidence, service, shard):
+            if record.position > covers.get(line, 0):
+                break
+            yield line, record
 
 
 async def events_of(evidence: Evidence, service: str, shard: int) -> AsyncIterator[Recorded]:
@@ -294,7 +304,7 @@ async def _instruments(evidence: Evidence, wanted: set[str]) -> Mapping[str, tup
     """(title, office) of each, as it was registered."""
     found: dict[str, tuple[str, str]] = {}
     if wanted:
-        async for record in _records(evidence, "allocation"):
+        async for record in records_of(evidence, "allocation"):
             if without_version(record.type) == "allocation.instrument_registered":
                 event = read_event("allocation", record)
                 if event is not None and event.instrument in wanted:

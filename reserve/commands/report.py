@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 
 from reserve.audit.report import Report
+from reserve.bundle.evidence import BundleEvidence
 from reserve.bundle.layout import manifest_hash
 from reserve.commands.audit import Asked, verify
-from reserve.commands.bundle import opened, read_from
+from reserve.commands.bundle import read_from
 from reserve.commands.failure import fail
 from reserve.report import chromium
 from reserve.report.gathered import gather
@@ -32,7 +33,7 @@ def written(bundle: Path, into: Path, pdf: Path | None, keys: Sequence[str], pol
     none: exit code 2."""
     browser = None if pdf is None else _browser()
     report = verify(Asked(folder=folder, keys=keys, policies=policies, bundle=bundle))
-    evidence = opened(bundle)
+    evidence = BundleEvidence(bundle)  # which `verify` has found whole
     told = read_from(gather(evidence, report.cut.covers))
     page = page_of(report, told, origin=evidence.manifest.origin, bundle=manifest_hash(bundle))
     try:

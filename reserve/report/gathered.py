@@ -5,14 +5,14 @@ Figures are worked out from events by the audit's own table of postings, not tak
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from heapq import heappush, heappushpop
 from typing import Any
 
 import msgspec
 
 from reserve.audit.evidence import LEDGER, SOURCES, Evidence, PostedLine, Recorded
-from reserve.audit.life import events_of, read_event, texts_in
+from reserve.audit.life import events_until, read_event, records_of, texts_in
 from reserve.audit.postings import MOVING, first_version, posted_by
 from reserve.audit.telling import printable, sentence_of
 from shared.journal.codec import without_version
@@ -85,26 +85,18 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     awards_left_out: int
     exceptions: tuple[Item, ...]
     exceptions_left_out: int
-    by_type: Mapping[str, int]
     signers: tuple[Signer, ...]
 
 
 async def gather(evidence: Evidence, covers: Mapping[str, int]) -> Gathered:
     """`covers`: of each shard ("inventory/0"), as far as the audited checkpoint goes; of the ledger's own journal all."""
     gathering = _Gathering()
-    for service in (*SOURCES, LEDGER):
-        for shard in sorted(await evidence.heads(service)):
-            async for record in _covered(evidence, service, shard, covers):
-                gathering.take(service, record)
+    for service in SOURCES:
+        async for _, record in events_until(evidence, service, covers):
+            gathering.take(service, record)
+    async for record in records_of(evidence, LEDGER):
+        gathering.take(LEDGER, record)
     return await gathering.gathered(evidence)
-
-
-async def _covered(evidence: Evidence, service: str, shard: int, covers: Mapping[str, int]) -> AsyncIterator[Recorded]:
-    until = None if service == LEDGER else covers.get(f"{service}/{shard}", 0)
-    async for record in events_of(evidence, service, shard):
-        if until is not None and record.position > until:
-            return
-        yield record
 
 
 class _Largest:
@@ -138,7 +130,7 @@ class _Largest:
 class _Gathering:
     def __init__(self) -> None:
         self._first = self._last = ""
-        self._by_type = Counter[str]()
+        self._seen = 0
         self._balances: dict[Account, list[int]] = {}
         self._flows: defaultdict[tuple[str, str, str], Group] = defaultdict(Group)
         self._promised: defaultdict[tuple[str, str], Group] = defaultdict(Group)
@@ -151,7 +143,7 @@ class _Gathering:
         self._instruments: dict[str, tuple[str, str]] = {}
 
     def take(self, service: str, record: Recorded) -> None:
-        self._by_type[record.type] += 1
+        self._seen += 1
         self._first, self._last = min(self._first or record.recorded_at, record.recorded_at), max(self._last, record.recorded_at)
         name = without_version(record.type)
         moves = first_version(record.type) in MOVING
@@ -224,7 +216,7 @@ class _Gathering:
         return Gathered(
             first=self._first,
             last=self._last,
-            events=sum(self._by_type.values()),
+            events=self._seen,
             balances={key: (posted, pending) for key, (posted, pending) in sorted(self._balances.items()) if posted or pending},
             flows=dict(sorted(self._flows.items())),
             promised=dict(sorted(self._promised.items())),
@@ -233,7 +225,6 @@ class _Gathering:
             awards_left_out=self._awarded - len(self._awards),
             exceptions=tuple(_told_once(self._exceptions.items(texts))),
             exceptions_left_out=self._exceptions.seen - len(self._exceptions.kept),
-            by_type=dict(self._by_type.most_common()),
             signers=tuple(signers),
         )
 

@@ -76,8 +76,6 @@ def _product(told: Gathered, asset: str) -> dict[str, Any]:
     flows = [(source, target, group) for (of, source, target), group in told.flows.items() if of == asset]
     return {
         "name": asset,
-        "came": came,
-        "went": went,
         "rights": rights,
         "promised": promised,
         "moved": [(kind, told.promised.get((asset, kind), Group())) for kind in ("released", "drawn", "lapsed")],
