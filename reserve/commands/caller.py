@@ -3,12 +3,9 @@
 from contextlib import suppress
 from pathlib import Path
 
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey
-
 from reserve.client import Client, GivenToken
 from reserve.commands.failure import fail
-from shared.delivery.tokens import Key, TokenSource
+from shared.delivery.tokens import Key, TokenSource, key_of
 from shared.settings import Settings
 
 
@@ -32,14 +29,13 @@ def nobody_at(url: str) -> Client:
 
 def _credential(secret: str) -> str | Key:
     """A file with a private key in it counts as that."""
-    return private_key(secret) if secret.startswith("-----BEGIN") else secret
+    return _private_key(secret) if secret.startswith("-----BEGIN") else secret
 
 
-def private_key(pem: str) -> Key:
-    for kind in (OKPKey, ECKey):
-        with suppress(JoseError, ValueError, TypeError):
-            if (key := kind.import_key(pem.encode())).is_private:
-                return key
+def _private_key(pem: str) -> Key:
+    with suppress(ValueError):
+        if (key := key_of(pem.encode())).is_private:
+            return key
     return fail("--secret-file: it is no private key that a client can have (accepted: Ed25519 or P-256, as PEM; or a secret)")
 
 

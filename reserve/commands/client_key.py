@@ -6,15 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey
 
 from reserve.commands.approver_key import new_key as new_key_file
 from reserve.commands.failure import fail
-from services.identity.assertions import read_key
 from services.identity.clients import Client, change_client
+from shared.delivery.tokens import Key, key_of
 
-type Jwk = dict[str, str]
+Jwk = dict[str, str]
 
 AT_ONCE = 2  # keys of a client, while one takes over from the other
 
@@ -22,7 +20,7 @@ AT_ONCE = 2  # keys of a client, while one takes over from the other
 def new_key(file: Path) -> Jwk:
     """The public half of a new key in a new file that only its owner may read."""
     new_key_file(file)
-    return _public(OKPKey.import_key(file.read_bytes()))
+    return _public(key_of(file.read_bytes()))
 
 
 def add_key(folder: Path, client_id: str, file: Path) -> Client:
@@ -66,16 +64,11 @@ def _read(file: Path) -> Jwk:
         content = file.read_bytes()
     except OSError as error:
         fail(f"FILE: {file}: {error.strerror}")
-    for read in (_of_jwk, ECKey.import_key, OKPKey.import_key):
-        with suppress(JoseError, ValueError, TypeError, msgspec.MsgspecError):
-            if not (key := read(content)).is_private:
-                return _public(key)
+    with suppress(ValueError, msgspec.MsgspecError):
+        if not (key := key_of(msgspec.json.decode(content, type=Jwk) if content.startswith(b"{") else content)).is_private:
+            return _public(key)
     return fail(f"FILE: {file} is no public key (accepted: P-256 or Ed25519, as a JWK or PEM, without its private half)")
 
 
-def _of_jwk(content: bytes) -> ECKey | OKPKey:
-    return read_key(msgspec.json.decode(content, type=dict[str, str]))
-
-
-def _public(key: ECKey | OKPKey) -> Jwk:
+def _public(key: Key) -> Jwk:
     return {**{name: str(value) for name, value in key.as_dict(private=False).items() if name != "kid"}, "kid": key.thumbprint()}

@@ -15,10 +15,10 @@ import msgspec
 from authlib.oauth2.rfc6749.errors import InvalidClientError, OAuth2Error
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey
 from joserfc.jws import extract_compact
 
 from services.identity.clients import Client
+from shared.delivery.tokens import key_of
 
 ALGORITHMS = ("ES256", "Ed25519", "EdDSA")  # the third is what many libraries still call the second (RFC 9864)
 LONGEST_S = 300
@@ -41,7 +41,7 @@ class Assertions:
         if (client := clients.get(_claimed(assertion))) is not None:
             for key in client.keys:
                 with suppress(JoseError, ValueError, TypeError):
-                    claims = jwt.decode(assertion, read_key(key), algorithms=list(ALGORITHMS)).claims
+                    claims = jwt.decode(assertion, key_of(key), algorithms=list(ALGORITHMS)).claims
                     self._look_at(client.client_id, claims)
                     return client
         raise _refused("unknown client, or no signature of a key of its")
@@ -72,20 +72,6 @@ class Assertions:
             if len(self._used) >= REMEMBERED:
                 raise OAuth2Error("too many assertions at once", error="temporarily_unavailable", status_code=503)
         self._used[client_id, name] = expires + SKEW_S
-
-
-def read_key(key: Mapping[str, str]) -> ECKey | OKPKey:
-    """A client's public key, as a JWK. Raises ValueError for any but P-256 and Ed25519, and for a private one."""
-    match key.get("kty"), key.get("crv"):
-        case "EC", "P-256":
-            read: ECKey | OKPKey = ECKey.import_key(dict(key))
-        case "OKP", "Ed25519":
-            read = OKPKey.import_key(dict(key))
-        case _:
-            raise ValueError("no key on P-256 or Ed25519")
-    if read.is_private:
-        raise ValueError("a private key")
-    return read
 
 
 def _claimed(assertion: str) -> str:

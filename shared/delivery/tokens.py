@@ -3,7 +3,8 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +12,7 @@ import httpx
 import msgspec
 import structlog
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
 from shared.engines.private_files import private_folder, write_private
@@ -25,6 +27,15 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 type Key = ECKey | OKPKey  # P-256 or Ed25519
 
 log = structlog.get_logger(__name__)
+
+
+def key_of(written: bytes | Mapping[str, str]) -> Key:
+    """Of PEM, or of a JWK's members. Raises ValueError for any but P-256 and Ed25519."""
+    for kind in (OKPKey, ECKey):
+        with suppress(JoseError, ValueError, TypeError, KeyError):
+            if (key := kind.import_key(written if isinstance(written, bytes) else dict(written))).curve_name in ("Ed25519", "P-256"):
+                return key
+    raise ValueError("no key on P-256 or Ed25519")
 
 
 class TokenUnavailable(Exception):

@@ -192,7 +192,7 @@ async def test_two_ways_at_once_are_none(http: httpx.AsyncClient, key: OKPKey) -
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request"), form
 
 
-@pytest.mark.parametrize("kind", ["private", "RSA", "text", "missing"])
+@pytest.mark.parametrize("kind", ["private", "RSA", "P-384", "text", "missing"])
 def test_what_is_no_public_key_of_a_kind_that_is_known_is_refused(folder: Path, kind: str) -> None:
     file = folder.parent / "key"
     match kind:
@@ -200,6 +200,8 @@ def test_what_is_no_public_key_of_a_kind_that_is_known_is_refused(folder: Path, 
             file.write_text(json.dumps(OKPKey.generate_key("Ed25519").as_dict(private=True)))
         case "RSA":
             file.write_bytes(RSAKey.generate_key(2048).as_pem(private=False))
+        case "P-384":
+            file.write_bytes(ECKey.generate_key("P-384").as_pem(private=False))
         case "text":
             file.write_text("no key")
     before = (folder / "identity.json").read_bytes()
