@@ -153,7 +153,7 @@ class ListedNames:
 def hits_of[Role: str, Name: str](subject: str, parties: Mapping[Role, str], lists: Mapping[Name, ListedNames]) -> list[PartyHit]:
     """What the lists have of the parties (role -> name) of a request or a consignee, exact ones first."""
     hits = [
-        PartyHit(_hit_id(subject, role, name, found.entry), role, name, found.entry.entry, found.match)
+        PartyHit(hit_id(subject, role, name, found.entry), role, name, found.entry.entry, found.match)
         for role, party in parties.items()
         for name, names in lists.items()
         for found in names.find(party)
@@ -161,7 +161,7 @@ def hits_of[Role: str, Name: str](subject: str, parties: Mapping[Role, str], lis
     return sorted(hits, key=lambda hit: (hit.match, hit.list, hit.entry, hit.role))
 
 
-def _hit_id(subject: str, role: str, list: str, entry: ListedEntity) -> str:
+def hit_id(subject: str, role: str, list: str, entry: ListedEntity) -> str:
     """The same for as long as the entry says the same, so that what a person has cleared stays cleared in the list's next version."""
     digest = sha256(canonical([subject, role, list, msgspec.to_builtins(entry)])).digest()
     return str(TypeID.from_uuid(uuid_utils.UUID(bytes=digest[:16], version=8), "hit"))

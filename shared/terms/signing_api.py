@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Annotated
+from typing import Annotated, Any, Protocol
 
 import msgspec
 from pydantic import StringConstraints
@@ -49,10 +49,16 @@ def invalid(detail: str, accepted: str, field: str = "/signature") -> Problem:
     return Problem("partner_signature_invalid", detail, field=field, accepted=accepted)
 
 
-def signed_by_partner(
-    reads: Reads, caller: Caller, keys: SigningKeys, signature: SignatureField, paper: Paper
-) -> tuple[str, str] | Problem:
-    """(key, signature) of a paper that one of the caller's keys has signed, or what to answer in place of the command."""
+class Signs[Signed](Protocol):
+    """An event's part that keeps what was signed, with its paper."""
+
+    def __call__(self, *, key: str, signature: str, paper: Any) -> Signed: ...
+
+
+def signed_by_partner[Signed](
+    reads: Reads, caller: Caller, keys: SigningKeys, signature: SignatureField, paper: Paper, kind: Signs[Signed]
+) -> Signed | Problem:
+    """A paper as one of the caller's keys has signed it, or what to answer in place of the command."""
     key, _, signed = signature.partition(":")
     partner, what = caller.partner, paper.purpose
     if partner is None:
@@ -63,7 +69,7 @@ def signed_by_partner(
     if not verify_approval(said, public_key):
         accepted = f"its signature over {said.document}, for the purpose {what}, in the name of {partner}, for {said.origin}"
         return invalid(f"{key} did not sign this {what}", accepted)
-    return key, signed
+    return kind(key=key, signature=signed, paper=paper)
 
 
 def _has_failed(task: asyncio.Task[SigningKeys]) -> bool:

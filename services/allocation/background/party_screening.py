@@ -26,7 +26,7 @@ from shared.journal.connection import UNREACHABLE
 from shared.journal.postgres import read_document
 from shared.journal.record import canonical
 from shared.process.service import Kernel
-from shared.terms.listed_names import MAX_HITS, ListedEntity, ListedNames, ScreeningListFile, hits_of
+from shared.terms.listed_names import MAX_HITS, ListedEntity, ListedNames, PartyHit, ScreeningListFile, hit_id, hits_of
 from shared.writer.commands import Accepted, CommandFailed, Context, Overloaded, Unavailable
 
 TOGETHER = 200  # requests that one command screens
@@ -203,16 +203,17 @@ async def screen_consignee(kernel: Kernel, name: str, lists: ListsInForce, *, re
         cleared = set((await session.exec(theirs)).all()) if request is not None and lists else set()
     searched = await ready(kernel, lists)
     found = hits_of(consignee, {"consignee": name}, searched)
-    asked = hits_of(request or consignee, {"consignee": name}, searched)  # the same ones, in the same order
+
+    def cleared_as(hit: PartyHit) -> HitId | None:
+        """The request's own hit of the same entry, if a person has cleared that."""
+        if request is None:
+            return None
+        own = HitId(hit_id(request, "consignee", hit.list, searched[ListName(hit.list)].entries[hit.entry]))
+        return own if own in cleared else None
+
     hits = tuple(
-        ConsigneeHit(
-            hit=HitId(hit.hit),
-            list=ListName(hit.list),
-            entry=hit.entry,
-            match=hit.match,
-            cleared_as=HitId(of_request.hit) if of_request.hit in cleared else None,
-        )
-        for hit, of_request in zip(found[:MAX_HITS], asked, strict=False)
+        ConsigneeHit(hit=HitId(hit.hit), list=ListName(hit.list), entry=hit.entry, match=hit.match, cleared_as=cleared_as(hit))
+        for hit in found[:MAX_HITS]
     )
     beyond = max(len(found) - MAX_HITS, 0)
     command = ScreenConsignee(consignee=consignee, name=name, lists=versions(lists), hits=hits, beyond=beyond)

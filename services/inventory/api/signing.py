@@ -47,5 +47,4 @@ def signed_draw(reads: Reads, post: Post, keys: SigningKeys, release: str, body:
         subject=caller.subject,
         idempotency_key=post.key,
     )
-    signed = signed_by_partner(reads, caller, keys, body.signature, paper)
-    return signed if isinstance(signed, Problem) else SignedDraw(key=signed[0], signature=signed[1], paper=paper)
+    return signed_by_partner(reads, caller, keys, body.signature, paper, SignedDraw)

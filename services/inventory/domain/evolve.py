@@ -25,7 +25,7 @@ from services.inventory.domain.state import (
     proposed_for,
 )
 from services.inventory.domain.unsigned import with_unsigned
-from services.inventory.domain.weighing import counts, tolerance_g, tolerance_of, weighed
+from services.inventory.domain.weighing import tolerance_of, with_weighing
 from services.inventory.events import (
     AssayRecorded,
     AssignmentClosed,
@@ -210,13 +210,11 @@ def _drawn(state: Stockpile, event: StockDrawn) -> Stockpile:
 
 def _weighed(state: Stockpile, event: DrawWeighed) -> Stockpile:
     overtaken = frozenset(name for name, _ in proposed_for(state, event.draw, "WeighDraw"))
-    before = state.draws[event.draw]
     by = frozenset() if event.weighed_by is None else frozenset({event.weighed_by})
-    allowed_g = tolerance_g(state, before, event.scale)
-    counted = counts(before, allowed_g, event.weighed_g)
-    draw = replace(before, weighed_g=event.weighed_g, weighed_by=by, overtaken=overtaken, counted=counted)
-    drift = Drift() if event.together_g is not None else weighed(state.drift, before, allowed_g, event.weighed_g)
-    return replace(state, draws=state.draws.set(event.draw, draw), drift=drift)  # what was signed for is summed no more
+    draw, drift = with_weighing(state, event.draw, event.weighed_g, event.scale)
+    draw = replace(draw, weighed_by=by, overtaken=overtaken)
+    drift = drift if event.together_g is None else Drift()  # what was signed for is summed no more
+    return replace(state, draws=state.draws.set(event.draw, draw), drift=drift)
 
 
 def _dispatched(state: Stockpile, event: DrawDispatched) -> Stockpile:

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from services.inventory.domain.state import Move, Stockpile, Suspense
-from services.inventory.domain.weighing import counts, tolerance_g, weighed
+from services.inventory.domain.weighing import with_weighing
 from services.inventory.events import DifferenceSettled, DrawMoved, DrawWeighedAgain, LotMoved, MoveRatificationMissed, MoveRatified
 
 type Unsigned = DrawWeighedAgain | DifferenceSettled | LotMoved | DrawMoved | MoveRatified | MoveRatificationMissed
@@ -12,11 +12,9 @@ type Unsigned = DrawWeighedAgain | DifferenceSettled | LotMoved | DrawMoved | Mo
 def with_unsigned(state: Stockpile, event: Unsigned) -> Stockpile:
     match event:
         case DrawWeighedAgain():
-            before, weighed_by = state.draws[event.draw], frozenset({event.first_by, event.weighed_by})
-            allowed_g = tolerance_g(state, before, event.scale)
-            counted = counts(before, allowed_g, event.weighed_g)
-            draw = replace(before, weighed_g=event.weighed_g, weighed_by=weighed_by, counted=counted)
-            drift = weighed(state.drift, before, allowed_g, event.weighed_g)
+            weighed_by = frozenset({event.first_by, event.weighed_by})
+            draw, drift = with_weighing(state, event.draw, event.weighed_g, event.scale)
+            draw = replace(draw, weighed_by=weighed_by)
             lacks = Suspense(event.partner, event.mass_g - event.weighed_g, weighed_by, event.sign_by)
             return replace(state, draws=state.draws.set(event.draw, draw), suspense=state.suspense.set(event.draw, lacks), drift=drift)
         case DifferenceSettled():

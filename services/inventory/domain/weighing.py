@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Draw, Drift, Stockpile, stop_key
-from services.inventory.events import Event, WeighingToleranceSet
+from services.inventory.events import DrawId, Event, WeighingToleranceSet
 from shared.journal.decider import Refused
 from shared.journal.texts import TypedText
 
@@ -94,3 +94,11 @@ def weighed(drift: Drift, draw: Draw, allowed_g: int, weighed_g: int) -> Drift:
     if drift.draws == BLOCK:
         drift = Drift(before_out_g=drift.out_g - change_g, before_squares=drift.squares, out_g=change_g)
     return replace(drift, draws=drift.draws + 1, squares=min(drift.squares + allowed_g**2, _MOST))
+
+
+def with_weighing(state: Stockpile, name: DrawId, weighed_g: int, scale: str | None) -> tuple[Draw, Drift]:
+    """The draw, and what the last ones are out by together, once it has weighed this."""
+    before = state.draws[name]
+    allowed_g = tolerance_g(state, before, scale)
+    draw = replace(before, weighed_g=weighed_g, counted=counts(before, allowed_g, weighed_g))
+    return draw, weighed(state.drift, before, allowed_g, weighed_g)

@@ -21,7 +21,7 @@ from shared.journal.record import canonical
 from shared.journal.texts import TypedText
 from shared.process.service import Part
 from shared.terms.papers import Paper
-from shared.terms.signing_api import RememberedKeys, SignatureField, SigningKeys, invalid, signed_by_partner
+from shared.terms.signing_api import RememberedKeys, SignatureField, SigningKeys, Signs, invalid, signed_by_partner
 
 type SaltField = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 SIGNATURE = Field(default=None, description="of a partner that has keys: `key:signature`, over its paper")
@@ -56,10 +56,8 @@ async def signed_request(reads: Reads, post: Post, asked: "Signed", product: str
         return command
     own = {name: getattr(command, name) for name in RequestPaper.__struct_fields__ if hasattr(command, name)}
     paper = RequestPaper(**own, product=ProductId(product), **_command_of(post))
-    signed = _signed(reads, post, keys, asked, paper)
-    return (
-        signed if isinstance(signed, Problem) else replace(command, signed=SignedRequest(key=signed[0], signature=signed[1], paper=paper))
-    )
+    signed = _signed(reads, post, keys, asked, paper, SignedRequest)
+    return signed if isinstance(signed, Problem) else replace(command, signed=signed)
 
 
 async def signed_objection(
@@ -71,10 +69,8 @@ async def signed_objection(
     if asked.signature is None:
         return command
     paper = ObjectionPaper(partner=partner, request=command.request, reasons=command.reasons, **_command_of(post))
-    signed = _signed(reads, post, keys, asked, paper)
-    return (
-        signed if isinstance(signed, Problem) else replace(command, signed=SignedObjection(key=signed[0], signature=signed[1], paper=paper))
-    )
+    signed = _signed(reads, post, keys, asked, paper, SignedObjection)
+    return signed if isinstance(signed, Problem) else replace(command, signed=signed)
 
 
 class Signed(Protocol):
@@ -89,8 +85,8 @@ def _command_of(post: Post) -> dict[str, Any]:
     return {"client": post.caller.client_id, "subject": post.caller.subject, "idempotency_key": post.key}
 
 
-def _signed(reads: Reads, post: Post, keys: SigningKeys, asked: Signed, paper: Paper) -> tuple[str, str] | Problem:
+def _signed[Kept](reads: Reads, post: Post, keys: SigningKeys, asked: Signed, paper: Paper, kind: Signs[Kept]) -> Kept | Problem:
     assert asked.signature is not None
     if asked.salt is None:
         return invalid("its paper has commitments to its texts, and no salt says to which", "32 hex digits, drawn for this alone", "/salt")
-    return signed_by_partner(reads, post.caller, keys, asked.signature, paper)
+    return signed_by_partner(reads, post.caller, keys, asked.signature, paper, kind)
