@@ -187,8 +187,8 @@ class Agreements:
             current = self._current(agreement, decided.at)
             counting = [version for version in current if self._versions[agreement, version].counts(product, decided.on)]
             may_be.update((agreement, version) for version in counting)
-            if counting and len(counting) == len(current):
-                return may_be, True
+            if counting and len(counting) == len(current) and self._since[agreement][0].at <= decided.at - AT_ONCE:
+                return may_be, True  # signed before, without doubt, and of its versions each would count
         return may_be, False
 
 

@@ -716,7 +716,7 @@ def _request_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
         match kind:
             case "request_submitted":
                 wanted["allocation", stream, f"expire/{data['request']}"] = _day_after(data["needed_by"])
-                if (screen_by := data["screen_by"]) is not None:
+                if (screen_by := data.get("screen_by")) is not None:
                     wanted["allocation", stream, f"screen/{data['request']}"] = screen_by
             case "request_screening_due":
                 wanted["allocation", stream, f"screen/{data['request']}"] = _day_after(data["screen_by"])

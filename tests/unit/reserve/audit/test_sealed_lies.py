@@ -12,7 +12,21 @@ from services.allocation.events.partners import ProductTerms
 from services.inventory import events as inventory
 from services.loans.events.books import BookChange
 from services.loans.events.loan import PeriodClosed
-from tests.stories.audit import ANTIMONY, DAY_BEFORE, TODAY, Step, Story, Told, before, changed, failures, stock, told, with_agreements
+from tests.stories.audit import (
+    ANTIMONY,
+    DAY_BEFORE,
+    TODAY,
+    Step,
+    Story,
+    Told,
+    agreed,
+    before,
+    changed,
+    failures,
+    stock,
+    told,
+    with_agreements,
+)
 from tests.stories.audit_loans import told_with_loans
 
 GOOD = inventory.Assay(report="A-1", laboratory="AmLab", assayed_on=TODAY, contents={"Sb": "0.9965"}, in_specification=True)
@@ -216,6 +230,16 @@ async def test_a_decision_by_a_version_that_another_had_taken_the_place_of_is_fo
     story = before(by_agreements(), "approve", cut=amended("JP", 10, f"{TODAY}T00:01:30.000000Z"))
     changed_at(story, "certify", f"{TODAY}T00:05:00.000000Z")
     assert (await found(tmp_path / "meanwhile", story))["decisions"] == {"certify"}
+
+
+@pytest.mark.parametrize(
+    ("at", "fine"), [(f"{TODAY}T00:00:00.000000Z", True), (f"{DAY_BEFORE}T00:00:00.000000Z", False)], ids=["at_once", "long_before"]
+)
+async def test_a_decision_by_another_agreement_than_the_one_that_counts_is_found(tmp_path: Path, at: str, fine: bool) -> None:
+    """Of two that begin on one day the greater in name counts; one that was signed in the moment of the decision may have come after it."""
+    greater = replace(agreed("JP"), at=at, stream="agreement/agr_JP_2")
+    story = before(by_agreements(), "key", another=replace(greater, event=replace(greater.event, agreement="agr_JP_2")))
+    assert (await found(tmp_path, story)).get("decisions", set()) == (set() if fine else {"propose", "certify"})
 
 
 async def test_a_partner_whose_agreement_nobody_read_is_found(tmp_path: Path) -> None:
