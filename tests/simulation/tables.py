@@ -100,7 +100,8 @@ class InventoryTables:
 class AllocationTables:
     def __init__(self) -> None:
         self.books: set[str] = set()
-        self.terms: dict[str, tuple[allocation.AgreementSigned | allocation.AgreementAmended, date, int]] = {}  # by agreement
+        self.terms: dict[str, tuple[allocation.AgreementSigned | allocation.AgreementAmended, date]] = {}  # by agreement
+        self.versions: dict[str, int] = {}  # of each agreement
         self.suspended: set[str] = set()
         self.rounds: dict[str, tuple[str, str]] = {}  # round -> product, status
         self.instruments: dict[str, Authority] = {}
@@ -111,14 +112,15 @@ class AllocationTables:
 
     def project(self, facts: Sequence[Fact]) -> None:
         self.people.project(facts)
+        self.versions |= {fact.event.agreement: fact.record.version for fact in facts if isinstance(fact.event, allocation.AgreementEvent)}
         for fact in facts:
             match event := fact.event:
                 case allocation.BookOpened():
                     self.books.add(event.product)
                 case allocation.AgreementSigned():
-                    self.terms[event.agreement] = (event, event.valid_from, fact.record.version)
+                    self.terms[event.agreement] = (event, event.valid_from)
                 case allocation.AgreementAmended():
-                    self.terms[event.agreement] = (event, self.terms[event.agreement][1], fact.record.version)
+                    self.terms[event.agreement] = (event, self.terms[event.agreement][1])
                 case allocation.AgreementEnded():
                     del self.terms[event.agreement]
                 case allocation.AgreementSuspended():
@@ -167,14 +169,14 @@ class AllocationTables:
 
     def surroundings(self, product: str, partners: Sequence[str], on: date, round: str | None = None) -> Surroundings:
         terms: dict[Any, TermsRead] = {}
-        for agreement, (event, valid_from, version) in sorted(self.terms.items()):
+        for agreement, (event, valid_from) in sorted(self.terms.items()):
             if agreement in self.suspended:
                 continue
             for named in event.products:
                 if event.partner in partners and named.product == product and valid_from <= on <= event.valid_until:
                     terms[event.partner] = TermsRead(
                         agreement=agreement,  # type: ignore[arg-type]
-                        version=version,
+                        version=self.versions[agreement],
                         year_from=year_from(valid_from, on),
                         quota_g=named.yearly_quota_g,
                         priority_class=event.priority_class,
