@@ -176,31 +176,24 @@ class OwnProcess:
                 each.cancel()
 
 
-def queued_s(*pids: int) -> dict[int, float]:
-    """How long each thread of these processes has waited for a processor since it began, by the thread's id. Those of a process that is
-    gone are left out, and all of them where the system does not say: only Linux does."""
+class Scheduled(msgspec.Struct, frozen=True):
+    """What a thread has had of the processors since it began."""
+
+    ran_s: float
+    queued_s: float  # it waited for one; told when the wait ends. A container that has used up its share makes its threads wait, too
+    wants: bool  # it runs, or waits for a processor, now
+
+
+def scheduled(pid: int) -> dict[int, Scheduled]:
+    """Each thread of that process by its id: none of one that is gone, nor where the system does not say. Only Linux does."""
     found = {}
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            for thread in Path(f"/proc/{pid}/task").iterdir():
-                with contextlib.suppress(OSError, IndexError):  # it ended in between
-                    found[int(thread.name)] = int((thread / "schedstat").read_text().split()[1]) / 1e9
-    return found
-
-
-def throttled_s(own: Path = Path("/proc/self/cgroup"), groups: Path = Path("/sys/fs/cgroup")) -> float:
-    """How long processes of this control group have stood still since it began, because it had used up its share of the processors (a
-    container's limit). No thread is queued then. 0 where there is no limit, or the system does not say: only Linux does."""
     with contextlib.suppress(OSError):
-        for line in own.read_text().splitlines():
-            _, controllers, group = line.split(":", 2)
-            if controllers not in ("", "cpu", "cpu,cpuacct", "cpuacct,cpu"):
-                continue
-            for folder in (groups / controllers / group.lstrip("/"), groups / controllers):  # a container may see its own as the root
-                with contextlib.suppress(OSError):
-                    said = dict(each.split() for each in (folder / "cpu.stat").read_text().splitlines())
-                    return int(said.get("throttled_usec", 0)) / 1e6 + int(said.get("throttled_time", 0)) / 1e9
-    return 0.0
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError, IndexError):  # it ended in between
+                ran, queued, _ = (thread / "schedstat").read_text().split()
+                state = (thread / "stat").read_text().rpartition(")")[2].split()[0]
+                found[int(thread.name)] = Scheduled(int(ran) / 1e9, int(queued) / 1e9, state == "R")
+    return found
 
 
 async def said_back(port: int, said: bytes, count: int) -> bytes:

@@ -32,7 +32,7 @@ import msgspec
 import structlog
 
 from shared.engines.private_files import private_folder, write_private
-from shared.engines.processes import Died, Identity, OwnProcess, Program, cut, end_orphans, queued_s, throttled_s
+from shared.engines.processes import Died, Identity, OwnProcess, Program, Scheduled, cut, end_orphans, scheduled
 from shared.observe.waiting import saying
 from shared.tls import trusted
 
@@ -312,22 +312,35 @@ class _Kept:
 
 
 async def _gives_a_sign_of_life(program: Program) -> bool:
-    """Asks until `PROBE_TIMEOUT_S` is over that counts: time in which no thread of the program's, or of ours, waited for a processor,
-    and our container had not used up its share of them."""
-    step_s = PROBE_TIMEOUT_S / STEPS
+    """Asks until `PROBE_TIMEOUT_S` is over that counts: processor time that a thread of the program's has had; or, while none of them
+    wants a processor, all time in which none of them, or of ours, waited for one."""
     asked = asyncio.ensure_future(program.alive())
+    asked_at, before, own_before = time.monotonic(), dict[int, Scheduled](), scheduled(os.getpid())
     try:
-        counted_s = 0.0
-        while counted_s < PROBE_TIMEOUT_S and (pid := program.process.pid or program.process.left_pid) is not None:
-            before, throttled_before = queued_s(os.getpid(), pid), throttled_s()
-            await asyncio.wait({asked}, timeout=step_s)
+        while (pid := program.process.pid or program.process.left_pid) is not None:
+            before = before or scheduled(pid)
+            await asyncio.wait({asked}, timeout=PROBE_TIMEOUT_S / STEPS)
             if asked.done():
                 return asked.result()
-            waited_s = max((now - before.get(thread, 0.0) for thread, now in queued_s(os.getpid(), pid).items()), default=0.0)
-            counted_s = max(0.0, counted_s + step_s - waited_s - (throttled_s() - throttled_before))  # the system tells of it late
+            now = scheduled(pid)
+            ran_s, waited_s = _since(before, now)
+            waited_s = max(waited_s, _since(own_before, scheduled(os.getpid()))[1])
+            idle_s = 0.0 if any(each.wants for each in now.values()) else time.monotonic() - asked_at - waited_s
+            if max(ran_s, idle_s) >= PROBE_TIMEOUT_S:
+                break
         return False
     finally:
         asked.cancel()
+
+
+def _since(before: dict[int, Scheduled], now: dict[int, Scheduled]) -> tuple[float, float]:
+    """The most that a thread ran, and the most that one waited for a processor."""
+    nothing = Scheduled(0.0, 0.0, wants=False)
+    pairs = [(before.get(thread, nothing), each) for thread, each in now.items()]
+    return (
+        max((each.ran_s - earlier.ran_s for earlier, each in pairs), default=0.0),
+        max((each.queued_s - earlier.queued_s for earlier, each in pairs), default=0.0),
+    )
 
 
 def _reasons_in(answer: httpx.Response) -> str:

@@ -101,7 +101,8 @@ NOT_ANSWERED = {"stock_protected"}  # a release that a round asks for; allocatio
 def test_every_operation_lists_the_codes_that_it_may_give_and_no_code_is_nobodys() -> None:
     found = {name: _codes_of(name) for name in JOURNALED}
     listed = found["inventory"]
-    assert set().union(*(codes for each in found.values() for codes in each.values())) == CATALOGUE.keys() - NOT_ANSWERED
+    known = {code for code, reason in CATALOGUE.items() if not type(reason).__module__.startswith("tests.")}
+    assert set().union(*(codes for each in found.values() for codes in each.values())) == known - NOT_ANSWERED
     assert {"release_exceeded", "on_hold", "partner_signature_missing", "idempotency_key_missing", "token_expired"} <= listed["draw_stock"]
     assert not {"serials_do_not_match_units", "hold_not_found", "receipt_missing", "countersignature_needed"} & listed["draw_stock"]
     assert {"cursor_malformed", "position_not_reached"} == listed["list_releases"] - listed["list_inbox_lines"] - {"position_unknown"}

@@ -7,8 +7,10 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
@@ -18,7 +20,7 @@ import psutil
 import pytest
 
 from shared.engines.engines import engines, remembered_ports
-from shared.engines.processes import Died, Identity, OwnProcess, end_orphans, identify, throttled_s
+from shared.engines.processes import Died, Identity, OwnProcess, end_orphans, identify, scheduled
 from shared.engines.supervisor import Child, ChildProgram, FolderInUse, Supervisor
 from shared.kafka import Kafka
 from tests.waiting import HANGS_AFTER_S, until
@@ -128,22 +130,23 @@ async def test_a_child_that_waits_for_a_processor_is_not_taken_to_hang(tmp_path:
         assert supervisor.pids["edge"] == before
 
 
-@pytest.mark.parametrize(
-    ("own", "stat"),
-    [
-        ("9:name=systemd:/\n4:cpu,cpuacct:/a/b\n0::/\n", "nr_throttled 3\nthrottled_time 1500000000"),
-        ("0::/a/b\n", "usage_usec 7\nthrottled_usec 1500000"),
-    ],
-    ids=["version 1", "version 2"],
-)
-@pytest.mark.parametrize("seen", ["a/b", "."], ids=["from outside", "in a container"])
-def test_what_a_container_has_not_been_given_is_told(tmp_path: Path, own: str, stat: str, seen: str) -> None:
-    (tmp_path / "own").write_text(own)
-    folder = tmp_path / "groups" / ("cpu,cpuacct" if "cpuacct" in own else "") / seen
-    folder.mkdir(parents=True)
-    (folder / "cpu.stat").write_text(stat)
-    assert throttled_s(tmp_path / "own", tmp_path / "groups") == 1.5
-    assert throttled_s(tmp_path / "nowhere", tmp_path / "groups") == 0.0, "another system than Linux"
+async def test_what_a_thread_has_had_of_the_processors_is_told() -> None:
+    own = threading.get_native_id()
+    before = scheduled(os.getpid())[own]
+    with busy_beside(own, others=2):
+        done_at = time.thread_time() + 0.1
+        while time.thread_time() < done_at:
+            pass
+    now = scheduled(os.getpid())[own]
+    assert now.wants, "it runs"
+    assert now.ran_s - before.ran_s >= 0.1 <= now.queued_s - before.queued_s, "of three that want one processor two wait"
+    sleeping = start_sleeping()
+    try:
+        await until(lambda: not any(each.wants for each in scheduled(sleeping).values()))
+    finally:
+        os.kill(sleeping, signal.SIGKILL)
+        await asyncio.to_thread(os.waitpid, sleeping, 0)
+    assert scheduled(sleeping) == {}
 
 
 def give_work(folder: Path, seconds: float) -> None:
@@ -154,7 +157,8 @@ def give_work(folder: Path, seconds: float) -> None:
 @contextmanager
 def busy_beside(pid: int, others: int) -> Iterator[None]:
     """The process shares one processor with so many others, each in a session of its own, as a system that is fair to sessions wants it."""
-    processor = {min(os.sched_getaffinity(pid))}
+    before = os.sched_getaffinity(pid)
+    processor = {min(before)}
     os.sched_setaffinity(pid, processor)
     busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"], start_new_session=True) for _ in range(others)]
     try:
@@ -165,6 +169,8 @@ def busy_beside(pid: int, others: int) -> Iterator[None]:
         for each in busy:
             each.kill()
             each.wait()
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(pid, before)
 
 
 @pytest.fixture
