@@ -11,14 +11,16 @@ from pathlib import Path
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 
 from reserve.witness.keys import make_keys
 from services.ledger.keys import open_key
 from services.ledger.signers import FileSigner, create_key_file, read_key_file
 from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint, sign_checkpoint
-from shared.proofs.cosignature import ED25519, CosignerKey
+from shared.proofs.cosignature import ED25519, Cosigner, CosignerKey
+from shared.proofs.encoding import encode_base64
 from shared.proofs.merkle import hash_leaf, root_of
-from shared.proofs.signed_note import VerifierKey, verifier_key
+from shared.proofs.signed_note import Note, Signature, VerifierKey, parse_note, verifier_key
 from shared.proofs.submission import Submission, origin_hash
 from tests.contract.ledger_stage import LedgerStage
 from tests.interop.proofs.programs import Proofs, litewitness
@@ -60,6 +62,36 @@ async def refuses(url: str, note: str, key: VerifierKey, signer: FileSigner, fol
     print(f"{len(tampered)} submissions: the witness cosigns none of them, as it should be")
 
 
+def tampered_with(published: str, older: str, log: VerifierKey, witness: CosignerKey) -> dict[str, str]:
+    """Of a checkpoint that its log has signed and this witness has cosigned: no one of them meets the policy."""
+    note, checkpoint = parse_note(published), open_checkpoint(published, [log])
+    of_log = tuple(line for line in note.signatures if line.key_id != witness.key_id)
+    (cosigned,) = (line for line in note.signatures if line.key_id == witness.key_id)
+    (before,) = (line for line in parse_note(older).signatures if line.key_id == witness.key_id)
+    stranger = Cosigner(witness.name, Ed25519PrivateKey.generate()).cosign(checkpoint, 1_790_000_000)
+
+    def by(line: Signature) -> str:
+        return str(Note(note.text, (*of_log, line)))
+
+    def saying(signature: bytes) -> str:
+        return by(replace(cosigned, signature=signature))
+
+    time, signature = cosigned.signature[:8], cosigned.signature[8:]
+    return {
+        "without_the_witness": str(Note(note.text, of_log)),
+        "without_the_log": str(Note(note.text, (cosigned,))),
+        "another_size": published.replace(f"\n{checkpoint.head.size}\n", f"\n{checkpoint.head.size + 1}\n", 1),
+        "another_root": published.replace(encode_base64(checkpoint.head.root), encode_base64(bytes(32))),
+        "another_origin": published.replace(f"{log.name}\n", "another.example/log\n", 1),
+        "a_line_more": str(Note(f"{note.text}more\n", note.signatures)),
+        "at_another_time": saying((int.from_bytes(time) + 1).to_bytes(8) + signature),
+        "cosigned_when_it_was_smaller": by(before),
+        "by_another_witness": by(stranger),
+        "by_another_under_its_key_id": by(replace(stranger, key_id=cosigned.key_id)),
+        "a_cosignature_cut_short": saying(time + signature[:-1]),
+    }
+
+
 async def our_log(proofs: Proofs, program: str, stage: LedgerStage, folder: Path) -> None:
     """Before their witness."""
     async with AsyncExitStack() as stack:
@@ -82,11 +114,16 @@ async def our_log(proofs: Proofs, program: str, stage: LedgerStage, folder: Path
 
                 (folder / f"{number}.receipt").write_text(await until(witnessed))
             await proofs("receipts", policy, *(folder / f"{number}.receipt" for number in range(3)))
+            (folder / "tampered").mkdir()
             for grade in ("signed", "witnessed"):
                 (folder / grade).write_text((await auditor.get("/v1/checkpoint", params={"grade": grade})).text)
             await proofs("checkpoints", folder / "key", folder / "signed", folder / "witnessed")
             await proofs("published", policy, folder / "witnessed")
-            await proofs("published", "-rejects", policy, folder / "signed")
+            older = (folder / "0.receipt").read_text().partition("\n\n")[2]
+            tampered = tampered_with((folder / "witnessed").read_text(), older, stage.key, key)
+            for name, text in tampered.items():
+                (folder / "tampered" / name).write_text(text)
+            await proofs("published", "-rejects", policy, *(folder / "tampered" / name for name in tampered))
             await proofs("logs", folder / "key", f"{stage.urls['ledger']}/v1/")
         await refuses(url, (folder / "witnessed").read_text(), stage.key, open_key(stage.folder)[1], folder)
 
