@@ -1,6 +1,7 @@
 """Proposed again: nobody undoes by another proposal, alone, what somebody has approved, unless what it was made from has changed.
 
-In force for rounds and tenders that say who opened them; what an earlier build let one person do is listed.
+In force for rounds and tenders that say who opened them; what an earlier build let one person do is listed. So is an approved decision
+that fell because one person screened a request of it anew, which earlier builds took, and none takes now.
 """
 
 from typing import Any
@@ -17,6 +18,7 @@ class ProposedAgain:
         self._made_from: dict[str, Any] = {}  # by round, or tender: what its decision was made from
         self._approved: dict[str, set[str]] = {}  # by round, or tender: the keys that its decision is approved with
         self._fell: dict[str, str] = {}  # by round: the command by which an approved decision fell
+        self._answered = self._screened = ""  # the last command that answered an objection; that screened a request otherwise
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         match event:
@@ -26,9 +28,16 @@ class ProposedAgain:
                 self._approved.setdefault(name, set()).add(event.approval.key)
             case allocation.ApprovalsLapsed(decision_stands=True):
                 self._approved.get(event.round, set()).difference_update(event.keys)
+            case allocation.ObjectionAnswered():
+                self._answered = record.command_id
+            case allocation.RequestAccepted() | allocation.RequestDeclined() if record.command_id != self._answered:
+                self._screened = record.command_id
             case allocation.ApprovalsLapsed():
                 if self._approved.pop(event.round, None):
                     self._fell[event.round] = record.command_id
+                    if self._screened == record.command_id:
+                        what = f"one person screened a {event.cause} anew, and with it fell what others had approved of {event.round}"
+                        self._findings.list_it(Check.CONTROL, place, what)
             case allocation.RoundProposed():
                 undoes = self._fell.pop(event.round, None) == record.command_id or bool(self._approved.pop(event.round, None))
                 self._proposes(place, event.round, event.reads, undoes=undoes)

@@ -76,6 +76,7 @@ class Deployment:
                 health_url=f"{self.urls[name]}/readyz",
                 live_url=f"{self.urls[name]}/livez",
                 build=build,
+                carries_answers=name == "edge",
             )
             for name in PROCESSES
         ]

@@ -60,6 +60,7 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     health_url: str | None = None
     live_url: str | None = None
     build: str = ""  # of its code: a program of another build is not gone on with
+    carries_answers: bool = False  # of the others, which end first: what they are asked already is answered
 
 
 class _Health(msgspec.Struct, frozen=True):
@@ -84,6 +85,7 @@ class Supervisor:
         self.prepare = prepare
         self._engines = [_Kept(engine) for engine in engines]
         self._children = [_Kept(ChildProgram(child)) for child in children]
+        self._carriers = {child.name for child in children if child.carries_answers}
         self._kept = {kept.name: kept for kept in (*self._engines, *self._children)}
         assert len(self._kept) == len(self._engines) + len(self._children), "names are unique"
         self._started: dict[str, Identity] = {}
@@ -243,7 +245,8 @@ class Supervisor:
         write_private(self.folder / "pids.json", msgspec.json.encode(self._started))
 
     async def _end_all(self) -> None:
-        for group in (self._children, self._engines):
+        asked, carriers = ([kept for kept in self._children if (kept.name in self._carriers) is carries] for carries in (False, True))
+        for group in (asked, carriers, self._engines):
             await asyncio.gather(*(kept.program.stop() for kept in group), *(kept.program.process.end_left() for kept in group))
         (self.folder / "pids.json").unlink(missing_ok=True)
 

@@ -53,6 +53,15 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.send_response(503 if (folder / "not-yet").exists() else 200); self.end_headers()
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Server).serve_forever()
 """
+# It has something under way when it is told to end, and ends when that is done.
+WORKER = """
+import pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[1])
+signal.signal(signal.SIGTERM, lambda *_: (folder / "told").touch())
+(folder / "works").touch()
+while not (folder / "done").exists():
+    time.sleep(0.01)
+"""
 
 
 def server(folder: Path, name: str) -> Child:
@@ -83,6 +92,18 @@ async def running(supervisor: Supervisor) -> AsyncIterator[Supervisor]:
     finally:
         supervisor.stop()
         await task
+
+
+async def test_who_carries_the_others_answers_ends_after_them(tmp_path: Path) -> None:
+    edge = msgspec.structs.replace(server(tmp_path, "edge"), carries_answers=True)
+    worker = Child(name="ledger", argv=(sys.executable, "-c", WORKER, str(tmp_path)), env=dict(os.environ))
+    assert edge.live_url is not None
+    async with httpx.AsyncClient(timeout=HANGS_AFTER_S) as http, running(Supervisor(tmp_path, [], [edge, worker])) as supervisor:
+        await until((tmp_path / "works").exists)
+        supervisor.stop()
+        await until((tmp_path / "told").exists)
+        assert (await http.get(edge.live_url)).status_code == 200
+        (tmp_path / "done").touch()
 
 
 async def test_a_killed_child_is_started_again(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ class ClockTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Screening's answer: so much of what was asked for counts in a round. May be given again until the round is certified."""
+    """Screening's answer: so much of what was asked for counts in a round. May be given again until somebody has approved its decision."""
 
     request: RequestId
     accepted_g: int
@@ -115,10 +115,12 @@ def decide_request(command: RequestCommand, product: ProductId, book: Book) -> l
         case SubmitRequest():
             return _submit(command, product)
         case AcceptRequest():
-            return accept(command, product, book)
+            return _approved_with(command.request, book) or accept(command, product, book)
         case DeclineRequest():
             if isinstance(request := changeable(book, command.request), Refused):
                 return request
+            if approved := _approved_with(command.request, book):
+                return approved
             if not command.reasons:
                 return reasons_missing()
             return [RequestDeclined(request=command.request, product=product, partner=request.partner, reasons=command.reasons)]
@@ -201,6 +203,20 @@ def _submit(command: SubmitRequest, product: ProductId) -> list[BookEvent] | Ref
     if command.return_on is not None:
         submitted.append(LoanRequested(request=command.request, product=product, partner=command.partner, return_on=command.return_on))
     return submitted
+
+
+def _approved_with(request_id: RequestId, book: Book) -> Refused[Reason] | None:
+    """Who screens a request anew does not undo by themselves what somebody has signed. Its partner may take it back."""
+    request = book.requests.get(request_id)
+    if request is None or request.round is None or is_certified(book, request):
+        return None
+    if (proposal := book.rounds[request.round].proposal) is None or not proposal.approvals:
+        return None
+    return Refused(
+        Reason.DECISION_APPROVED,
+        f"{proposal.decision} of {request.round}, which {request_id} is in, has an approval",
+        accepted="the round cancelled by two people first",
+    )
 
 
 def accept(command: AcceptRequest, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:

@@ -61,9 +61,7 @@ def amended(version: int, partner: Any = JP) -> LapseApprovals:
 @pytest.mark.parametrize(
     "command",
     [
-        accept("jp", 9),
         WithdrawRequest(request=request_id("jp"), reason="met elsewhere"),
-        DeclineRequest(request=request_id("jp"), reasons=("sanctioned",)),
         ExpireRequest(request=request_id("jp"), on=TOO_LATE),
     ],
     ids=lambda command: type(command).__name__,
@@ -77,6 +75,21 @@ def test_a_decision_falls_when_a_request_in_it_changes(command: Any):
     assert event.cause == "request req_jp"
     assert len(event.keys) == 1
     story.when(story.certify()).refused(Reason.ROUND_NOT_PROPOSED)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [accept("jp", 9), accept("jp"), DeclineRequest(request=request_id("jp"), reasons=("sanctioned",))],
+    ids=["less", "as_before", "none"],
+)
+def test_nobody_undoes_an_approval_by_screening_a_request_anew(command: Any):
+    """Again and again, alone: no decision over it would ever be certified."""
+    story = a_proposal(10, 10)
+    event = lapsed(story.when(command).events)
+    assert (event.decision_stands, event.keys) == (False, ()), "nobody has signed yet"
+    story = approved(story)
+    story.when(command).refused(Reason.DECISION_APPROVED)
+    story.given(story.certify())
 
 
 def test_a_decision_stands_when_another_request_changes():

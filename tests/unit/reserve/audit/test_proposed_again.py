@@ -11,6 +11,8 @@ from reserve.audit.proposed_again import ProposedAgain
 from reserve.audit.report import Check, Findings
 from services.allocation.events import (
     ApprovalsLapsed,
+    ObjectionAnswered,
+    RequestAccepted,
     RoundApproved,
     RoundOpened,
     RoundProposed,
@@ -87,3 +89,12 @@ def test_what_fell_by_itself_is_proposed_again_and_an_approval_that_lapsed_is_no
     assert History(*begun).sees(ROUND["fell"]).sees(ROUND["proposed"]).found() == (0, 0)
     revoked = replace(ROUND["fell"], decision_stands=True)
     assert History(*begun).sees(revoked).sees(ROUND["fell"], ROUND["proposed"]).found() == (0, 0)
+
+
+def test_an_approval_that_fell_because_one_person_screened_a_request_anew_is_listed() -> None:
+    begun = (ROUND["opened"], ROUND["proposed"], ROUND["approved"])
+    accepted, answered = told(RequestAccepted, request="req_1"), told(ObjectionAnswered, request="req_1")
+    assert History(*begun).sees(accepted, ROUND["fell"]).found() == (0, 1)
+    assert History(*begun).sees(answered, accepted, ROUND["fell"]).found() == (0, 0), "its partner had objected, and another answered"
+    assert History(*begun).sees(accepted).sees(ROUND["fell"]).found() == (0, 0), "it fell by something else"
+    assert History(*begun[:2]).sees(accepted, ROUND["fell"]).found() == (0, 0), "nobody had approved it"
