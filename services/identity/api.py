@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from authlib.oauth2.rfc6749.errors import OAuth2Error
 from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from services.identity.issuer import Issuer
@@ -16,6 +17,34 @@ from shared.http.openapi import named
 CHECKS_AT_ONCE = 2  # each takes 16 MiB and a core for 40 ms
 OF_THE_EDGE = "x-forwarded-for"  # who has not come through the edge, which sets it, is a service that renews its token
 _NEVER_STORED = {"cache-control": "no-store", "pragma": "no-cache"}
+
+
+class MetadataView(BaseModel):
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    response_types_supported: list[str]
+    response_modes_supported: list[str]
+    grant_types_supported: list[str]
+    token_endpoint_auth_methods_supported: list[str]
+    token_endpoint_auth_signing_alg_values_supported: list[str]
+    code_challenge_methods_supported: list[str]
+    scopes_supported: list[str]
+    authorization_response_iss_parameter_supported: bool
+
+
+class PublicKeyView(BaseModel):
+    """One key, with the further members that its kind has (RFC 8037 2 for Ed25519)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kty: str
+    kid: str
+
+
+class KeySetView(BaseModel):
+    keys: list[PublicKeyView]
 
 
 def _form(*names: str, required: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -122,12 +151,12 @@ def routes(issuer: Issuer) -> APIRouter:
         summary="The same metadata, where OpenID clients look for it",
         operation_id="show_openid_configuration",
     )
-    async def show_metadata() -> dict[str, object]:
-        return issuer.metadata()
+    async def show_metadata() -> MetadataView:
+        return MetadataView.model_validate(issuer.metadata())
 
     @router.get("/.well-known/jwks.json", summary="The keys that verify tokens (RFC 7517)")
-    async def list_keys() -> dict[str, object]:
-        return issuer.keys()
+    async def list_keys() -> KeySetView:
+        return KeySetView.model_validate(issuer.keys())
 
     return router
 
