@@ -14,7 +14,7 @@ from reserve.commands.bundle import opened
 from reserve.commands.caller import nobody_at
 from reserve.commands.failure import CHECK_FAILED, fail
 from services.ledger.receipt import ReceiptInvalid, VerifiedReceipt, verify_receipt
-from shared.proofs.policy import WitnessPolicy, parse_policy
+from shared.proofs.policy import NONE, WitnessPolicy, parse_policy
 from shared.proofs.signed_note import NoteMalformed, VerifierKey, parse_verifier_key
 
 
@@ -80,11 +80,14 @@ def log_keys(keys: Sequence[str], folder: Path, option: str = "--key") -> list[V
 def witness_policy(file: Path) -> WitnessPolicy:
     """Who has to have cosigned, as pinned in a file."""
     try:
-        return parse_policy(file.read_text())
+        policy = parse_policy(file.read_text())
     except OSError as error:
         fail(f"--policy: {file}: {error.strerror}")
     except ValueError as error:
         fail(f"--policy: {file}: {error} (accepted: a C2SP tlog-policy)")
+    if policy.quorum == NONE:
+        fail(f"--policy: {file}: its quorum is {NONE}, which makes a witnessed receipt of every one (accepted: a quorum of witnesses)")
+    return policy
 
 
 def _proven(receipt: VerifiedReceipt) -> dict[str, Any]:

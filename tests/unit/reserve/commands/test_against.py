@@ -16,6 +16,7 @@ from reserve.audit.live import LiveEvidence
 from reserve.commands.against import Held, Shown, shown_by
 from reserve.commands.caller import nobody_at
 from reserve.commands.failure import BAD_INPUT, CHECK_FAILED
+from reserve.commands.receipt import witness_policy
 from services.ledger.receipt import verify_receipt
 from shared.proofs.checkpoint import TreeHead, open_checkpoint
 from shared.proofs.fork import ForkProof, prove_fork
@@ -23,7 +24,7 @@ from shared.proofs.history import read_commitment
 from shared.proofs.signed_note import Note
 from tests.stories.audit import Told, changed, shown_of, told
 from tests.stories.restored import Restored, leaves_in
-from tests.stories.vouching import GENEVA, NOBODY, POLICY, TOKYO
+from tests.stories.vouching import GENEVA, NOBODY, POLICY, POLICY_TEXT, TOKYO
 
 TO_SEE = 1_790_000_000  # when witnesses cosigned, in seconds since 1970
 
@@ -230,3 +231,14 @@ async def test_another_log_is_not_the_one_that_the_receipt_is_of(
     another.go_on()
     said = await Server(another).refuses(held(tmp_path, history.early_receipt, history.old_key, another.log_key), capsys)
     assert "is another log" in said
+
+
+def test_a_pinned_policy_that_asks_nobody_to_cosign_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "policy"
+    file.write_text(POLICY_TEXT)
+    assert witness_policy(file).quorum == "both"
+    file.write_text(POLICY_TEXT.replace("quorum both", "quorum none"))
+    with pytest.raises(typer.Exit) as ended:
+        witness_policy(file)
+    assert ended.value.exit_code == BAD_INPUT
+    assert "its quorum is none" in capsys.readouterr().err
