@@ -13,6 +13,7 @@ import msgspec
 from reserve.audit.approvers import Approvers, instant
 from reserve.audit.by_itself import fault_of, of_service
 from reserve.audit.control_loans import Advances, LoanMoves
+from reserve.audit.covenants import Covenants
 from reserve.audit.evidence import Recorded
 from reserve.audit.payees import Payees
 from reserve.audit.proposed_again import ProposedAgain
@@ -98,6 +99,7 @@ class Control:
         self._reconciling = Reconciling(findings, approvers)
         self._payees = Payees(findings, approvers)
         self._reference_rates = ReferenceRates(findings)
+        self._covenants = Covenants(findings)
         self._withdrawing = Withdrawing(findings, approvers)
         self._proposed_again = ProposedAgain(findings)
         self._lists: set[str] = set()  # in force
@@ -111,6 +113,7 @@ class Control:
         self._reconciling.see(place, record, event)
         self._payees.see(place, record, event)
         self._reference_rates.see(place, record, event)
+        self._covenants.see(place, record, event)
         self._withdrawing.see(place, record, event)
         self._proposed_again.see(place, record, event)
         moved = moves(event) or isinstance(event, TextErased)
@@ -164,6 +167,7 @@ class Control:
         self._reconciling.finish()
         self._payees.finish()
         self._reference_rates.finish()
+        self._covenants.finish()
         self._withdrawing.finish()
         for moved in self._moved:
             if moved.command in self._signed:

@@ -48,7 +48,7 @@ from services.loans.domain.loan.agreement import (
     WithdrawAct,
     WithdrawLoan,
 )
-from services.loans.domain.loan.covenants import ConfirmBreach, LapseBreach, ReportRatio
+from services.loans.domain.loan.covenants import ConfirmBreach, LapseBreach, ReportRatio, cures_breach
 from services.loans.domain.loan.defaults import ConfirmDefault, DeclareDefault, FallDue, LapseDefault, NoteCrossDefault
 from services.loans.domain.loan.payments import CreditDelivery, ReconcilePayment, RecordPayment, RecordRecovery, ReversePayment
 from services.loans.domain.loan.servicing import (
@@ -212,7 +212,7 @@ def _cures(command: ReportRatio, loan: Loan) -> bool:
     """Advances may be paid again."""
     covenant = loan.covenants.get(command.kind)
     kept = covenant is not None and Fraction(command.ratio) >= Fraction(covenant.minimum)
-    return covenant is not None and covenant.breached and kept and command.for_on >= covenant.reported_for
+    return covenant is not None and kept and cures_breach(command, covenant)
 
 
 def _given_up(_command: CloseLoan, loan: Loan) -> int:

@@ -65,17 +65,19 @@ def decide_covenant(command: CovenantCommand, loan: Loan) -> Decided:
 
 
 def _report(command: ReportRatio, loan: Loan, covenant: CovenantStanding) -> Decided:
-    """A breach stays one until a figure for as late a day keeps the covenant and cures it; a waiver suspends it until its last day. Who
-    reports one that is another's word confirms it."""
+    """A breach stays one until a figure for as late a day keeps the covenant and cures it; a waiver suspends it until its last day. One for
+    an earlier day that is reported late counts, whatever was reported since, unless it was cured by then. Who reports one that is another's
+    word confirms it."""
     assert loan.id is not None
     if command.for_on > command.on:
         return Refused(Reason.DATE_IN_FUTURE, f"{command.for_on} has not come yet", "/for_on", f"{command.on} or earlier")
     kept = Fraction(command.ratio) >= Fraction(covenant.minimum)
     waived = covenant.waived_until is not None and command.for_on <= covenant.waived_until
+    cures = kept and cures_breach(command, covenant)
     by = None if kept or not _changes(command, covenant) else command.by
     second: list[LoanEvent] = []
     if by is not None and covenant.breached and covenant.alone is not None and covenant.alone.by not in by.accounts:
-        second = [BreachConfirmed(loan=loan.id, kind=command.kind, for_on=covenant.reported_for, confirmed_by=by.by)]
+        second = [BreachConfirmed(loan=loan.id, kind=command.kind, for_on=covenant.breached_for, confirmed_by=by.by)]
         by = None
     lapses = begins(loan.words, by, Reason.BREACH_RENEWED, command.kind)
     if isinstance(lapses, Refused):
@@ -87,20 +89,23 @@ def _report(command: ReportRatio, loan: Loan, covenant: CovenantStanding) -> Dec
         minimum=covenant.minimum,
         for_on=command.for_on,
         source=command.source,
-        standing=("cured" if covenant.breached and command.for_on >= covenant.reported_for else "kept")
-        if kept
-        else ("waived" if waived else "breached"),
+        standing=("cured" if cures else "kept") if kept else ("waived" if waived else "breached"),
         reported_by=None if by is None else by.by,
         lapses_at=lapses,
         alone_since=alone_since(lapses),
     )
     others = [kind for kind in broken_covenants(loan, command.on) if kind != command.kind]
-    return [reported, *second, *([] if others or not kept else cured(loan, "covenant", "covenant_kept", command.on))]
+    return [reported, *second, *([] if others or not cures else cured(loan, "covenant", "covenant_kept", command.on))]
+
+
+def cures_breach(command: ReportRatio, covenant: CovenantStanding) -> bool:
+    """Of a figure that keeps the covenant."""
+    return covenant.breached and command.for_on >= covenant.breached_for
 
 
 def _changes(command: ReportRatio, covenant: CovenantStanding) -> bool:
-    """A breach does, unless a later figure says how it is, or it is breached already by more than one person's word."""
-    return command.for_on >= covenant.reported_for and not (covenant.breached and covenant.alone is None)
+    """A breach does, unless it was cured for a later day, or the covenant is breached already by more than one person's word."""
+    return command.for_on >= covenant.cured_for and not (covenant.breached and covenant.alone is None)
 
 
 def _confirm(command: ConfirmBreach, loan: Loan, covenant: CovenantStanding) -> Decided:
@@ -111,7 +116,7 @@ def _confirm(command: ConfirmBreach, loan: Loan, covenant: CovenantStanding) -> 
         return Refused(Reason.BREACH_STANDS, "it is confirmed, or was never one person's word", "path:kind")
     if covenant.alone.by in command.accounts:
         return Refused(Reason.BREACH_OWN, "the same person has reported it", accepted="a second person")
-    return [BreachConfirmed(loan=loan.id, kind=command.kind, for_on=covenant.reported_for, confirmed_by=command.by)]
+    return [BreachConfirmed(loan=loan.id, kind=command.kind, for_on=covenant.breached_for, confirmed_by=command.by)]
 
 
 def _lapse(command: LapseBreach, loan: Loan) -> list[LoanEvent]:
@@ -127,5 +132,5 @@ def _lapse(command: LapseBreach, loan: Loan) -> list[LoanEvent]:
     assert loan.id is not None
     on = day_of_lapse(command.lapses_at)
     others = [kind for kind in broken_covenants(loan, on) if kind != command.kind]
-    lapsed = BreachLapsed(loan=loan.id, kind=command.kind, for_on=covenant.reported_for)
+    lapsed = BreachLapsed(loan=loan.id, kind=command.kind, for_on=covenant.breached_for)
     return [lapsed, *([] if others else cured(loan, "covenant", "covenant_lapsed", on))]

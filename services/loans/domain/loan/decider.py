@@ -206,23 +206,27 @@ def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
 
 def _covenant(covenant: CovenantStanding, event: RatioReported | BreachConfirmed | BreachLapsed) -> CovenantStanding:
     match event:
-        case RatioReported() if event.for_on < covenant.reported_for:
-            return covenant  # told late: a later figure says how it stands
         case RatioReported():
-            waits = covenant.breached and covenant.alone is not None
-            return _replace(
-                covenant,
-                breached=event.standing in ("breached", "waived"),
-                reported_for=event.for_on,
-                alone=alone(event.reported_by, event.lapses_at, event.kind) or covenant.alone,
-                lapsed_to=covenant.lapsed_to if waits else covenant.reported_for,
-            )
+            return _reported(covenant, event)
         case BreachConfirmed():
             return _replace(covenant, alone=None)
         case BreachLapsed():
-            return _replace(covenant, breached=False, reported_for=covenant.lapsed_to)
+            return _replace(covenant, breached=False)
         case _:
             assert_never(event)
+
+
+def _reported(covenant: CovenantStanding, event: RatioReported) -> CovenantStanding:
+    """A figure is judged by the day that it is for: one that keeps the covenant cures what came before, where two have signed it, and hides
+    nothing that is reported after it."""
+    last = _replace(covenant, reported_for=max(covenant.reported_for, event.for_on))
+    if event.standing == "cured":
+        return _replace(last, breached=False, cured_for=max(covenant.cured_for, event.for_on))
+    counts = event.reported_by is not None or covenant.breached or event.for_on >= covenant.reported_for
+    if event.standing == "kept" or not counts:
+        return last
+    for_on = max(covenant.breached_for, event.for_on) if covenant.breached else event.for_on
+    return _replace(last, breached=True, breached_for=for_on, alone=alone(event.reported_by, event.lapses_at, event.kind) or covenant.alone)
 
 
 def _words(loan: Loan, covenant: CovenantStanding, event: RatioReported | BreachConfirmed | BreachLapsed) -> tuple[Word, ...]:

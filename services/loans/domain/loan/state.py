@@ -134,15 +134,16 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
 
 
 class CovenantStanding(msgspec.Struct, frozen=True):
-    """`breached`: by the figure for the last day that was reported for, whether it is waived or not. `alone`: whose word the last breach
-    is, or was; `lapsed_to`: the last day that was reported for before it."""
+    """`breached`: by a figure that none for as late a day has cured, waived or not. `alone`: whose word the last breach is, or was.
+    `reported_for`: the last day of all; by that alone earlier builds judged whether a breach was reported too late to count."""
 
     minimum: str
     breached: bool = False
+    breached_for: date = date.min  # the last day of a breach
+    cured_for: date = date.min  # the last day for which two have signed that it is kept again
     reported_for: date = date.min
     waived_until: date | None = None
     alone: Word | None = None
-    lapsed_to: date = date.min
 
 
 class Loan(msgspec.Struct, frozen=True):

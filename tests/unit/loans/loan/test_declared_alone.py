@@ -243,7 +243,6 @@ def test_a_breach_that_one_person_reports_stops_advances_for_72_hours():
     assert broken_covenants(breached.state, START, confirmed=True) == []
     lapsed = breached.when(breach_lapses()).then(BreachLapsed)
     assert broken_covenants(lapsed.state, START) == []
-    assert lapsed.state.covenants["dscr"].reported_for == date.min, "an earlier figure is not told late by it"
     lapsed.when(breach_lapses()).then()
 
 
@@ -265,11 +264,30 @@ def test_a_second_person_confirms_a_breach_and_nobody_renews_their_own():
     committed().when(ConfirmBreach(kind="icr", by=TWO, accounts=frozenset())).refused("covenant_not_found", "path:kind")
 
 
-def test_a_figure_that_keeps_the_covenant_or_is_told_late_needs_nobody():
-    [kept] = committed().when(report("1.5")).events
+def test_a_figure_that_keeps_the_covenant_needs_nobody_and_hides_no_breach_that_is_reported_after_it():
+    """Who wants an advance reports today's figure before anybody reports that of the month before."""
+    loan = committed(learn(*SHOWN))
+    [kept] = loan.when(report("1.5", for_on=months(1))).events
     assert (kept.reported_by, kept.lapses_at) == (None, None)
-    [late] = committed(report("1.5", for_on=months(1))).when(report("1.0")).events
-    assert late.lapses_at is None
+    hidden = loan.given(report("1.5", for_on=months(1)))
+    breached = hidden.when(report("1.0", by=TWO)).then(RatioReported)
+    assert (breached.events[0].reported_by, breached.events[0].lapses_at) == (TWO, LATER)
+    breached.when(request(amount_minor=1)).refused("covenant_breached")
+    [again] = breached.when(report("1.5", for_on=months(1))).events
+    assert again.standing == "cured", "which two sign"
+    assert broken_covenants(breached.given(report("1.5", for_on=months(1))).state, START) == []
+    [old] = breached.given(report("1.5", for_on=months(1))).when(report("1.1", by="sub_cas", days=1)).events
+    assert old.lapses_at is None, "two have said so of a later day"
+    hidden.given(msgspec.structs.replace(breached.events[0], reported_by=None, lapses_at=None)).when(request(amount_minor=1)).then(
+        *(type(each) for each in loan.when(request(amount_minor=1)).events)
+    )  # as an earlier build recorded it
+
+
+def test_no_older_figure_ends_a_default_for_a_breach():
+    breached = lent(report("1.0", for_on=months(1)), declare(TWO, cause="covenant"), **MARGIN)
+    older = breached.when(report("1.5", for_on=START)).then(RatioReported)
+    assert (older.events[0].standing, older.state.status) == ("kept", "defaulted")
+    assert names(breached.given(report("1.5", for_on=months(1))).events) == ["RatioReported", "DefaultCured"]
 
 
 def test_a_default_for_a_breach_ends_with_it_and_is_confirmed_after_it():
@@ -283,7 +301,8 @@ def test_a_default_for_a_breach_ends_with_it_and_is_confirmed_after_it():
 def test_who_reports_a_breach_that_is_another_s_word_confirms_it():
     first = committed(report("1.0", for_on=months(1)))
     first.when(report("1.1", months(2), ONE, 1)).refused("breach_renewed_by_same_person")
-    first.when(report("1.1", START, TWO, 1)).then(RatioReported)  # an earlier figure says nothing of it
+    earlier = first.when(report("1.1", START, TWO, 1)).then(RatioReported, BreachConfirmed)
+    assert earlier.state.covenants["dscr"].breached_for == months(1)
     both = first.when(report("1.1", months(2), TWO, 1)).then(RatioReported, BreachConfirmed)
     reported, confirmed = both.events
     assert (reported.lapses_at, confirmed.for_on, confirmed.confirmed_by) == (None, months(1), TWO)
@@ -309,4 +328,4 @@ def test_two_who_reported_the_same_breach_under_an_earlier_build_leave_what_was_
     both = first.given(alone)
     both.when(breach_lapses()).then()
     gone = both.given(breach_lapses(days=1))
-    assert (gone.state.covenants["dscr"].breached, gone.state.covenants["dscr"].reported_for) == (False, START)
+    assert not gone.state.covenants["dscr"].breached

@@ -77,7 +77,6 @@ async def test_a_true_history_passes_and_every_check_has_looked_at_something(tmp
         "tallies",
         "anchors",
         "pinned_keys",
-        "control",
         "texts",
     ]  # they have files of their own
 
