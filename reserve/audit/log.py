@@ -66,4 +66,5 @@ async def report_on(
         fork=await seen.fork(evidence, checkpoints.served, cut),
         witnessed=witnesses.size,
         witnessed_at=witnesses.at,
+        unchecked=witnesses.gaps.unchecked(seen.audited),
     )

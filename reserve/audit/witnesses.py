@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from reserve.audit.evidence import LEDGER, Recorded
+from reserve.audit.gaps import OLDEST_S, Between, Gaps
 from reserve.audit.reach import CLOCKS_DIFFER_S, Dated, Reach
 from reserve.audit.report import Check, Findings
 from reserve.audit.rows import Rows
@@ -56,7 +57,7 @@ class Witnesses:
         self._logs: defaultdict[int, _OfLog] = defaultdict(_OfLog)  # by history
         self._history = FIRST  # of the log that is walked
         self._walked = self._logs[FIRST]
-        self.reach = Reach(findings)
+        self.reach, self.gaps = Reach(findings), Gaps(findings)
         self._vouched = 0  # the last history that witnesses vouch for something of
         self.size = 0
         self.at: datetime | None = None
@@ -101,10 +102,12 @@ class Witnesses:
         said, after = datetime.fromisoformat(record.recorded_at).timestamp(), log.due[1]
         what = f"recorded {record.recorded_at}, and witnessed at {after} s already"
         self._findings.look(Check.WITNESSED_TIMES, said <= after + CLOCKS_DIFFER_S, record.place(service), what)
-        self.reach.take(service, record, said, log.before or None, after)
+        if not self.reach.take(service, record, said, log.before or None, after) and said < after - OLDEST_S:
+            self.gaps.take(Between(self._history, log.due[0], log.before, after), service, record, said)
 
     def finish(self) -> None:
         """All is seen that there is."""
+        self.gaps.finish(self.reach)
         last = [log.witnessed[len(log.witnessed) - 1][1] for log in self._logs.values() if len(log.witnessed)]
         self.reach.finish(max(last, default=0), self.signed_at)
 

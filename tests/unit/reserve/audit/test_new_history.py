@@ -133,7 +133,8 @@ async def test_nothing_of_a_new_history_is_dated_back_to_before_the_old_log_was_
     history.seal("new_signed", Step())
     history.witness("of the new log", TOKYO, GENEVA, at=int(first_moment.timestamp()) + 7200)
     [times] = [result for result in (await history.audited(policies=[POLICY])).checks if result.check == "witnessed_times"]
-    assert [(each.place, "it came late" in each.what) for each in times.listed] == [(history.places["new"], True)]
+    story, new = times.listed
+    assert ("before witnesses first saw" in story.what, new.place, "it came late" in new.what) == (True, history.places["new"], True)
 
 
 async def test_another_first_leaf_than_the_deployment_says_is_found(history: Restored) -> None:
