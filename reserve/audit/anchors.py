@@ -72,6 +72,8 @@ class Anchors:
             origins = ", ".join(key.name for key in self._keys)
             self._findings.look(Check.ANCHORS, False, anchor.name, f"it is of another log than {origins}: {error}")
             return
+        what = f"the log's key signed it with lines that no log of ours writes: {', '.join(map(repr, checkpoint.extensions))}"
+        self._findings.look(Check.ANCHORS, not checkpoint.extensions, anchor.name, what)
         seen = _Seen(anchor.name, anchor.note, checkpoint.origin, checkpoint.head.size, checkpoint.head.root.hex(), anchor.leaf is None)
         self._seen.setdefault((seen.log, seen.size), []).append(seen)
         if anchor.leaf is not None:

@@ -58,6 +58,7 @@ class Witnesses:
         self._history = FIRST  # of the log that is walked
         self._walked = self._logs[FIRST]
         self.reach, self.gaps = Reach(findings), Gaps(findings)
+        self._latest = 0  # when one was witnessed, in seconds
         self._vouched = 0  # the last history that witnesses vouch for something of
         self.size = 0
         self.at: datetime | None = None
@@ -124,15 +125,21 @@ class Witnesses:
         """By when enough witnesses had cosigned it; 0 where nobody says who is enough. Raises NoteMalformed, NoteUnverified."""
         if self._policies:
             witnessed = open_witnessed(event.note, *self._policies)
-            head, at = witnessed.checkpoint.head, witnessed.at
+            opened, at = witnessed.checkpoint, witnessed.at
         else:
-            head, at = open_checkpoint(event.note, self._keys).head, 0
+            opened, at = open_checkpoint(event.note, self._keys), 0
+        head = opened.head
         if (head.size, head.root.hex()) != (event.size, event.root):
             raise NoteUnverified(f"the note is of {head.size} leaves and root {head.root.hex()}")
+        if opened.extensions:
+            raise NoteUnverified(f"the note has lines that no log of ours writes: {', '.join(map(repr, opened.extensions))}")
         if not self._has_signed(event, history):
             raise NoteUnverified("the log never signed it so")
         if event.size < (last := self._logs[history].last):
             raise NoteUnverified(f"{event.size} leaves, after {last}")
+        if at < self._latest - CLOCKS_DIFFER_S:
+            raise NoteUnverified(f"it was witnessed at {at} s, and one before it at {self._latest} s")
+        self._latest = max(at, self._latest)
         if self._policies and history >= self._vouched:
             self._vouched, self.size, self.at = history, event.size, datetime.fromtimestamp(at, UTC)
         return at

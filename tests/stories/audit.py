@@ -516,11 +516,14 @@ class Told:
         )
         self.tree.append(leaf_data(salt, place, bytes.fromhex(record.event_hash)))
 
-    def sign(self, name: str, root: bytes | None = None, **changes: Any) -> None:
+    def sign(self, name: str, root: bytes | None = None, further: tuple[str, ...] = (), **changes: Any) -> None:
         head = TreeHead(len(self.tree), root or root_of(map(hash_leaf, self.tree)))
         covers = {f"{service}/{shard}": len(rows) for (service, shard), rows in self.journals.items() if rows and service != "ledger"}
         event = CheckpointSigned(
-            size=head.size, root=head.root.hex(), note=sign_checkpoint(Checkpoint(self.log_key.name, head), self._signer), covers=covers
+            size=head.size,
+            root=head.root.hex(),
+            note=sign_checkpoint(Checkpoint(self.log_key.name, head, further), self._signer),
+            covers=covers,
         )
         event = msgspec.structs.replace(event, **changes)
         self.signed.append(event)
