@@ -70,16 +70,21 @@ class Logs:
             end = None if found is None else self._end_before(found)
             self._goes_on(log, found, before)
         self.logs.reverse()
+        findings.look(Check.HISTORIES, bool(told), "the log", "none is served")
         served = [log.key for log in self.logs]
         for each in pinned:
             what = f"its key is pinned, and it is not served: what was signed with {each} is lost, or kept back"
-            findings.look(Check.HISTORIES, not served or each in served, f"the log {each.name}", what)
+            findings.look(Check.HISTORIES, each in served, f"the log {each.name}", what)
         rows = [
             Began(each.history, *_line_of(line), position + 1)
             for each in self._commitments.values()
             for line, position in each.ends.items()
         ]
         self.histories = Histories(rows)
+
+    def sizes_in(self, cut: Cut) -> dict[int, int]:
+        """By history: how many leaves of its log are audited."""
+        return {log.history: log.size_in(cut) for log in self.logs}
 
     def place(self, line: str, position: int) -> str:
         """`line`: "inventory/0"."""
@@ -118,6 +123,9 @@ class Logs:
         served = None if before is None else (before.history, before.key)
         what = f"it goes on from {_name(said)}, and what is served before it is {_name(served)}"
         self._findings.look(Check.HISTORIES, said == served, f"history {log.history}", what)
+        if before is not None and log.history != before.history + 1:
+            what = f"it comes after history {before.history}: what was signed of any between the two is lost, and nothing here shows it"
+            self._findings.list_it(Check.HISTORIES, f"history {log.history}", what)
 
     def _end_before(self, commitment: Commitment) -> LogEnd:
         before, place = commitment.before, f"history {commitment.history}"

@@ -4,8 +4,9 @@ Their cosignatures carry times. What a published checkpoint is the first to cove
 time that was made up afterwards is outside. What came late is looked at once all is seen (`Reach`).
 """
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -39,9 +40,8 @@ class _OfLog(msgspec.Struct):
 
 class Witnesses:
     """`policies`: pinned, any is enough; none: cosignatures and times are not looked at. `has_signed`: whether the log of a history signed
-    the same checkpoint before. `size`: how many leaves of the last history's log enough of the pinned witnesses vouch for. `next`: the
-    number of the first, of those of the log that is walked that nothing is wrong with, that covers the leaf which was looked at last.
-    `signed_at`: when the last checkpoint of all was recorded."""
+    the same checkpoint before. `next`: the number of the first, of those of the log that is walked that nothing is wrong with, that covers
+    the leaf which was looked at last. `signed_at`: when the last checkpoint of all was recorded."""
 
     def __init__(
         self,
@@ -59,9 +59,6 @@ class Witnesses:
         self._walked = self._logs[FIRST]
         self.reach, self.gaps = Reach(findings), Gaps(findings)
         self._latest = 0  # when one was witnessed, in seconds
-        self._vouched = 0  # the last history that witnesses vouch for something of
-        self.size = 0
-        self.at: datetime | None = None
         self.signed_at: str | None = None
 
     def __bool__(self) -> bool:
@@ -112,6 +109,20 @@ class Witnesses:
         last = [log.witnessed[len(log.witnessed) - 1][1] for log in self._logs.values() if len(log.witnessed)]
         self.reach.finish(max(last, default=0), self.signed_at)
 
+    def vouched(self, walked: Mapping[int, int]) -> tuple[int, datetime | None]:
+        """How many leaves of the last log that they have seen enough of the pinned witnesses vouch for, and when they last did. `walked`:
+        by history, how many leaves there are. What they saw beyond these is of whatever log: it is listed, and vouches for nothing."""
+        for history, log in sorted(self._logs.items(), reverse=True) if self._policies else ():
+            rows, size = log.witnessed, walked.get(history, 0)
+            count = bisect_right(range(len(rows)), size, key=lambda index: rows[index][0])
+            if len(rows) > count and size:
+                seen, at, _ = rows[len(rows) - 1]
+                what = f"{seen} leaves were witnessed at {_instant(at)}, and {size} are looked at: nothing is said of the others"
+                self._findings.list_it(Check.WITNESSED, f"the log of history {history}", what)
+            if count:
+                return rows[count - 1][0], _instant(rows[count - 1][1])
+        return 0, None
+
     def covers_since(self, number: Numbered, root: str) -> bool:
         """Whether one has this root that the leaves have reached, but had not yet when `next` was `number`."""
         return any(
@@ -140,6 +151,8 @@ class Witnesses:
         if at < self._latest - CLOCKS_DIFFER_S:
             raise NoteUnverified(f"it was witnessed at {at} s, and one before it at {self._latest} s")
         self._latest = max(at, self._latest)
-        if self._policies and history >= self._vouched:
-            self._vouched, self.size, self.at = history, event.size, datetime.fromtimestamp(at, UTC)
         return at
+
+
+def _instant(at: int) -> datetime:
+    return datetime.fromtimestamp(at, UTC)

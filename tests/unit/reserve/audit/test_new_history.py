@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from reserve.audit.anchors import Anchor
+from reserve.audit.evidence import LogOfHistory
 from reserve.audit.history import audit
 from reserve.audit.report import Report
 from shared.proofs.checkpoint import open_checkpoint
@@ -107,6 +108,25 @@ async def test_a_commitment_that_calls_the_history_before_it_by_another_number_i
     report = await history.audited()
     assert failures(report) == {"histories": ["history 2"]}
     assert f"it goes on from history 7 under {history.old_key}, and what is served before it is history 1 under" in why(report)
+
+
+async def test_a_number_that_was_passed_over_is_listed(history: Restored) -> None:
+    """Whoever began history 2, and was rid of it, begins history 3 from the same backup."""
+    history.begin_history(history.marked, skips=1)
+    history.go_on()
+    report = await history.audited()
+    assert report.ok and "it comes after history 1: what was signed of any between the two is lost" in listed(report)
+
+
+async def test_who_is_shown_no_log_finds_so(history: Restored) -> None:
+    """With nothing in it, nothing is wrong with it."""
+
+    async def none() -> list[LogOfHistory]:
+        return []
+
+    history.histories = none  # type: ignore[method-assign]
+    report = await audit(history, [history.log_key])
+    assert "the log" in failures(report)["histories"]
 
 
 async def test_an_old_history_that_is_kept_back_is_missed(history: Restored) -> None:

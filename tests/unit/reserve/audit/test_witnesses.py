@@ -83,6 +83,22 @@ async def test_a_checkpoint_with_lines_that_no_log_of_ours_writes_is_found_where
     assert (sorted(found["signatures"]), found["witnessed"], found["anchors"]) == (sorted(signed), [true.places["witnessed"]], ["state"])
 
 
+async def test_witnesses_of_what_lies_beyond_the_served_checkpoint_vouch_for_nothing_before_it(tmp_path: Path) -> None:
+    """An auditor is shown a log of their own, with the checkpoints of the true one after its end."""
+    true, story = Told(told(), tmp_path), told()
+    changed(story, "lot", origin="elsewhere")
+    other = Told(story, tmp_path)
+    true.seal("more", stock(needs_witnesses().event, TODAY))
+    true.seal("more_signed", Step())
+    other.has_signed("of the true log", true.signed[-1])
+    other.witness("witnessed", TOKYO, GENEVA)
+    other.signed.pop()  # what is served is the one before
+    report = await other.audited(policies=[POLICY])
+    assert verdict(report) == ({}, False, 0)
+    [listed] = [each.what for result in report.checks for each in result.listed if result.check == "witnessed"]
+    assert f"{len(true.tree)} leaves were witnessed" in listed and f"{len(other.tree)} are looked at" in listed
+
+
 def needs_witnesses() -> Step:
     return stock(inventory.ReceiptGradeSet(product=ANTIMONY, grade="witnessed", reason="of what neighbours watch"))
 
