@@ -3,6 +3,7 @@
 After a fault a line goes on from what it was shown, so that one fault is one failure.
 """
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
@@ -20,7 +21,7 @@ from services.loans import events as loans
 from services.loans.events.upcasts import UPCASTERS as LOANS_UPCASTERS
 from shared.journal.codec import Codec, UnknownType
 from shared.journal.places import Histories
-from shared.journal.record import partner_of
+from shared.journal.record import canonical, partner_of
 
 CODECS = {
     "inventory": Codec(inventory.Event, INVENTORY_UPCASTERS),
@@ -117,9 +118,27 @@ class Journal:
             look(Check.SHAPES, False, place, f"{record.type}: {error}")
             return None
         whose = {partner_of(event), getattr(event, "partner", None)}  # what is not told to a partner now, an earlier build wrote as its own
-        fine = record.partner in whose and hashes.canonical(msgspec.json.decode(record.data)) == record.data
+        plain = msgspec.json.decode(record.data)
+        fine = record.partner in whose and hashes.canonical(plain) == record.data
         look(Check.SHAPES, fine, place, "is of another partner than its record, or not in canonical JSON")
+        look(Check.SHAPES, bool(record.actor.strip()), place, "nobody is said to have done it")
+        as_written = canonical(event) == record.data or CODECS[self.service].upcasts(record.type)
+        unknown = () if as_written else sorted(set(_unknown(plain, msgspec.to_builtins(event))))
+        if unknown:
+            what = f"{record.type} has no {', '.join(unknown)}: a later build wrote it, or somebody to whom it says something"
+            self._findings.list_it(Check.SHAPES, place, what)
         return event
+
+
+def _unknown(plain: Any, event: Any) -> Iterator[str]:
+    """The names of members, at any depth, that what was read of it has not."""
+    if isinstance(plain, dict) and isinstance(event, dict):
+        yield from plain.keys() - event.keys()
+        for name in plain.keys() & event.keys():
+            yield from _unknown(plain[name], event[name])
+    elif isinstance(plain, list) and isinstance(event, list | tuple):
+        for each, read in zip(plain, event, strict=False):
+            yield from _unknown(each, read)
 
 
 def is_time(text: str) -> bool:
