@@ -27,14 +27,15 @@ class MarkedParcel(inventory.Parcel, frozen=True):
 
 
 class MarkedDraw(inventory.StockDrawn, frozen=True, kw_only=True, tag="inventory.stock_drawn.v1"):
-    for_whom: str = "JP"
+    for_whom: str
 
 
 async def test_members_that_no_type_has_are_listed_at_any_depth(tmp_path: Path) -> None:
     step = told()["draw"]
     assert isinstance(step, Step)
     plain = asdict(step.event)
-    marked = MarkedDraw(**(plain | {"parcels": tuple(MarkedParcel(**asdict(each)) for each in plain["parcels"])}))
+    plain["parcels"] = tuple(MarkedParcel(**asdict(each)) for each in plain["parcels"])
+    marked = MarkedDraw(**plain, for_whom="JP")
     history = Told(with_draw(event=marked), tmp_path, lambda event: postings(step.event if event is marked else event))
     report = await history.audited()
     [found] = [each for result in report.checks for each in result.listed if result.check == "shapes"]
