@@ -118,7 +118,8 @@ def verify_audit(
     """Checks the whole history from outside, and trusts nobody's code but its own.
 
     Exit code 0: all of it holds, and what was seen before is in it. 1: it does not hold. 2: the audit could not be made. 3: it holds, and
-    nobody else is known to have seen this history; or no witness of the --policy that is given vouches for it, so times are not checkable.
+    nobody else is known to have seen this history; or no witness of the --policy that is given vouches for it, so times are not checkable;
+    or they saw nothing for a while in which events say that they were recorded, and no audit with this --state has said so before.
     """
     from reserve.commands.audit import Asked, show, verify
     from reserve.commands.failure import CHECK_FAILED, SEEN_BY_NOBODY, fail
@@ -149,7 +150,7 @@ def verify_audit(
         typer.echo(json_text(report))
     else:
         show(report, time.monotonic() - started)
-    if not report.anchored or (policy and report.witnessed_at is None):
+    if not report.anchored or (policy and report.witnessed_at is None) or report.unchecked:
         raise typer.Exit(SEEN_BY_NOBODY if report.ok else CHECK_FAILED)
 
 

@@ -32,6 +32,7 @@ class _Seen(msgspec.Struct, frozen=True):
     log: str  # its origin
     size: int
     root: str
+    audited: bool  # kept by an audit, and no receipt
 
     @property
     def head(self) -> TreeHead:
@@ -59,6 +60,7 @@ class Anchors:
         self._leaves: dict[tuple[str, int], list[tuple[str, bytes]]] = {}  # by log and index
         self._broken: list[_Seen] = []
         self._held_upto: dict[str, int] = {}  # leaves, by log
+        self._audited: dict[str, int] = {}  # the same, of what audits kept
         self.held = 0
         for anchor in anchors:
             self._take(anchor)
@@ -70,7 +72,9 @@ class Anchors:
             origins = ", ".join(key.name for key in self._keys)
             self._findings.look(Check.ANCHORS, False, anchor.name, f"it is of another log than {origins}: {error}")
             return
-        seen = _Seen(anchor.name, anchor.note, checkpoint.origin, checkpoint.head.size, checkpoint.head.root.hex())
+        what = f"the log's key signed it with lines that no log of ours writes: {', '.join(map(repr, checkpoint.extensions))}"
+        self._findings.look(Check.ANCHORS, not checkpoint.extensions, anchor.name, what)
+        seen = _Seen(anchor.name, anchor.note, checkpoint.origin, checkpoint.head.size, checkpoint.head.root.hex(), anchor.leaf is None)
         self._seen.setdefault((seen.log, seen.size), []).append(seen)
         if anchor.leaf is not None:
             index, leaf = anchor.leaf
@@ -87,8 +91,15 @@ class Anchors:
             if self._findings.look(Check.ANCHORS, seen.root == tree.root, seen.name, what):
                 self.held += 1
                 self._held_upto[log] = seen.size
+                if seen.audited:
+                    self._audited[log] = seen.size
             else:
                 self._broken.append(seen)
+
+    @property
+    def audited(self) -> dict[int, int]:
+        """By history: how many leaves of its log an audit before has kept a checkpoint of, which holds."""
+        return {log.history: self._audited.get(log.key.name, 0) for log in self._logs.logs}
 
     async def finish(self, evidence: Evidence, cut: Cut) -> None:
         """The logs are walked: what is left was seen of more leaves than they have."""

@@ -128,7 +128,8 @@ class Checkpoints:
         except (NoteMalformed, NoteUnverified) as error:
             self._findings.look(Check.SIGNATURES, False, place, str(error))
             return None
-        self._findings.look(Check.SIGNATURES, True, place, "")
+        further = f"it has lines that no log of ours writes: {', '.join(map(repr, opened.extensions))}"
+        self._findings.look(Check.SIGNATURES, not opened.extensions, place, further)
         return opened
 
 

@@ -57,7 +57,7 @@ async def audit(
         await walk.read_ahead()
     walk.finish()
     await walk.meaning.work_out(evidence)
-    return await report_on(evidence, findings, checkpoints, seen, Walked(walk.tree, walk.heads, events + walk.events))
+    return await report_on(evidence, findings, checkpoints, seen, Walked(walk.tree, walk.heads, events + walk.events, logs.sizes_in(cut)))
 
 
 class _Walk:

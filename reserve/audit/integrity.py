@@ -61,7 +61,9 @@ async def audit_integrity(
         await walk.drain(cut.covers)
     walk.finish()
     by_name = {f"{service}/{number}": head for (service, number), head in heads.items()}
-    return await report_on(evidence, findings, checkpoints, seen, Walked(walk.tree, by_name, events + walk.events), CHECKS)
+    return await report_on(
+        evidence, findings, checkpoints, seen, Walked(walk.tree, by_name, events + walk.events, logs.sizes_in(cut)), CHECKS
+    )
 
 
 class _Line:

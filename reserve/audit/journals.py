@@ -3,6 +3,7 @@
 After a fault a line goes on from what it was shown, so that one fault is one failure.
 """
 
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -20,7 +21,7 @@ from services.loans import events as loans
 from services.loans.events.upcasts import UPCASTERS as LOANS_UPCASTERS
 from shared.journal.codec import Codec, UnknownType
 from shared.journal.places import Histories
-from shared.journal.record import partner_of
+from shared.journal.record import canonical, partner_of
 
 CODECS = {
     "inventory": Codec(inventory.Event, INVENTORY_UPCASTERS),
@@ -117,9 +118,31 @@ class Journal:
             look(Check.SHAPES, False, place, f"{record.type}: {error}")
             return None
         whose = {partner_of(event), getattr(event, "partner", None)}  # what is not told to a partner now, an earlier build wrote as its own
-        fine = record.partner in whose and hashes.canonical(msgspec.json.decode(record.data)) == record.data
+        plain = msgspec.json.decode(record.data)
+        fine = record.partner in whose and hashes.canonical(plain) == record.data
         look(Check.SHAPES, fine, place, "is of another partner than its record, or not in canonical JSON")
+        look(Check.SHAPES, bool(record.actor.strip()), place, "nobody is said to have done it")
+        as_written = canonical(event) == record.data or CODECS[self.service].upcasts(record.type)
+        unknown = () if as_written else sorted(set(_unknown(plain, event)))
+        if unknown:
+            what = f"{record.type} has no {', '.join(unknown)}: a later build wrote it, or somebody to whom it says something"
+            self._findings.list_it(Check.SHAPES, place, what)
         return event
+
+
+def _unknown(plain: Any, read: Any) -> Iterator[str]:
+    """The names of members, at any depth, that the type of what was read has not."""
+    if isinstance(read, msgspec.Struct) and isinstance(plain, dict):
+        fields = dict(zip(read.__struct_encode_fields__, read.__struct_fields__, strict=True))
+        yield from plain.keys() - fields.keys() - {read.__struct_config__.tag_field}
+        for name in plain.keys() & fields.keys():
+            yield from _unknown(plain[name], getattr(read, fields[name]))
+    elif isinstance(read, Mapping) and isinstance(plain, dict):
+        for name, part in read.items():
+            yield from _unknown(plain.get(name), part)
+    elif isinstance(read, list | tuple) and isinstance(plain, list):
+        for each, part in zip(plain, read, strict=False):
+            yield from _unknown(each, part)
 
 
 def is_time(text: str) -> bool:

@@ -36,11 +36,13 @@ async def read_ledger(evidence: Evidence, findings: Findings, checkpoints: Check
 
 
 class Walked(msgspec.Struct, frozen=True):
-    """`tree`: of the leaves. `heads`: where the journals ended when the walk began. `events`: that were looked at, the ledger's too."""
+    """`tree`: of the leaves. `heads`: where the journals ended when the walk began. `events`: that were looked at, the ledger's too.
+    `sizes`: by history, how many leaves of its log."""
 
     tree: Tree
     heads: Mapping[str, int]
     events: int
+    sizes: Mapping[int, int]
 
 
 async def report_on(
@@ -53,17 +55,19 @@ async def report_on(
     await seen.finish(evidence, cut)
     beyond = sum(max(0, head - cut.covers.get(name, 0)) for name, head in walked.heads.items())
     findings.look(Check.COVERED, cut.size > 0 or beyond == 0, "the served checkpoint", f"nothing is signed, and there are {beyond} events")
+    witnessed, witnessed_at = witnesses.vouched(walked.sizes)
     results = findings.results(checks)
     ok = not any(findings.failed.values())
     return Report(
         ok=ok,
-        anchored=ok and (seen.held > 0 or witnesses.size > 0),
+        anchored=ok and (seen.held > 0 or witnessed > 0),
         cut=cut,
         beyond=beyond,
         events=walked.events,
         checks=results,
         checkpoint=checkpoints.served,
         fork=await seen.fork(evidence, checkpoints.served, cut),
-        witnessed=witnesses.size,
-        witnessed_at=witnesses.at,
+        witnessed=witnessed,
+        witnessed_at=witnessed_at,
+        unchecked=witnesses.gaps.unchecked(seen.audited),
     )

@@ -5,6 +5,7 @@ the end is lost: it is said, and never taken for a fork, which is two trees unde
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -62,17 +63,28 @@ class Logs:
         self.logs: list[Log] = []
         self.keys: list[VerifierKey] = list(pinned)
         end: LogEnd | None = None
-        for log in reversed(told):
+        for before, log in reversed([*pairwise([None, *told])]):
+            assert log is not None, "only what comes before the first is none"
             key = _key_of(log.key)
             found = self._take(log, end, key)
             end = None if found is None else self._end_before(found)
+            self._goes_on(log, found, before)
         self.logs.reverse()
+        findings.look(Check.HISTORIES, bool(told), "the log", "none is served")
+        served = [log.key for log in self.logs]
+        for each in pinned:
+            what = f"its key is pinned, and it is not served: what was signed with {each} is lost, or kept back"
+            findings.look(Check.HISTORIES, each in served, f"the log {each.name}", what)
         rows = [
             Began(each.history, *_line_of(line), position + 1)
             for each in self._commitments.values()
             for line, position in each.ends.items()
         ]
         self.histories = Histories(rows)
+
+    def sizes_in(self, cut: Cut) -> dict[int, int]:
+        """By history: how many leaves of its log are audited."""
+        return {log.history: log.size_in(cut) for log in self.logs}
 
     def place(self, line: str, position: int) -> str:
         """`line`: "inventory/0"."""
@@ -102,6 +114,18 @@ class Logs:
             if (before := _key_of(found.before.key)) is not None and before not in self.keys:
                 self.keys.append(before)
         return found
+
+    def _goes_on(self, log: LogOfHistory, found: Commitment | None, before: LogOfHistory | None) -> None:
+        """Whether it commits to the one that is served as the one before it."""
+        if found is None and before is None:
+            return
+        said = None if found is None else (found.before.history, found.before.key)
+        served = None if before is None else (before.history, before.key)
+        what = f"it goes on from {_name(said)}, and what is served before it is {_name(served)}"
+        self._findings.look(Check.HISTORIES, said == served, f"history {log.history}", what)
+        if before is not None and log.history != before.history + 1:
+            what = f"it comes after history {before.history}: what was signed of any between the two is lost, and nothing here shows it"
+            self._findings.list_it(Check.HISTORIES, f"history {log.history}", what)
 
     def _end_before(self, commitment: Commitment) -> LogEnd:
         before, place = commitment.before, f"history {commitment.history}"
@@ -150,6 +174,10 @@ def _not_pinned(log: LogOfHistory, commitment: Commitment | None) -> str:
         f"it is a new history, under a key that is not pinned: {log.key}. It says that it goes on from the first {before.kept} leaves of "
         f"history {before.history}. Pin that key as well (--key) once it has reached you by another way than this"
     )
+
+
+def _name(log: tuple[int, str] | None) -> str:
+    return "no log" if log is None else f"history {log[0]} under {log[1]}"
 
 
 def _key_of(text: str) -> VerifierKey | None:

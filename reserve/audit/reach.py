@@ -70,8 +70,9 @@ class Reach:
         self._seen: defaultdict[str, _Seen] = defaultdict(_Seen)
         self._last: tuple[str, int] = ("", 0)  # the place that was taken last
 
-    def take(self, service: str, record: Recorded | Dated, said: float, before: int | None, after: int) -> None:
-        """An event that the checkpoint witnessed at `after` is the first to cover, in the log's order; `before`: the one before it."""
+    def take(self, service: str, record: Recorded | Dated, said: float, before: int | None, after: int) -> bool:
+        """An event that the checkpoint witnessed at `after` is the first to cover, in the log's order; `before`: the one before it. Gives
+        whether it is late."""
         seen = self._seen[service]
         latest = max(said, seen.latest[-1]) if seen.latest else said
         if seen.times and seen.times[-1] == after:
@@ -81,10 +82,11 @@ class Reach:
             seen.latest.append(latest)
         place = record.place(service)
         self._last = place, after
-        if before is not None and said < before - CLOCKS_DIFFER_S:
+        if came_late := before is not None and said < before - CLOCKS_DIFFER_S:
             late = _Late(place, service, str(record.shard), record.position, record.recorded_at, said, before, after)
             self._late.append((late, bool(seen.said)))
             self._late_places.add(place)
+        return came_late
 
     def see(self, service: str, place: str, record: Recorded | Dated, event: Any) -> None:
         """After `take` of the same event, if there was one."""
@@ -116,17 +118,29 @@ class Reach:
                 what = f"the log does not take all of {service} since {since.isoformat()}, as it says"
                 self._findings.list_it(Check.WITNESSED_TIMES, said.place, f"{what}, and nobody has ended that {age_s} s later")
 
+    def speaks_for(self, service: str, shard: int, run: tuple[int, int], said: float) -> int:
+        """For how many events, of these positions of a shard, the incidents of its service speak. `said`: when the first was recorded."""
+        (first, last), events = run, 0
+        for _, after, until in self._that_speak(service, str(shard), last, said):
+            begins, ends = max(first, after + 1), min(last, until)
+            if begins <= ends:
+                events, first = events + ends - begins + 1, ends + 1
+        return events
+
     def _incident_of(self, late: _Late) -> _Said | None:
-        seen = self._seen[late.service]
-        for said, until in _incidents(seen.said):
-            if said.place in self._late_places or said.place not in self._witnessed:
+        of_it = self._that_speak(late.service, late.shard, late.position, late.said)
+        return next((incident for incident, after, until in of_it if after < late.position <= until), None)
+
+    def _that_speak(self, service: str, shard: str, position: int, said: float) -> Iterator[tuple[_Said, int, int]]:
+        """Incidents that may speak for what was recorded then, and of this shard after which position and until which: without an end, so
+        far as this one."""
+        seen = self._seen[service]
+        for incident, until in _incidents(seen.said):
+            if incident.place in self._late_places or incident.place not in self._witnessed:
                 continue
-            if not said.event.after.get(late.shard, late.position) < late.position <= until.get(late.shard, late.position):
-                continue
-            by_then = bisect_right(seen.times, datetime.fromisoformat(said.recorded_at).timestamp() - CLOCKS_DIFFER_S)
-            if not by_then or seen.latest[by_then - 1] <= late.said + 2 * CLOCKS_DIFFER_S:
-                return said
-        return None
+            by_then = bisect_right(seen.times, datetime.fromisoformat(incident.recorded_at).timestamp() - CLOCKS_DIFFER_S)
+            if not by_then or seen.latest[by_then - 1] <= said + 2 * CLOCKS_DIFFER_S:
+                yield incident, incident.event.after.get(shard, position), until.get(shard, position)
 
 
 def _incidents(said: list[_Said]) -> Iterator[tuple[_Said, dict[str, int]]]:

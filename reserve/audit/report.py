@@ -111,6 +111,7 @@ class Report(msgspec.Struct, frozen=True):
     fork: ForkProof | None = None
     witnessed: int = 0  # leaves that the pinned witnesses vouch for; what comes after them, only the log's key says
     witnessed_at: datetime | None = None  # when they last did
+    unchecked: int = 0  # events of which nobody vouches for when they were recorded, and no audit has said so before
 
 
 def joined(report: Report, found: "Findings", checks: Collection[Check]) -> Report:

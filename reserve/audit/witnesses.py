@@ -4,13 +4,15 @@ Their cosignatures carry times. What a published checkpoint is the first to cove
 time that was made up afterwards is outside. What came late is looked at once all is seen (`Reach`).
 """
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
 from reserve.audit.evidence import LEDGER, Recorded
+from reserve.audit.gaps import OLDEST_S, Between, Gaps
 from reserve.audit.reach import CLOCKS_DIFFER_S, Dated, Reach
 from reserve.audit.report import Check, Findings
 from reserve.audit.rows import Rows
@@ -38,9 +40,8 @@ class _OfLog(msgspec.Struct):
 
 class Witnesses:
     """`policies`: pinned, any is enough; none: cosignatures and times are not looked at. `has_signed`: whether the log of a history signed
-    the same checkpoint before. `size`: how many leaves of the last history's log enough of the pinned witnesses vouch for. `next`: the
-    number of the first, of those of the log that is walked that nothing is wrong with, that covers the leaf which was looked at last.
-    `signed_at`: when the last checkpoint of all was recorded."""
+    the same checkpoint before. `next`: the number of the first, of those of the log that is walked that nothing is wrong with, that covers
+    the leaf which was looked at last. `signed_at`: when the last checkpoint of all was recorded."""
 
     def __init__(
         self,
@@ -56,10 +57,8 @@ class Witnesses:
         self._logs: defaultdict[int, _OfLog] = defaultdict(_OfLog)  # by history
         self._history = FIRST  # of the log that is walked
         self._walked = self._logs[FIRST]
-        self.reach = Reach(findings)
-        self._vouched = 0  # the last history that witnesses vouch for something of
-        self.size = 0
-        self.at: datetime | None = None
+        self.reach, self.gaps = Reach(findings), Gaps(findings)
+        self._latest = 0  # when one was witnessed, in seconds
         self.signed_at: str | None = None
 
     def __bool__(self) -> bool:
@@ -101,12 +100,28 @@ class Witnesses:
         said, after = datetime.fromisoformat(record.recorded_at).timestamp(), log.due[1]
         what = f"recorded {record.recorded_at}, and witnessed at {after} s already"
         self._findings.look(Check.WITNESSED_TIMES, said <= after + CLOCKS_DIFFER_S, record.place(service), what)
-        self.reach.take(service, record, said, log.before or None, after)
+        if not self.reach.take(service, record, said, log.before or None, after) and said < after - OLDEST_S:
+            self.gaps.take(Between(self._history, log.due[0], log.before, after), service, record, said)
 
     def finish(self) -> None:
         """All is seen that there is."""
+        self.gaps.finish(self.reach)
         last = [log.witnessed[len(log.witnessed) - 1][1] for log in self._logs.values() if len(log.witnessed)]
         self.reach.finish(max(last, default=0), self.signed_at)
+
+    def vouched(self, walked: Mapping[int, int]) -> tuple[int, datetime | None]:
+        """How many leaves of the last log that they have seen enough of the pinned witnesses vouch for, and when they last did. `walked`:
+        by history, how many leaves there are. What they saw beyond these is of whatever log: it is listed, and vouches for nothing."""
+        for history, log in sorted(self._logs.items(), reverse=True) if self._policies else ():
+            rows, size = log.witnessed, walked.get(history, 0)
+            count = bisect_right(range(len(rows)), size, key=lambda index: rows[index][0])
+            if len(rows) > count and size:
+                seen, at, _ = rows[len(rows) - 1]
+                what = f"{seen} leaves were witnessed at {_instant(at)}, and {size} are looked at: nothing is said of the others"
+                self._findings.list_it(Check.WITNESSED, f"the log of history {history}", what)
+            if count:
+                return rows[count - 1][0], _instant(rows[count - 1][1])
+        return 0, None
 
     def covers_since(self, number: Numbered, root: str) -> bool:
         """Whether one has this root that the leaves have reached, but had not yet when `next` was `number`."""
@@ -121,15 +136,23 @@ class Witnesses:
         """By when enough witnesses had cosigned it; 0 where nobody says who is enough. Raises NoteMalformed, NoteUnverified."""
         if self._policies:
             witnessed = open_witnessed(event.note, *self._policies)
-            head, at = witnessed.checkpoint.head, witnessed.at
+            opened, at = witnessed.checkpoint, witnessed.at
         else:
-            head, at = open_checkpoint(event.note, self._keys).head, 0
+            opened, at = open_checkpoint(event.note, self._keys), 0
+        head = opened.head
         if (head.size, head.root.hex()) != (event.size, event.root):
             raise NoteUnverified(f"the note is of {head.size} leaves and root {head.root.hex()}")
+        if opened.extensions:
+            raise NoteUnverified(f"the note has lines that no log of ours writes: {', '.join(map(repr, opened.extensions))}")
         if not self._has_signed(event, history):
             raise NoteUnverified("the log never signed it so")
         if event.size < (last := self._logs[history].last):
             raise NoteUnverified(f"{event.size} leaves, after {last}")
-        if self._policies and history >= self._vouched:
-            self._vouched, self.size, self.at = history, event.size, datetime.fromtimestamp(at, UTC)
+        if at < self._latest - CLOCKS_DIFFER_S:
+            raise NoteUnverified(f"it was witnessed at {at} s, and one before it at {self._latest} s")
+        self._latest = max(at, self._latest)
         return at
+
+
+def _instant(at: int) -> datetime:
+    return datetime.fromtimestamp(at, UTC)

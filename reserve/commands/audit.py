@@ -190,6 +190,8 @@ def show(report: Report, seconds: float) -> None:
         console.print(f"the pinned witnesses vouch for the first {report.witnessed:,} leaves, and for when they were there; last at {last}")
     else:
         console.print("times are not checkable: no pinned witness vouches for them (--policy)")
+    if report.unchecked:
+        console.print(f"of {report.unchecked:,} events the times are not checkable: no witness saw the log then (witnessed_times, above)")
     if report.beyond:
         console.print(f"{report.beyond:,} events are not covered by the checkpoint yet: nothing is said of them")
     console.print(f"{verdict}, audited in {seconds:.1f} s")

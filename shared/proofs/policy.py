@@ -164,7 +164,20 @@ class _Reader:
         count = counts.get(needs) or (int(needs) if re.fullmatch(r"[1-9][0-9]{0,3}", needs) else 0)
         if not 1 <= count <= len(members):
             raise PolicyMalformed(f"{needs} of {len(members)} members (accepted: any, all, 1 to {len(members)})")
+        names = [self._names(member) for member in members]
+        of_all = set[str]().union(*names)
+        if count > 1 and len(of_all) > 1 and sum(map(len, names)) > len(of_all):
+            twice = sorted(each for each in of_all if sum(each in some for some in names) > 1)
+            raise PolicyMalformed(
+                f"{', '.join(twice)} has several keys in it, and would be counted as several witnesses (accepted: a group of its own)"
+            )
         self.groups[name] = WitnessGroup(count, tuple(members))
+
+    def _names(self, member: str) -> set[str]:
+        """Of those whose keys are in a member of a group."""
+        if (group := self.groups.get(member)) is None:
+            return {self.witnesses[member].key.name}
+        return set[str]().union(*map(self._names, group.members))
 
     def _quorum(self, name: str) -> None:
         if self.quorum is not None:

@@ -61,6 +61,7 @@ class Days(msgspec.Struct):
     early: Path
     state: Path
     witnesses: Witnesses
+    everything: Path  # a backup of yesterday
 
     @property
     def log(self) -> VerifierKey:
@@ -174,12 +175,15 @@ async def days(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Days]:
         await world.taken_in(product, UNITS, nominal_unit_g=UNIT_G)
         drawers = await drawers_of(world, ["JP", "US"], product, UNITS // 4)
         early, state = root / "early.state", root / "auditor.state"
-        days = Days(world, folder, root / "kept", product, drawers, [], {}, root / "documents", early, state, witnesses)
+        kept, documents, everything = root / "kept", root / "documents", root / "everything"
+        days = Days(world, folder, kept, product, drawers, [], {}, documents, early, state, witnesses, everything)
         async with Load(drawers) as load:
             await load.goes_on(MORE)
         await world.at_rest()
         days.early.write_text(await last_checkpoint(world))
         await back_up_service("ledger", Deployment(folder).engines.database_url, root / "backup")
+        status, said = await reserve("backup", str(everything), "--data", str(folder))
+        assert status == 0, said
         assert await world.running.stop() == 0
         days.keep("yesterday", POSTGRES, KAFKA, TILES)
         world.running = await start(folder)
@@ -253,12 +257,12 @@ async def test_postgresql_of_yesterday_without_kafka_writes_nothing_and_says_tha
         status, said = await served.audit_against_today()
         assert status == CHECK_FAILED and "leaves" in said, said
         backup = await served.backed_up()
-    await what_there_is_begins_a_new_history(days, backup)
+    await a_backup_begins_a_new_history(days, backup)
 
 
-async def what_there_is_begins_a_new_history(days: Days, backup: Path) -> None:
+async def a_backup_begins_a_new_history(days: Days, backup: Path) -> None:
     """The way back where nobody holds the rest: nothing is written over, and who has seen more is told how much is lost."""
-    new = days.folder.with_name("new")
+    new = backup.with_name(f"{backup.name}-restored")
     options = ("--secrets", str(days.folder), "--last-checkpoint", str(days.state))
     status, said = await reserve("restore", str(backup), "--data", str(new), *options)
     assert status == 0, said
@@ -316,6 +320,7 @@ async def test_the_ledger_alone_of_yesterday_without_kafka_signs_nothing_that_ot
         assert await served.world.auditor.get("/ledger/v1/journal/heads") == before
         status, said = await served.audit()
         assert status == CHECK_FAILED and "was taken from it" in said, said
+    await a_backup_begins_a_new_history(days, days.everything)
 
 
 async def test_tiles_of_yesterday_are_made_whole_by_a_command(days: Days) -> None:

@@ -516,13 +516,19 @@ class Told:
         )
         self.tree.append(leaf_data(salt, place, bytes.fromhex(record.event_hash)))
 
-    def sign(self, name: str, root: bytes | None = None, **changes: Any) -> None:
+    def sign(self, name: str, root: bytes | None = None, further: tuple[str, ...] = (), **changes: Any) -> None:
         head = TreeHead(len(self.tree), root or root_of(map(hash_leaf, self.tree)))
         covers = {f"{service}/{shard}": len(rows) for (service, shard), rows in self.journals.items() if rows and service != "ledger"}
         event = CheckpointSigned(
-            size=head.size, root=head.root.hex(), note=sign_checkpoint(Checkpoint(self.log_key.name, head), self._signer), covers=covers
+            size=head.size,
+            root=head.root.hex(),
+            note=sign_checkpoint(Checkpoint(self.log_key.name, head, further), self._signer),
+            covers=covers,
         )
-        event = msgspec.structs.replace(event, **changes)
+        self.has_signed(name, msgspec.structs.replace(event, **changes))
+
+    def has_signed(self, name: str, event: CheckpointSigned) -> None:
+        """As the ledger records it, whatever it is of."""
         self.signed.append(event)
         record, *_ = self._record("ledger", Step(event=event, stream=in_history("log/main", self.history)))
         self.places[name] = record.place("ledger")
@@ -541,7 +547,9 @@ class Told:
         """What a backup of now would hold, right after a checkpoint."""
         return deepcopy({name: getattr(self, name) for name in _BACKED_UP})
 
-    def begin_history(self, marked: dict[str, Any], *, known: str | None = None, tiles: bool = True, **changes: Any) -> None:
+    def begin_history(
+        self, marked: dict[str, Any], *, known: str | None = None, tiles: bool = True, skips: int = 0, **changes: Any
+    ) -> None:
         """Everything is restored to where it was marked. `known`: a later checkpoint that others hold; `tiles`: whether there are
         those of the lost leaves. `changes`: of what the new log commits to."""
         old, leaves = LogOfHistory(self.history, str(self.log_key), self.commitment), list(self.tree)
@@ -549,7 +557,7 @@ class Told:
             setattr(self, name, value)
         kept = len(self.tree)
         self.ended.append((old, leaves if tiles else leaves[:kept]))
-        self.history += 1
+        self.history += 1 + skips
         folder = self._folder / f"history-{self.history}"
         seed_key(folder, history=self.history)
         self.log_key, self._signer = open_key(folder)

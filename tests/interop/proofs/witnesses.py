@@ -17,7 +17,7 @@ from reserve.witness.keys import make_keys
 from services.ledger.keys import open_key
 from services.ledger.signers import FileSigner, create_key_file, read_key_file
 from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint, sign_checkpoint
-from shared.proofs.cosignature import ED25519, Cosigner, CosignerKey
+from shared.proofs.cosignature import ED25519, Cosigner, CosignerKey, parse_cosigner_key
 from shared.proofs.encoding import encode_base64
 from shared.proofs.merkle import hash_leaf, root_of
 from shared.proofs.signed_note import Note, Signature, VerifierKey, parse_note, verifier_key
@@ -62,12 +62,11 @@ async def refuses(url: str, note: str, key: VerifierKey, signer: FileSigner, fol
     print(f"{len(tampered)} submissions: the witness cosigns none of them, as it should be")
 
 
-def tampered_with(published: str, older: str, log: VerifierKey, witness: CosignerKey) -> dict[str, str]:
-    """Of a checkpoint that its log has signed and this witness has cosigned: no one of them meets the policy."""
+def tampered_with(published: str, log: VerifierKey, witness: CosignerKey) -> dict[str, str]:
+    """Of a checkpoint that its log has signed and this witness has cosigned: no one of them meets the policy that asks for this witness."""
     note, checkpoint = parse_note(published), open_checkpoint(published, [log])
     of_log = tuple(line for line in note.signatures if line.key_id != witness.key_id)
     (cosigned,) = (line for line in note.signatures if line.key_id == witness.key_id)
-    (before,) = (line for line in parse_note(older).signatures if line.key_id == witness.key_id)
     stranger = Cosigner(witness.name, Ed25519PrivateKey.generate()).cosign(checkpoint, 1_790_000_000)
 
     def by(line: Signature) -> str:
@@ -85,11 +84,17 @@ def tampered_with(published: str, older: str, log: VerifierKey, witness: Cosigne
         "another_origin": published.replace(f"{log.name}\n", "another.example/log\n", 1),
         "a_line_more": str(Note(f"{note.text}more\n", note.signatures)),
         "at_another_time": saying((int.from_bytes(time) + 1).to_bytes(8) + signature),
-        "cosigned_when_it_was_smaller": by(before),
         "by_another_witness": by(stranger),
         "by_another_under_its_key_id": by(replace(stranger, key_id=cosigned.key_id)),
         "a_cosignature_cut_short": saying(time + signature[:-1]),
     }
+
+
+async def rejected(proofs: Proofs, policy: Path, tampered: Mapping[str, str], folder: Path) -> None:
+    (folder / "tampered").mkdir()
+    for name, text in tampered.items():
+        (folder / "tampered" / name).write_text(text)
+    await proofs("published", "-rejects", policy, *(folder / "tampered" / name for name in tampered))
 
 
 async def our_log(proofs: Proofs, program: str, stage: LedgerStage, folder: Path) -> None:
@@ -114,16 +119,16 @@ async def our_log(proofs: Proofs, program: str, stage: LedgerStage, folder: Path
 
                 (folder / f"{number}.receipt").write_text(await until(witnessed))
             await proofs("receipts", policy, *(folder / f"{number}.receipt" for number in range(3)))
-            (folder / "tampered").mkdir()
             for grade in ("signed", "witnessed"):
                 (folder / grade).write_text((await auditor.get("/v1/checkpoint", params={"grade": grade})).text)
             await proofs("checkpoints", folder / "key", folder / "signed", folder / "witnessed")
             await proofs("published", policy, folder / "witnessed")
-            older = (folder / "0.receipt").read_text().partition("\n\n")[2]
-            tampered = tampered_with((folder / "witnessed").read_text(), older, stage.key, key)
-            for name, text in tampered.items():
-                (folder / "tampered" / name).write_text(text)
-            await proofs("published", "-rejects", policy, *(folder / "tampered" / name for name in tampered))
+            published = (folder / "witnessed").read_text()
+            older = parse_note((folder / "0.receipt").read_text().partition("\n\n")[2])
+            cosigned_when_smaller = tuple(line for line in older.signatures if line.key_id == key.key_id)
+            of_log = tuple(line for line in parse_note(published).signatures if line.key_id != key.key_id)
+            smaller = {"cosigned_when_it_was_smaller": str(Note(parse_note(published).text, (*of_log, *cosigned_when_smaller)))}
+            await rejected(proofs, policy, tampered_with(published, stage.key, key) | smaller, folder)
             await proofs("logs", folder / "key", f"{stage.urls['ledger']}/v1/")
         await refuses(url, (folder / "witnessed").read_text(), stage.key, open_key(stage.folder)[1], folder)
 
@@ -145,6 +150,7 @@ async def their_log(proofs: Proofs, folder: Path) -> None:
         kept = (await http.get(f"/{origin_hash(key.name)}/checkpoint")).text
         (folder / "kept").write_text(kept)
         await proofs("published", both, folder / "kept")
+        await rejected(proofs, policy, tampered_with(kept, key, parse_cosigner_key(ed25519)), folder)
         await proofs("theirs", "-rejects", folder / "tessera.key", policy, folder / "fork")
         assert (await http.get(f"/{origin_hash(key.name)}/checkpoint")).text == kept
         await refuses(str(http.base_url).rstrip("/"), kept, key, signer, folder)

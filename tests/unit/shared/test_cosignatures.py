@@ -113,6 +113,17 @@ def test_what_is_no_policy_is_refused_by_its_line(log: tuple[VerifierKey, Note],
         policy(log[0], cosigners, *rule)
 
 
+def test_one_witness_by_two_keys_is_not_counted_as_two_of_three(log: tuple[VerifierKey, Note], cosigners: list[Cosigner]) -> None:
+    second = Cosigner(cosigners[0].key.name, MLDSA44PrivateKey.generate())
+    same = f"witness again {second.key}"
+    with pytest.raises(PolicyMalformed, match=f"{second.key.name} has several keys in it, and would be counted as several witnesses"):
+        policy(log[0], cosigners, same, "group g 2 w0 again w1", "quorum g")
+    with pytest.raises(PolicyMalformed, match="several keys in it"):
+        policy(log[0], cosigners, same, "group h any again w1", "group g all w0 h", "quorum g")
+    policy(log[0], cosigners, same, "group h all w0 again", "group g all h w1", "quorum g")  # one witness by both of its keys
+    policy(log[0], cosigners, same, "group g any w0 again w1", "quorum g")
+
+
 def test_a_witness_or_a_log_is_there_once(log: tuple[VerifierKey, Note], cosigners: list[Cosigner], tmp_path: Path) -> None:
     with pytest.raises(PolicyMalformed, match="there already"):
         policy(log[0], cosigners, f"witness again {cosigners[0].key}", "quorum none")

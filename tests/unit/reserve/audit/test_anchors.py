@@ -92,8 +92,8 @@ async def test_nor_is_one_that_begins_anew_where_the_key_of_the_old_one_is_pinne
     """A new history would begin with what it knows of the old one."""
     another = Told(told(), tmp_path / "another")
     report = await audit(another, [another.log_key, true.log_key], [kept(true)])
-    assert failures(report) == {"anchors": ["state"]}
-    [what] = [failure.what for result in report.checks for failure in result.failures]
+    assert failures(report) == {"histories": [f"the log {true.log_key.name}"], "anchors": ["state"]}
+    [_, what] = [failure.what for result in report.checks for failure in result.failures]
     assert what == f"{true.log_key.name} had {len(true.tree)} leaves, and no such log is served"
 
 

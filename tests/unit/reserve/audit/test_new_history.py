@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from reserve.audit.anchors import Anchor
+from reserve.audit.evidence import LogOfHistory
 from reserve.audit.history import audit
 from reserve.audit.report import Report
 from shared.proofs.checkpoint import open_checkpoint
@@ -99,6 +100,54 @@ async def test_a_commitment_to_something_else_is_found(history: Restored, what: 
     assert (not report.ok and "histories" in failures(report)) or "leaves_have_events" in failures(report)
 
 
+async def test_a_commitment_that_calls_the_history_before_it_by_another_number_is_found(history: Restored) -> None:
+    kept = leaves_in(history.early, history.old_key)
+    said = Before(history=7, key=str(history.old_key), kept=kept, kept_checkpoint=history.early, checkpoint=history.early)
+    history.begin_history(history.marked, before=said)
+    history.go_on()
+    report = await history.audited()
+    assert failures(report) == {"histories": ["history 2"]}
+    assert f"it goes on from history 7 under {history.old_key}, and what is served before it is history 1 under" in why(report)
+
+
+async def test_a_number_that_was_passed_over_is_listed(history: Restored) -> None:
+    """Whoever began history 2, and was rid of it, begins history 3 from the same backup."""
+    history.begin_history(history.marked, skips=1)
+    history.go_on()
+    report = await history.audited()
+    assert report.ok and "it comes after history 1: what was signed of any between the two is lost" in listed(report)
+
+
+async def test_who_is_shown_no_log_finds_so(history: Restored) -> None:
+    """With nothing in it, nothing is wrong with it."""
+
+    async def none() -> list[LogOfHistory]:
+        return []
+
+    history.histories = none  # type: ignore[method-assign]
+    report = await audit(history, [history.log_key])
+    assert "the log" in failures(report)["histories"]
+
+
+async def test_an_old_history_that_is_kept_back_is_missed(history: Restored) -> None:
+    """What is left of it says that it begins with nothing, or goes on from what nobody is shown."""
+    history.begin_history(history.marked)
+    history.go_on()
+    history.ended.clear()
+    report = await history.audited()
+    assert "what is served before it is no log" in why(report) and "its key is pinned, and it is not served" in why(report)
+
+
+async def test_an_old_history_that_is_told_under_another_key_than_the_pinned_one_is_found(history: Restored, tmp_path: Path) -> None:
+    """Whoever has kept nothing but the true key is shown a log of the same events under one of the operator's making."""
+    retold = Restored(tmp_path / "retold")
+    retold.begin_history(retold.marked)
+    retold.go_on()
+    report = await audit(retold, [retold.log_key, history.old_key])
+    assert failures(report) == {"histories": [f"the log {history.old_key.name}"]}
+    assert "its key is pinned, and it is not served: what was signed with" in why(report)
+
+
 async def test_the_checkpoints_of_each_log_are_held_against_its_own_leaves(history: Restored) -> None:
     history.begin_history(history.marked)
     history.seal("new", another_product("bismuth"))
@@ -113,11 +162,11 @@ async def test_the_checkpoints_of_each_log_are_held_against_its_own_leaves(histo
 
 async def test_witnesses_times_are_of_the_log_that_they_have_seen(tmp_path: Path) -> None:
     history = Told(told(), tmp_path)
-    history.witness("of the old log", TOKYO, GENEVA)
+    first_moment = datetime(DAY_AFTER.year, DAY_AFTER.month, DAY_AFTER.day, tzinfo=UTC)
+    history.witness("of the old log", TOKYO, GENEVA, at=int(first_moment.timestamp()) - 59)
     history.begin_history(history.mark())
     history.seal("new", another_product("bismuth"))
     history.seal("new_signed", Step())
-    first_moment = datetime(DAY_AFTER.year, DAY_AFTER.month, DAY_AFTER.day, tzinfo=UTC)
     history.witness("of the new log, before there was any", TOKYO, GENEVA, at=int(first_moment.timestamp()) - 61)
     report = await history.audited(policies=[POLICY])
     assert failures(report) == {"witnessed_times": [history.places["new"]]}
@@ -133,7 +182,8 @@ async def test_nothing_of_a_new_history_is_dated_back_to_before_the_old_log_was_
     history.seal("new_signed", Step())
     history.witness("of the new log", TOKYO, GENEVA, at=int(first_moment.timestamp()) + 7200)
     [times] = [result for result in (await history.audited(policies=[POLICY])).checks if result.check == "witnessed_times"]
-    assert [(each.place, "it came late" in each.what) for each in times.listed] == [(history.places["new"], True)]
+    story, new = times.listed
+    assert ("before witnesses first saw" in story.what, new.place, "it came late" in new.what) == (True, history.places["new"], True)
 
 
 async def test_another_first_leaf_than_the_deployment_says_is_found(history: Restored) -> None:

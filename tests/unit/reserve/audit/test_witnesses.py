@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reserve.audit.anchors import Anchor
 from reserve.audit.report import Report
 from services.inventory import events as inventory
 from shared.proofs.policy import parse_policy
@@ -61,6 +62,41 @@ async def test_what_is_witnessed_is_what_the_event_says_and_never_less_than_befo
     true.witness("of_less", TOKYO, GENEVA)
     places = [true.places[name] for name in ("of_another_root", "of_more", "of_less")]
     assert failures(await true.audited(policies=[POLICY])) == {"witnessed": places}
+
+
+async def test_no_checkpoint_was_witnessed_before_one_that_came_before_it(true: Told) -> None:
+    """A second by which clocks differ is nothing: the witnesses that are enough are not always the same."""
+    true.witness("first", TOKYO, GENEVA)
+    true.witness("by another clock", TOKYO, GENEVA, at=1_790_000_000 - 60)
+    true.witness("goes back", TOKYO, GENEVA, at=1_790_000_000 - 61)
+    assert failures(await true.audited(policies=[POLICY])) == {"witnessed": [true.places["goes back"]]}
+
+
+async def test_a_checkpoint_with_lines_that_no_log_of_ours_writes_is_found_wherever_it_is(true: Told, tmp_path: Path) -> None:
+    """So the log's key tells one that it shows to JP from one that it shows to US."""
+    true.seal("more", stock(needs_witnesses().event, TODAY))
+    true.sign("signed", further=("for JP alone",))
+    true.witness("witnessed", TOKYO, GENEVA)
+    kept = Anchor("state", true.signed[-1].note)
+    found = failures(await true.audited(kept, policies=[POLICY]))
+    signed = [true.places["signed"], "the served checkpoint"]
+    assert (sorted(found["signatures"]), found["witnessed"], found["anchors"]) == (sorted(signed), [true.places["witnessed"]], ["state"])
+
+
+async def test_witnesses_of_what_lies_beyond_the_served_checkpoint_vouch_for_nothing_before_it(tmp_path: Path) -> None:
+    """An auditor is shown a log of their own, with the checkpoints of the true one after its end."""
+    true, story = Told(told(), tmp_path), told()
+    changed(story, "lot", origin="elsewhere")
+    other = Told(story, tmp_path)
+    true.seal("more", stock(needs_witnesses().event, TODAY))
+    true.seal("more_signed", Step())
+    other.has_signed("of the true log", true.signed[-1])
+    other.witness("witnessed", TOKYO, GENEVA)
+    other.signed.pop()  # what is served is the one before
+    report = await other.audited(policies=[POLICY])
+    assert verdict(report) == ({}, False, 0)
+    [listed] = [each.what for result in report.checks for each in result.listed if result.check == "witnessed"]
+    assert f"{len(true.tree)} leaves were witnessed" in listed and f"{len(other.tree)} are looked at" in listed
 
 
 def needs_witnesses() -> Step:

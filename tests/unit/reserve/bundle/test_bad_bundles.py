@@ -17,6 +17,7 @@ from reserve.commands.failure import BAD_INPUT, CHECK_FAILED, SEEN_BY_NOBODY
 from shared.proofs.cosignature import Cosigner
 from tests.stories.audit import Told, told
 from tests.stories.bundles import bundle_of, change_manifest, fit, rewrite
+from tests.stories.late import Late
 from tests.stories.vouching import GENEVA, POLICY_TEXT, TOKYO
 
 JOURNAL, TEXTS = "journals/inventory/0/000001.jsonl.gz", "texts/inventory.jsonl.gz"
@@ -59,6 +60,19 @@ def test_who_pins_witnesses_and_is_shown_none_is_told_whatever_they_have_kept(
     found = verified(history, bundle, "--state", state, "--policy", tmp_path / "policy")
     assert found.exit_code == expected, found.output
     assert ("times are not checkable" in found.stdout) is (expected != 0)
+
+
+def test_what_was_recorded_while_no_witness_looked_is_exit_code_3_until_the_state_has_it(tmp_path: Path) -> None:
+    late, bundle, state = Late(tmp_path / "log"), tmp_path / "bundle", tmp_path / "state"
+    late.drawn("dated_back", 10)
+    late.witnessed(7 * 24 * 60)
+    asyncio.run(bundle_of(late.history, bundle))
+    (tmp_path / "policy").write_text(POLICY_TEXT)
+    given = ("--state", state, "--policy", tmp_path / "policy")
+    first, second = (verified(late.history, bundle, *given, "--integrity") for _ in range(2))
+    assert (first.exit_code, second.exit_code) == (3, 0), first.output
+    assert "of 1 events the times are not checkable" in first.stdout.replace("\n", " ")
+    assert "no witness saw the log from" in second.stdout.replace("\n", " "), "it is listed for ever"
 
 
 # --- what is no bundle
