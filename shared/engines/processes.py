@@ -184,8 +184,9 @@ class Scheduled(msgspec.Struct, frozen=True):
     wants: bool  # it runs, or waits for a processor, now
 
 
-def scheduled(pid: int) -> dict[int, Scheduled]:
-    """Each thread of that process by its id: none of one that is gone, nor where the system does not say. Only Linux does."""
+def scheduled(pid: int, *, with_children: bool = False) -> dict[int, Scheduled]:
+    """Each thread of that process, and of those that it has started, by its id: none of one that is gone, nor where the system does not
+    say. Only Linux does."""
     found = {}
     with contextlib.suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
@@ -193,6 +194,8 @@ def scheduled(pid: int) -> dict[int, Scheduled]:
                 ran, queued, _ = (thread / "schedstat").read_text().split()
                 state = (thread / "stat").read_text().rpartition(")")[2].split()[0]
                 found[int(thread.name)] = Scheduled(int(ran) / 1e9, int(queued) / 1e9, state == "R")
+                for child in (thread / "children").read_text().split() if with_children else ():
+                    found |= scheduled(int(child), with_children=True)
     return found
 
 

@@ -321,11 +321,11 @@ async def _gives_a_sign_of_life(program: Program) -> bool:
     asked_at, before, own_before = time.monotonic(), dict[int, Scheduled](), scheduled(os.getpid())
     try:
         while (pid := program.process.pid or program.process.left_pid) is not None:
-            before = before or scheduled(pid)
+            before = before or scheduled(pid, with_children=True)  # the edge is kept by a program of its own
             await asyncio.wait({asked}, timeout=PROBE_TIMEOUT_S / STEPS)
             if asked.done():
                 return asked.result()
-            now = scheduled(pid)
+            now = scheduled(pid, with_children=True)
             ran_s, waited_s = _since(before, now)
             waited_s = max(waited_s, _since(own_before, scheduled(os.getpid()))[1])
             idle_s = 0.0 if any(each.wants for each in now.values()) else time.monotonic() - asked_at - waited_s

@@ -56,6 +56,8 @@ async def test_an_advance_waits_for_offtake_sees_it_and_is_paid_and_a_late_told_
     assert (known["figures"]["principal_minor"], now["figures"]["principal_minor"]) == (120_000, 100_000)
     reversed = await lender.by_two("operator-1", f"{path}/payments/{recorded['payment']}/reverse", {"reason": "of another loan"})
     assert followed(reversed, "payment_reversed")["after"]["principal_minor"] == 120_000
+    known = await lender.get("auditor-1", f"{path}/standing", known_at=datetime.now().astimezone().isoformat())
+    assert known["figures"]["principal_minor"] == 120_000  # a command that waits for its signature is in the stream, and changes none
     assert [entry["kind"] for entry in (await lender.get("auditor-1", f"{path}/entries"))["data"]][-4:] == [
         "advance_paid",
         "payment_recorded",

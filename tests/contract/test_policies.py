@@ -172,6 +172,9 @@ async def test_a_version_is_compared_with_the_active_one_before_it_is_approved(r
     assert any(line["before_g"] != line["after_g"] for line in case["lines"])
     text = (await reserve.clients["approver-1"].post(f"{path}?form=text", json={})).text
     assert "rare-earths-2010" in text and "compared v2" in text
+    document = (await reserve.clients["approver-1"].get("/openapi.json")).json()
+    documented = document["paths"]["/v1/policies/{policy}/versions/{version}/diff"]["post"]["responses"]["200"]["content"]
+    assert sorted(documented) == ["application/json", "text/plain"]
 
 
 async def test_a_first_version_is_compared_with_nothing(reserve: Reserve):

@@ -126,8 +126,8 @@ class Service:
 
 
 class Setting:
-    def __init__(self, service: Service, http: httpx.AsyncClient, url: str, internal: str) -> None:
-        self.service, self.http, self.url, self.internal = service, http, url, internal
+    def __init__(self, service: Service, http: httpx.AsyncClient, url: str, internal: str, process: asyncio.subprocess.Process) -> None:
+        self.service, self.http, self.url, self.internal, self.process = service, http, url, internal, process
 
 
 @contextlib.asynccontextmanager
@@ -158,16 +158,16 @@ async def edge(
             quiet_s=quiet_s,
             request_s=request_s,
         )
-        async with running(told, folder), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HANGS_AFTER_S) as http:
-            yield Setting(service, http, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{internal}")
+        async with running(told, folder) as process, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HANGS_AFTER_S) as http:
+            yield Setting(service, http, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{internal}", process)
             service.next_chunk.set()
 
 
 @contextlib.asynccontextmanager
-async def running(told: Edge, folder: Path) -> AsyncIterator[None]:
+async def running(told: Edge, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     (file := folder / "edge.json").write_bytes(encoded(configuration(told)))
     with (folder / "edge.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(*command(file, workers=1), stdout=log, stderr=log)
+        process = await asyncio.create_subprocess_exec(*command(file, told.admin_socket, workers=1), stdout=log, stderr=log)
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{told.port}") as http:
 
@@ -178,7 +178,7 @@ async def running(told: Edge, folder: Path) -> AsyncIterator[None]:
                 return False
 
             await until(answers)
-        yield
+        yield process
     finally:
         if process.returncode is None:
             process.terminate()

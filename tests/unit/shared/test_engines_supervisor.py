@@ -163,6 +163,8 @@ async def test_what_a_thread_has_had_of_the_processors_is_told() -> None:
     sleeping = start_sleeping()
     try:
         await until(lambda: not any(each.wants for each in scheduled(sleeping).values()))
+        assert sleeping not in scheduled(os.getpid())
+        assert sleeping in scheduled(os.getpid(), with_children=True)
     finally:
         os.kill(sleeping, signal.SIGKILL)
         await asyncio.to_thread(os.waitpid, sleeping, 0)

@@ -78,7 +78,11 @@ class DiffView(BaseModel):
     cases: list[CaseView]
 
 
-@router.post("/{policy}/versions/{version}/diff", response_model=DiffView)
+@router.post(
+    "/{policy}/versions/{version}/diff",
+    response_model=DiffView,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def diff_version(
     policy: PolicyPath,
     version: VersionPath,

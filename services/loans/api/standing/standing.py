@@ -11,7 +11,6 @@ from sqlmodel import func, select
 from services.loans.api.fields import LoanPath
 from services.loans.api.loan.loans import SeesLoans, find_loan
 from services.loans.domain.loan.books import far_fault
-from services.loans.domain.loan.decider import DECIDER
 from services.loans.domain.loan.state import Loan
 from services.loans.domain.standing.standing import figures_on, upcoming
 from services.loans.tables.loan import LoanEntryRow
@@ -75,14 +74,16 @@ async def show_standing(
 
 async def loan_as_known(reads: Reads, loan: str, version: int | None) -> Loan:
     """The loan after so many of its events; None: after all of them."""
+    stream = f"loan/{loan}"
     state: Any = Loan()
     if version is None:
-        state, _ = await reads.state(f"loan/{loan}")
+        state, _ = await reads.state(stream)
     else:
-        async for at, event in reads.kernel.journal.read_stream(f"loan/{loan}"):
+        evolve = reads.kernel.writer.decider_of(stream).evolve  # commands that wait for a signature are in the stream, too
+        async for at, event in reads.kernel.journal.read_stream(stream):
             if at > version:
                 break
-            state = DECIDER.evolve(state, event)
+            state = evolve(state, event)
     assert isinstance(state, Loan)
     return state
 
