@@ -12,7 +12,7 @@ from shared.delivery.lines import Stopped
 from shared.delivery.sources import HeadAnswer
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text
-from shared.http.handlers import Posting, Reading, kernel_of
+from shared.http.handlers import Posting, Reading, Reads, kernel_of
 from shared.http.openapi import answers
 from shared.http.problems import Problem, register
 from shared.journal.decider import Reasons
@@ -23,6 +23,7 @@ from shared.journal.record import MAX_INTEGER
 from shared.process.parking import parked_in, parks
 from shared.terms.acting_api import accounts_of_caller
 from shared.terms.parking import STREAM, ConfirmParking, MessageParked, Parking, ParkMessage, UnparkMessages, key_of
+from shared.terms.protecting import ByOne
 
 router = APIRouter()
 
@@ -170,13 +171,16 @@ def _parked_view(parking: Parking) -> ParkedView:
 
 @router.post("/v1/inbox/{source}/{shard}/park", tags=["inbox"], status_code=200)
 async def park_message(
-    source: str, shard: Shard, body: ParkBody, caller: Annotated[Caller, allow("administrator")], post: Posting, kernel: Running
+    source: str, shard: Shard, body: ParkBody, caller: Annotated[Caller, allow("administrator")], post: Posting, reads: Reading
 ) -> ParkedView:
     """Goes on without the message that a line has stopped at. Later messages of its stream are parked too.
 
-    By one person at once, for 72 hours: longer, if a second one confirms it. Else the messages are tried again.
+    By one person at once, for 72 hours: longer, if a second one confirms it. Else the messages are tried again, and the same person parks
+    nothing of their stream there for seven days.
     """
+    kernel = reads.kernel
     _known_line(kernel, source, shard)
+    accounts = await _accounts(reads, caller)
     command: Any
     try:
         stands_at = kernel.inbox.stands_at(source, shard)
@@ -186,8 +190,7 @@ async def park_message(
             place=str(stands_at.place(source)),
             event=stands_at.type,
             reason=post.text(body.reason),
-            by=caller.subject,
-            at=post.now,
+            by=ByOne(by=caller.subject, accounts=accounts, at=post.now),
         )
     except (LookupError, LostLead) as error:
         command = Problem("nothing_to_park", str(error))
@@ -214,8 +217,7 @@ async def confirm_parking(
     """By a second person: the stream's messages stay parked until they are un-parked. Their line goes on, if it has stopped for them."""
     kernel = reads.kernel
     _known_line(kernel, source, shard)
-    accounts = frozenset({caller.subject}) if kernel.service.acting is None else await accounts_of_caller(reads, caller)
-    command = ConfirmParking(line=f"{source}/{shard}", stream=stream, by=caller.subject, accounts=accounts)
+    command = ConfirmParking(line=f"{source}/{shard}", stream=stream, by=caller.subject, accounts=await _accounts(reads, caller))
     await post.submit(STREAM, command)
     return await _view_of(kernel, command)
 
@@ -233,6 +235,11 @@ async def unpark_messages(
     command = UnparkMessages(line=f"{source}/{shard}", stream=stream, messages=taken, by=caller.subject)
     accepted = await post.submit(STREAM, command)
     return UnparkedView(replayed=accepted.facts[0].event.messages if accepted.facts else taken)
+
+
+async def _accounts(reads: Reads, caller: Caller) -> frozenset[str]:
+    """All of the caller's, as far as people act under authority in this service."""
+    return frozenset({caller.subject}) if reads.kernel.service.acting is None else await accounts_of_caller(reads, caller)
 
 
 async def _view_of(kernel: Any, about: ParkMessage | MessageParked | ConfirmParking) -> ParkedView:

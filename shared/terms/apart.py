@@ -40,6 +40,7 @@ class Apart(Enum):
         "who stopped it, for seven days",
         "hold_renewed_by_same_person",
         "suspension_renewed_by_same_person",
+        "parking_renewed_by_same_person",
     )
     CONFIRMS_BAR = (
         "who confirms that another has a conflict of interest, that a key is revoked, that an instrument has ended",

@@ -1,7 +1,7 @@
 """Parking: a person puts aside a message that a line cannot take, so that the line goes on. What the message says is not done meanwhile.
 
 So who parks protects, for 72 hours: another person confirms it, or the message is tried again, and the line stands still where it fails
-again. One stream of each service records what is parked, by whom and why.
+again. Nobody renews their own by the next message of its stream. One stream of each service records what is parked, by whom and why.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.record import Grams as Count  # a whole number in 0..2^53-1
 from shared.journal.texts import TypedText
 from shared.terms.countersigning import Class, Controls
-from shared.terms.protecting import lapses_at
+from shared.terms.protecting import ByOne, Word, alone_since, begins, said
 
 KIND = "parking"
 STREAM = f"{KIND}/main"
@@ -24,7 +24,7 @@ STREAM = f"{KIND}/main"
 # Events: each service has its own of these, with its tags. What is parked is the messages of one stream, on one line ("inventory/1").
 
 
-class MessageParked(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class MessageParked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
     """The message at `place` is put aside, and with it those of its stream that come after it. `event`: its type."""
 
     line: str
@@ -34,6 +34,7 @@ class MessageParked(msgspec.Struct, frozen=True, kw_only=True, tag_field="type")
     reason: TypedText
     by: str
     lapses_at: datetime  # unless another person confirms it
+    alone_since: datetime | None = None  # when they first parked a message of the stream there; None: by an earlier build
 
 
 class ParkingConfirmed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -78,8 +79,7 @@ class ParkMessage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     place: str
     event: str
     reason: TypedText
-    by: str
-    at: datetime
+    by: ByOne
 
 
 class ConfirmParking(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -120,10 +120,11 @@ CONTROLS: Controls = {
 
 
 class ParkingReason(Reasons):
-    """Why the parking of a message is not confirmed."""
+    """Why a message is not parked, or its parking not confirmed."""
 
     NOT_FOUND = "parking_not_found", 404, "No message of this stream is parked"
     CONFIRMED = "parking_stands_already", 409, "The parking is confirmed already"
+    RENEWED = "parking_renewed_by_same_person", 403, "Nobody parks on what they parked and nobody confirmed"
     OWN = "parking_confirmed_by_same_person", 403, "Parking is confirmed by a second person"
 
 
@@ -147,9 +148,10 @@ class Parking(msgspec.Struct, frozen=True):
 
 
 class Parked(msgspec.Struct, frozen=True):
-    """All that a service has put aside: {line/stream: what is known of it}."""
+    """All that a service has put aside: {line/stream: what is known of it}. `words`: by whose word alone, also after it has lapsed."""
 
     parkings: immutables.Map[str, Parking] = immutables.Map()
+    words: immutables.Map[str, tuple[Word, ...]] = immutables.Map()
 
 
 class _Parking(msgspec.Struct, frozen=True):
@@ -161,6 +163,10 @@ class _Parking(msgspec.Struct, frozen=True):
             case ParkMessage():
                 if found is not None and found.place == command.place:
                     return []
+                lapses = begins(state.words.get(key_of(command), ()), command.by, ParkingReason.RENEWED, command.place)
+                if isinstance(lapses, Refused):
+                    return lapses
+                assert lapses is not None
                 return [
                     self.events.parked(
                         line=command.line,
@@ -168,8 +174,9 @@ class _Parking(msgspec.Struct, frozen=True):
                         place=command.place,
                         event=command.event,
                         reason=command.reason,
-                        by=command.by,
-                        lapses_at=lapses_at(command.at),
+                        by=command.by.by,
+                        lapses_at=lapses,
+                        alone_since=alone_since(lapses),
                     )
                 ]
             case ConfirmParking():
@@ -193,22 +200,30 @@ class _Parking(msgspec.Struct, frozen=True):
 def evolve(state: Parked, event: Any) -> Parked:
     match event:
         case MessageParked():
-            return Parked(
-                state.parkings.set(key_of(event), Parking(**{name: getattr(event, name) for name in MessageParked.__struct_fields__}))
-            )
+            key = key_of(event)
+            parking = Parking(**{name: getattr(event, name) for name in Parking.__struct_fields__ if hasattr(event, name)})
+            words = said(state.words.get(key, ()), Word(event.by, event.lapses_at, event.place))
+            return Parked(state.parkings.set(key, parking), state.words.set(key, words))
         case ParkingConfirmed():
-            return _changed(state, event, confirmed_by=event.by)
+            return _changed(_forgotten(state, key_of(event)), event, confirmed_by=event.by)
         case ParkingLapsed():
             return _changed(state, event, lapsed=True)
-        case MessagesUnparked() if key_of(event) in state.parkings:
-            return Parked(state.parkings.delete(key_of(event)))
+        case MessagesUnparked() if (found := state.parkings.get(key_of(event))) is not None:
+            left = msgspec.structs.replace(state, parkings=state.parkings.delete(key_of(event)))
+            return left if found.lapsed else _forgotten(left, key_of(event))  # in time: they have kept nothing from anybody
         case _:  # of what an earlier build had parked
             return state
 
 
+def _forgotten(state: Parked, key: str) -> Parked:
+    """It is nobody's word alone any more."""
+    return msgspec.structs.replace(state, words=state.words.delete(key)) if key in state.words else state
+
+
 def _changed(state: Parked, event: ParkingConfirmed | ParkingLapsed, **changes: Any) -> Parked:
     key = key_of(event)
-    return Parked(state.parkings.set(key, msgspec.structs.replace(state.parkings[key], **changes)))
+    parkings = state.parkings.set(key, msgspec.structs.replace(state.parkings[key], **changes))
+    return msgspec.structs.replace(state, parkings=parkings)
 
 
 def key_of(about: Command | Event) -> str:

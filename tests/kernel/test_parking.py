@@ -11,6 +11,7 @@ import pytest
 
 from shared.journal.texts import TypedText
 from shared.terms.parking import STREAM, ParkMessage
+from shared.terms.protecting import ByOne
 from tests.kernel.pair import Pair, add
 from tests.kernel.parking import confirm, park, unpark
 from tests.kernel.stage import Day, Running, Stage, context, until
@@ -189,8 +190,9 @@ async def test_what_is_recorded_and_not_put_aside_yet_is_put_aside_when_it_is_as
     """As if the process had been killed in between."""
     async with night(pair) as here:
         line = here.line.removeprefix("/v1/inbox/")
-        told: dict[str, Any] = {"line": line, "stream": here.stream, "place": here.ill, "event": "counter.added.v1", "by": "sub_1"}
-        recorded = ParkMessage(**told, reason=TypedText(""), at=here.clock.now())
+        told: dict[str, Any] = {"line": line, "stream": here.stream, "place": here.ill, "event": "counter.added.v1"}
+        by = ByOne(by="sub_1", accounts=frozenset({"sub_1"}), at=here.clock.now())
+        recorded = ParkMessage(**told, reason=TypedText(""), by=by)
         await here.tally.kernel.writer.submit(STREAM, recorded, context())
         assert await here.tally.ready() != []
         assert (await park(here.admin, here.line)).json()["parked_by"] == "sub_1"

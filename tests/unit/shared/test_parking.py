@@ -1,6 +1,6 @@
 """Parking: one parking after another, and who may confirm it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,16 +20,16 @@ from shared.terms.parking import (
     UnparkMessages,
     decider,
 )
+from shared.terms.protecting import ByOne
 
 DECIDER = decider(EVENTS)
 ABOUT: dict[str, Any] = {"line": "allocation/1", "stream": "book/antimony-metal"}
 NOON = datetime(2026, 1, 6, 12, tzinfo=UTC)
 
 
-def park(position: int = 7, by: str = "ann") -> ParkMessage:
-    return ParkMessage(
-        **ABOUT, place=f"allocation/1/{position}", event="allocation.round_certified.v3", reason=TypedText(""), by=by, at=NOON
-    )
+def park(position: int = 7, *accounts: str, hours: int = 0) -> ParkMessage:
+    by = ByOne(by=(accounts or ("ann",))[0], accounts=frozenset(accounts or {"ann"}), at=NOON + timedelta(hours=hours))
+    return ParkMessage(**ABOUT, place=f"allocation/1/{position}", event="allocation.round_certified.v3", reason=TypedText(""), by=by)
 
 
 def confirm(*accounts: str) -> ConfirmParking:
@@ -80,6 +80,22 @@ def test_it_lapses_once_unless_it_is_confirmed_and_only_the_one_that_the_timer_w
     assert told(park(), lapse(), lapse())[0] == told(park(), confirm("bob"), lapse())[0] == told(park(9), lapse(7))[0] == []
     _, late = told(park(), lapse(), confirm("bob"))
     assert not late.parkings["allocation/1/book/antimony-metal"].due
+
+
+def test_nobody_renews_their_own_by_the_next_message_of_the_stream() -> None:
+    first = park(), park(9, hours=70)
+    [event] = told(*first)[0]
+    assert (event.lapses_at, event.alone_since) == (NOON + timedelta(hours=72), NOON), "with the first"
+    [other] = told(park(), park(9, "bob", hours=70))[0]
+    assert other.lapses_at == NOON + timedelta(hours=142)
+    for before in ((park(), lapse()), (park(), lapse(), unpark()), (*first, lapse(9), unpark())):
+        for accounts in (("ann",), ("ann-2", "ann")):
+            assert told(*before, park(11, *accounts, hours=80))[0].code == ParkingReason.RENEWED
+        assert told(*before, park(11, "bob", hours=80))[0]
+        assert told(*before, park(11, hours=10 * 24))[0], "a week later"
+    for done in (confirm("bob"), unpark()):
+        [anew] = told(park(), done, park(11, hours=71))[0]
+        assert anew.lapses_at == NOON + timedelta(hours=143), "it was nobody's word alone, or kept nothing from anybody"
 
 
 def test_what_an_earlier_build_had_parked_is_unparked_with_a_word_too() -> None:

@@ -19,9 +19,12 @@ class History:
         self.findings = Findings()
         self._parked = ParkedMessages(self.findings, Approvers(self.findings, frozenset()))
 
-    def parks(self, hours: int, by: str = "ann", place: str = "allocation/1/7") -> "History":
+    def parks(self, hours: int, by: str = "ann", place: str = "allocation/1/7", since: int | None = None, named: str = "park") -> "History":
+        """`since`: the hour with which it lapses, as builds say that hold what one person parks against what they parked before."""
         told: dict[str, Any] = {"place": place, "event": "allocation.round_certified.v3", "reason": "", "by": by}
-        return self._see("park", hours, MessageParked(**ABOUT, **told, lapses_at=lapses_at(NOON + timedelta(hours=hours))))
+        began = NOON + timedelta(hours=hours if since is None else since)
+        said = {"lapses_at": lapses_at(began), "alone_since": None if since is None else began}
+        return self._see(named, hours, MessageParked(**ABOUT, **told, **said))
 
     def confirms(self, hours: int, by: str) -> "History":
         return self._see("confirm", hours, ParkingConfirmed(**ABOUT, by=by))
@@ -69,3 +72,19 @@ def test_what_lapsed_in_time_is_no_fault():
 def test_what_was_never_parked_is_neither_confirmed_nor_lapsed():
     assert History().confirms(0, "bob").found(1)[0] == ["confirm"]
     assert History().unparks(0).found(1) == ([], [])  # an earlier build had parked it
+
+
+def test_nobody_renews_their_own_by_the_next_message_of_the_stream():
+    next_one: dict[str, Any] = {"place": "allocation/1/9", "named": "next"}
+
+    def renewed(history: History) -> tuple[list[str], bool]:
+        failures, listed = history.found(141)
+        return [each for each in failures if each == "next"], any("must be another person" in each for each in listed)
+
+    assert renewed(History().parks(0).parks(70, **next_one)) == ([], True), "by an earlier build"
+    assert renewed(History().parks(0, since=0).parks(70, since=70, **next_one)) == (["next"], False)
+    assert renewed(History().parks(0, since=0).parks(70, since=0, **next_one).lapses(72)) == ([], False)
+    assert renewed(History().parks(0, since=0).lapses(72).unparks(73).parks(80, since=80, **next_one)) == (["next"], False)
+    assert renewed(History().parks(0, since=0).unparks(71).parks(80, since=80, **next_one)) == ([], False)
+    assert renewed(History().parks(0, since=0).confirms(1, "bob").parks(80, since=80, **next_one)) == ([], False)
+    assert renewed(History().parks(0, since=0).lapses(72).parks(80, "bob", since=80, **next_one)) == ([], False)
