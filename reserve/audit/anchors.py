@@ -10,7 +10,7 @@ import msgspec
 
 from reserve.audit.evidence import Evidence
 from reserve.audit.hashes import Tree
-from reserve.audit.logs import Log, LogEnd, Logs
+from reserve.audit.logs import Log, LogEnd, Logs, further_lines
 from reserve.audit.report import Check, Cut, Findings
 from shared.proofs.checkpoint import TreeHead, open_checkpoint
 from shared.proofs.encoding import decode_base64
@@ -72,7 +72,7 @@ class Anchors:
             origins = ", ".join(key.name for key in self._keys)
             self._findings.look(Check.ANCHORS, False, anchor.name, f"it is of another log than {origins}: {error}")
             return
-        what = f"the log's key signed it with lines that no log of ours writes: {', '.join(map(repr, checkpoint.extensions))}"
+        what = f"the log's key signed it with {further_lines(checkpoint)}"
         self._findings.look(Check.ANCHORS, not checkpoint.extensions, anchor.name, what)
         seen = _Seen(anchor.name, anchor.note, checkpoint.origin, checkpoint.head.size, checkpoint.head.root.hex(), anchor.leaf is None)
         self._seen.setdefault((seen.log, seen.size), []).append(seen)

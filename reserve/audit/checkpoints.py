@@ -15,6 +15,7 @@ import msgspec
 
 from reserve.audit.evidence import LEDGER, Recorded
 from reserve.audit.hashes import Tree, canonical
+from reserve.audit.logs import further_lines
 from reserve.audit.report import Check, Cut, Findings
 from reserve.audit.rows import Rows
 from reserve.audit.tallies import SignedDays, Tallies
@@ -128,8 +129,7 @@ class Checkpoints:
         except (NoteMalformed, NoteUnverified) as error:
             self._findings.look(Check.SIGNATURES, False, place, str(error))
             return None
-        further = f"it has lines that no log of ours writes: {', '.join(map(repr, opened.extensions))}"
-        self._findings.look(Check.SIGNATURES, not opened.extensions, place, further)
+        self._findings.look(Check.SIGNATURES, not opened.extensions, place, f"it has {further_lines(opened)}")
         return opened
 
 

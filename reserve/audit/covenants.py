@@ -64,7 +64,7 @@ class Covenants:
 
     def _report(self, place: str, record: Recorded, event: RatioReported) -> None:
         covenant = self._covenant(event.loan, event.kind)
-        later = event.for_on < covenant.reported_for
+        late = event.for_on < covenant.reported_for
         covenant.reported_for = max(covenant.reported_for, event.for_on)
         match event.standing:
             case "cured":
@@ -73,8 +73,8 @@ class Covenants:
                     Check.CONTROL, fine, place, f"the covenant {event.kind} was not breached by then, so that it is not cured"
                 )
                 covenant.breached, covenant.cured_for = False, max(covenant.cured_for, event.for_on)
-            case "breached" | "waived" if covenant.breached or event.reported_by is not None or not later:
-                if later and not covenant.breached:
+            case "breached" | "waived" if covenant.breached or event.reported_by is not None or not late:
+                if late and not covenant.breached:
                     self._since = min(self._since or instant(record), instant(record))
                 covenant.breached_for = max(covenant.breached_for, event.for_on) if covenant.breached else event.for_on
                 covenant.breached = True

@@ -13,7 +13,7 @@ from reserve.audit.evidence import Evidence, LogOfHistory
 from reserve.audit.hashes import Tree
 from reserve.audit.report import Check, Cut, Findings
 from shared.journal.places import Began, Histories
-from shared.proofs.checkpoint import TreeHead, open_checkpoint
+from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint
 from shared.proofs.encoding import encode_base64
 from shared.proofs.history import Commitment, NoCommitment, read_commitment
 from shared.proofs.merkle import EMPTY_TREE
@@ -174,6 +174,11 @@ def _not_pinned(log: LogOfHistory, commitment: Commitment | None) -> str:
         f"it is a new history, under a key that is not pinned: {log.key}. It says that it goes on from the first {before.kept} leaves of "
         f"history {before.history}. Pin that key as well (--key) once it has reached you by another way than this"
     )
+
+
+def further_lines(checkpoint: Checkpoint) -> str:
+    """What is wrong with a checkpoint that has some."""
+    return f"lines that no log of ours writes: {', '.join(map(repr, checkpoint.extensions))}"
 
 
 def _name(log: tuple[int, str] | None) -> str:

@@ -13,6 +13,7 @@ import msgspec
 
 from reserve.audit.evidence import LEDGER, Recorded
 from reserve.audit.gaps import OLDEST_S, Between, Gaps
+from reserve.audit.logs import further_lines
 from reserve.audit.reach import CLOCKS_DIFFER_S, Dated, Reach
 from reserve.audit.report import Check, Findings
 from reserve.audit.rows import Rows
@@ -143,7 +144,7 @@ class Witnesses:
         if (head.size, head.root.hex()) != (event.size, event.root):
             raise NoteUnverified(f"the note is of {head.size} leaves and root {head.root.hex()}")
         if opened.extensions:
-            raise NoteUnverified(f"the note has lines that no log of ours writes: {', '.join(map(repr, opened.extensions))}")
+            raise NoteUnverified(f"the note has {further_lines(opened)}")
         if not self._has_signed(event, history):
             raise NoteUnverified("the log never signed it so")
         if event.size < (last := self._logs[history].last):

@@ -21,7 +21,7 @@ class TreeHead(msgspec.Struct, frozen=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """What a log says of itself. Extensions are further lines, none of them empty; nobody audits them, and we write none."""
+    """What a log says of itself. Extensions are further lines, none of them empty: we write none."""
 
     origin: str
     head: TreeHead

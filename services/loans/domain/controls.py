@@ -211,8 +211,7 @@ def _paid(command: ReversePayment, loan: Loan) -> int:
 def _cures(command: ReportRatio, loan: Loan) -> bool:
     """Advances may be paid again."""
     covenant = loan.covenants.get(command.kind)
-    kept = covenant is not None and Fraction(command.ratio) >= Fraction(covenant.minimum)
-    return covenant is not None and kept and cures_breach(command, covenant)
+    return covenant is not None and cures_breach(command, covenant)
 
 
 def _given_up(_command: CloseLoan, loan: Loan) -> int:

@@ -71,9 +71,9 @@ def _report(command: ReportRatio, loan: Loan, covenant: CovenantStanding) -> Dec
     assert loan.id is not None
     if command.for_on > command.on:
         return Refused(Reason.DATE_IN_FUTURE, f"{command.for_on} has not come yet", "/for_on", f"{command.on} or earlier")
-    kept = Fraction(command.ratio) >= Fraction(covenant.minimum)
+    kept = _keeps(command, covenant)
     waived = covenant.waived_until is not None and command.for_on <= covenant.waived_until
-    cures = kept and cures_breach(command, covenant)
+    cures = cures_breach(command, covenant)
     by = None if kept or not _changes(command, covenant) else command.by
     second: list[LoanEvent] = []
     if by is not None and covenant.breached and covenant.alone is not None and covenant.alone.by not in by.accounts:
@@ -99,8 +99,11 @@ def _report(command: ReportRatio, loan: Loan, covenant: CovenantStanding) -> Dec
 
 
 def cures_breach(command: ReportRatio, covenant: CovenantStanding) -> bool:
-    """Of a figure that keeps the covenant."""
-    return covenant.breached and command.for_on >= covenant.breached_for
+    return covenant.breached and command.for_on >= covenant.breached_for and _keeps(command, covenant)
+
+
+def _keeps(command: ReportRatio, covenant: CovenantStanding) -> bool:
+    return Fraction(command.ratio) >= Fraction(covenant.minimum)
 
 
 def _changes(command: ReportRatio, covenant: CovenantStanding) -> bool:

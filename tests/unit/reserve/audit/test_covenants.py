@@ -11,6 +11,7 @@ from reserve.audit.report import Check, Findings
 from services.loans.events.defaults import BreachConfirmed, BreachLapsed, DefaultCured
 from services.loans.events.loan import AdvancePaid, AdvanceRequested, RatioReported
 from services.loans.events.terms import WaiveCovenant
+from shared.journal.texts import TypedText
 from tests.stories.audit_loans import CMF, LOAN, act_approved
 
 
@@ -33,7 +34,7 @@ class History:
         return self.sees(place, BreachLapsed(**LOAN, kind="dscr", for_on=date(2026, month, 1)))
 
     def lends(self, place: str = "lent") -> Self:
-        return self.sees(place, AdvanceRequested(**LOAN, advance="adv_1", amount_minor=1, purpose=""))  # type: ignore[arg-type]
+        return self.sees(place, AdvanceRequested(**LOAN, advance="adv_1", amount_minor=1, purpose=TypedText("")))
 
     def sees(self, place: str, event: Any) -> Self:
         self._minute += 1

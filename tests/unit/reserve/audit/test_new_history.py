@@ -118,13 +118,13 @@ async def test_a_number_that_was_passed_over_is_listed(history: Restored) -> Non
     assert report.ok and "it comes after history 1: what was signed of any between the two is lost" in listed(report)
 
 
-async def test_who_is_shown_no_log_finds_so(history: Restored) -> None:
+async def test_who_is_shown_no_log_finds_so(history: Restored, monkeypatch: pytest.MonkeyPatch) -> None:
     """With nothing in it, nothing is wrong with it."""
 
     async def none() -> list[LogOfHistory]:
         return []
 
-    history.histories = none  # type: ignore[method-assign]
+    monkeypatch.setattr(history, "histories", none)
     report = await audit(history, [history.log_key])
     assert "the log" in failures(report)["histories"]
 
