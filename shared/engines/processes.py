@@ -71,11 +71,12 @@ class OwnProcess:
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     def listens(self, port: int) -> bool:
-        """Whether it is this process that has a TCP port open, and no stranger."""
+        """Whether it is this process that has a TCP port open, or one that it has started, and no stranger."""
+        if self.pid is None:
+            return False
         with contextlib.suppress(psutil.NoSuchProcess):
-            return self.pid is not None and any(
-                each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in psutil.Process(self.pid).net_connections("tcp")
-            )
+            process = psutil.Process(self.pid)
+            return any(_listens(each, port) for each in (process, *_children(process)))
         return False
 
     async def spawn(
@@ -285,6 +286,11 @@ def _still_that(identity: Identity) -> psutil.Process | None:
         return process if process.create_time() == identity.started and _runs(process) else None
     except psutil.NoSuchProcess:
         return None
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    """Raises psutil.NoSuchProcess."""
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in process.net_connections("tcp"))
 
 
 def _runs(process: psutil.Process) -> bool:
