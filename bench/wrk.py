@@ -44,7 +44,7 @@ class Load(msgspec.Struct, frozen=True):
 
 async def post_many(base_url: str, paths: Sequence[str], token: str, body: bytes, *, clients: int, seconds: float, key_prefix: str) -> Load:
     """`clients` connections for `seconds`, each sending its next POST when the last is answered. A machine on which that is too short for
-    one answer gets twice the time, with the same keys.
+    one answer gets twice the time, with the same keys, once the first is answered.
 
     Raises RuntimeError if any was refused or got no answer: then the figure would mean nothing; and as `find_wrk` does.
     """
@@ -61,19 +61,21 @@ async def post_many(base_url: str, paths: Sequence[str], token: str, body: bytes
         raise RuntimeError(f"wrk ended with status {process.returncode}: {output.decode()}")
     found = msgspec.json.decode(output.splitlines()[-1], type=Load)
     if found.refused or found.broken:
-        one_more = await _posted(f"{base_url.rstrip('/')}{paths[0]}", token, body.replace(b"{n}", b"0"), f"{key_prefix}-0")
+        one_more = await _posted(base_url, paths, token, body, key_prefix, number=0)
         raise RuntimeError(f"POSTs were refused or not answered: {found}; one more is answered: {one_more}")
     if not found.answered:
+        await _posted(base_url, paths, token, body, key_prefix, number=1)  # behind what is under way: nobody has more than so many at once
         return await post_many(base_url, paths, token, body, clients=clients, seconds=2 * seconds, key_prefix=key_prefix)
     return msgspec.structs.replace(found, cpu_s=_children_cpu_s() - before)
 
 
-async def _posted(url: str, token: str, body: bytes, key: str) -> str:
-    """wrk counts refusals, and does not say why."""
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Idempotency-Key": key}
+async def _posted(base_url: str, paths: Sequence[str], token: str, body: bytes, key_prefix: str, *, number: int) -> str:
+    """What one of the storm's POSTs, counted from 1, is answered with: wrk does not say why one is refused."""
+    url = base_url.rstrip("/") + paths[number % len(paths)]
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Idempotency-Key": f"{key_prefix}-{number}"}
     async with httpx.AsyncClient(timeout=PATIENCE_S) as http:
         try:
-            answer = await http.post(url, content=body, headers=headers)
+            answer = await http.post(url, content=body.replace(b"{n}", str(number).encode()), headers=headers)
         except httpx.TransportError as error:
             return repr(error)
     return f"{answer.status_code} {answer.text[:SHOWN]}"
