@@ -3,14 +3,19 @@
 import asyncio
 import os
 import re
+import secrets
 import shutil
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from reserve.operate.migrate import ROOT
+from reserve_partner.check.steps import STEPS, Sandbox, walk
+from shared.proofs.signed_note import VerifierKey
 from tests.e2e.running import Running, start
 from tests.waiting import HANGS_AFTER_S, until
 
@@ -92,6 +97,47 @@ async def test_the_partner_guide_is_pasted_and_works(sandbox: Running):
     status, said = await in_a_shell(f"{sys.executable} -X dev - << 'EOF'\n{code}\nEOF", sandbox.folder.parent, **as_japan(sandbox))
     assert status == 0, said
     assert "JP may have" in said and "release_not_found" in said and "things hold" in said and "up to" in said, said
+
+
+async def test_the_check_before_going_live_passes_and_its_table_says_so(sandbox: Running):
+    """As the guide has it, after the page above, which has left something to draw."""
+    folder, sandboxed = sandbox.folder.parent, sandbox_of(sandbox)
+    (folder / "secret").write_text(sandboxed.client_secret)
+    (folder / "log.vkey").write_text(sandboxed.log_key)
+    [command] = [each for each in re.findall(r"```sh\n(.*?)```", GUIDE, flags=re.DOTALL) if "reserve-partner check" in each]
+    path = f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"
+    status, said = await in_a_shell(command, folder, PATH=path, **as_japan(sandbox))
+    assert status == 0, said
+    assert f"{len(STEPS)} passed, 0 failed, 0 not tried" in said, said
+
+
+class Forgetful(httpx.HTTPTransport):
+    """Under a client that takes a fresh Idempotency-Key whenever it sends a command again."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if "idempotency-key" in request.headers:
+            request.headers["idempotency-key"] = secrets.token_hex(8)
+        return super().handle_request(request)
+
+
+async def test_the_check_finds_a_client_that_does_things_twice_and_a_log_that_is_not_the_pinned_one(sandbox: Running):
+    sandboxed = sandbox_of(sandbox)
+    stranger = replace(sandboxed, network=Forgetful(), log_key=str(VerifierKey(sandboxed.origin, secrets.token_bytes(32))))
+    rows = await asyncio.to_thread(lambda: {row.what: row for row in walk(stranger)})
+    failed = {what for what, row in rows.items() if row.came == "failed"}
+    assert failed == {"a command whose answer is lost", "a draw to its receipt", "an award recomputed"}, rows
+    assert "sent three times under one key, became" in rows["a command whose answer is lost"].said
+
+
+def sandbox_of(sandbox: Running) -> Sandbox:
+    """As Japan has it."""
+    endpoints = sandbox.endpoints
+    return Sandbox(
+        base_url=endpoints.base_url,
+        client_id="partner-jp",
+        client_secret=endpoints.client("partner-jp").client_secret,
+        log_key=(sandbox.folder / "keys" / "ledger.vkey").read_text().strip(),
+    )
 
 
 def as_japan(sandbox: Running) -> dict[str, str]:
