@@ -113,6 +113,9 @@ def verify_audit(
         bool,
         typer.Option("--integrity", help="only that nothing was changed: hashes, chains, log, witnesses; on all processors"),
     ] = False,
+    result: Annotated[Path | None, typer.Option(help="also write what was found to this file, signed, for `reserve audit result`")] = None,
+    auditor: Annotated[str | None, typer.Option(help="with --result: the name that its readers have pinned your key by")] = None,
+    signing_key: Annotated[Path | None, typer.Option(help="with --result: your key, as `reserve approver-key new` makes one")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Checks the whole history from outside, and trusts nobody's code but its own.
@@ -122,36 +125,59 @@ def verify_audit(
     or they saw nothing for a while in which events say that they were recorded, and no audit with this --state has said so before.
     """
     from reserve.commands.audit import Asked, show, verify
+    from reserve.commands.audit_result import write
     from reserve.commands.failure import CHECK_FAILED, SEEN_BY_NOBODY, fail
 
     if (live or url is not None) == (bundle is not None):
         fail("--live: say what to audit (accepted: one of --live, --url, and the folder of a bundle)")
     if integrity and (partners or approvers):
         fail("--integrity: it looks at no keys of partners and approvers (accepted: without --partners and --approvers, or without it)")
+    if result is not None and (auditor is None or signing_key is None):
+        fail("--result: who signs it? (accepted: with --auditor NAME and --signing-key KEY)")
     started = time.monotonic()
-    report = verify(
-        Asked(
-            folder=data,
-            keys=key or [],
-            state=state,
-            receipts=receipts,
-            policies=policy or [],
-            partners=partners,
-            approvers=approvers,
-            url=url,
-            client=client,
-            secret_file=secret_file,
-            token_file=token_file,
-            bundle=bundle,
-            integrity=integrity,
-        )
+    asked = Asked(
+        folder=data,
+        keys=key or [],
+        state=state,
+        receipts=receipts,
+        policies=policy or [],
+        partners=partners,
+        approvers=approvers,
+        url=url,
+        client=client,
+        secret_file=secret_file,
+        token_file=token_file,
+        bundle=bundle,
+        integrity=integrity,
     )
+    report = verify(asked)
+    if result is not None and auditor is not None and signing_key is not None:
+        write(result, asked, report, auditor, signing_key)
     if as_json:
         typer.echo(json_text(report))
     else:
         show(report, time.monotonic() - started)
     if not report.anchored or (policy and report.witnessed_at is None) or report.unchecked:
         raise typer.Exit(SEEN_BY_NOBODY if report.ok else CHECK_FAILED)
+
+
+@audit.command("result")
+def show_result(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="what `reserve audit verify --result` wrote")],
+    auditors: Annotated[
+        Path, typer.Option(help="a file of the keys of auditors, as you have them on paper: a line for each, NAME FINGERPRINT")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Says what an audit found, when and in what: each finding with what it is worth, the day that it counts for, and who could have done
+    it. Needs no network. Exit code 1: no auditor who is pinned has signed it so; 2: it is no result."""
+    from reserve.commands.audit_result import read, show
+
+    signed = read(file, auditors)
+    if as_json:
+        typer.echo(json_text(signed.result))
+    else:
+        show(signed)
 
 
 @audit.command("export")

@@ -20,7 +20,7 @@ from services.allocation.domain.decisions.decision import DecisionFile
 from services.allocation.domain.decisions.difference import Difference
 from services.allocation.domain.tenders.contradictions import contradictions_of_tender
 from services.allocation.domain.tenders.decision import TenderFile, recompute_tender
-from shared.terms.approval import ApprovalError, approval_bytes, approve, read_private_key
+from shared.terms.approval import ApprovalError, SignedApproval, approval_bytes, approve, public_key_hex, read_private_key
 
 
 class Signer(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,19 +75,17 @@ def show(document: Signable, signer: Signer) -> None:
 def sign(document: Signable, signer: Signer) -> bytes:
     if signer.authority is None and document.under_instrument:
         fail("--authority: name the instrument that you act under (accepted: its id, ins_01j...)")
+    return approval_bytes(sign_name(document.document, document.purpose, signer)[0])
+
+
+def sign_name(document: str, purpose: str, signer: Signer) -> tuple[SignedApproval, str]:
+    """(the approval of what has this SHA-256, the public key in hex). Ends the command where the key, or what is to be signed, is none."""
     key = _read_key(signer.key_file)
     try:
-        signed = approve(
-            document.document,
-            key,
-            approver=signer.approver,
-            origin=signer.origin,
-            purpose=document.purpose,
-            authority=signer.authority,
-        )
+        signed = approve(document, key, approver=signer.approver, origin=signer.origin, purpose=purpose, authority=signer.authority)
     except ApprovalError as error:
         fail(f"--{error.detail}")
-    return approval_bytes(signed)
+    return signed, public_key_hex(key)
 
 
 def _read_key(file: Path) -> Ed25519PrivateKey:

@@ -98,9 +98,9 @@ def _of_the_pinned(bundle: BundleEvidence, pinned: Sequence[VerifierKey]) -> Non
 
 async def _verify(asked: Asked, outside: _Outside) -> Report:
     try:
-        async with _evidence(asked) as evidence:
+        async with evidence_of(asked) as evidence:
             if asked.integrity:
-                following = partial(Processes, partial(_evidence, asked))
+                following = partial(Processes, partial(evidence_of, asked))
                 return await audit_integrity(evidence, following, outside.log_keys, outside.anchors, outside.policies)
             report = await audit(evidence, outside.log_keys, outside.anchors, outside.policies, outside.keys)
             if isinstance(evidence, BundleEvidence):
@@ -135,7 +135,7 @@ async def _with_served(report: Report, folder: Path) -> Report:
 
 
 @asynccontextmanager
-async def _evidence(asked: Asked) -> AsyncIterator[Evidence]:
+async def evidence_of(asked: Asked) -> AsyncIterator[Evidence]:
     if asked.bundle is not None:
         yield BundleEvidence(asked.bundle)
         return
