@@ -57,18 +57,26 @@ class TradeUnits(Part):
 
     def __init__(self, kernel: Kernel) -> None:
         super().__init__(kernel)
-        self._sizes: dict[str, tuple[float, tuple[int, ...]]] = {}
+        self._looks: dict[str, tuple[float, asyncio.Task[tuple[int, ...]]]] = {}  # since when, monotonic
 
     async def of(self, reads: Reads, product: str) -> tuple[int, ...]:
-        since, sizes = self._sizes.get(product, (0.0, ()))
-        if not sizes or time.monotonic() >= since + REMEMBERED_S:
-            async with reads.session() as session:
-                stock = await session.get(StockRow, product)
-                found = {unit_g for unit_g, units in (await available_units(session, product)).items() if units}
-            sizes = () if stock is None else tuple(sorted(found | {stock.nominal_unit_g}, reverse=True))
-            if sizes and len(self._sizes) < MOST:
-                self._sizes[product] = time.monotonic(), sizes
-        return sizes
+        """As they are, or were within the last second."""
+        now = time.monotonic()
+        since, look = self._looks.get(product, (now, None))
+        if look is None or now >= since + REMEMBERED_S or (look.done() and (look.cancelled() or look.exception() is not None)):
+            if len(self._looks) >= MOST:
+                self._looks.clear()
+            look = asyncio.create_task(_sizes(reads, product))
+            self._looks[product] = now, look
+        return await asyncio.shield(look)
+
+
+async def _sizes(reads: Reads, product: str) -> tuple[int, ...]:
+    async with reads.session() as session:
+        if (stock := await session.get(StockRow, product)) is None:
+            return ()
+        found = {unit_g for unit_g, units in (await available_units(session, product)).items() if units}
+    return tuple(sorted(found | {stock.nominal_unit_g}, reverse=True))
 
 
 def whole_units(mass_g: int, sizes: Sequence[int]) -> int:
