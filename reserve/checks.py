@@ -303,6 +303,27 @@ def diff(
         raise typer.Exit(CHECK_FAILED)
 
 
+@audit.command("changes")
+def show_changes(
+    bundle: Annotated[Path, typer.Argument(help="a folder that `reserve audit export` made; no server is asked")],
+    of: Annotated[list[str] | None, typer.Option(help="of this kind: rules, keys, access, records; may be repeated; otherwise all")] = None,
+    after: Annotated[str | None, typer.Option("--from", help="what was recorded after this instant")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="and up to this one")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tells in their order who changed the rules (policies, agreements, limits, lists), the keys, who may do what, and what is kept.
+
+    Exit code 2: there is no such kind or instant, or the bundle cannot be read.
+    """
+    from reserve.commands.changes import changed, show
+
+    found = changed(bundle, of or [], after, until)
+    if as_json:
+        typer.echo(json_text(found))
+    else:
+        show(found)
+
+
 @audit.command("as-of")
 def as_of(
     bundle: Annotated[Path, typer.Argument(help="a folder that `reserve audit export` made; no server is asked")],
