@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reserve.checks import audit, certificate, receipt, witness
+from reserve.audits import audit
+from reserve.checks import certificate, receipt, witness
 from reserve.keys import approver_key, client_key
 from reserve.options import HERE, AsJson, Folder, PinnedLogKey, json_text
 

@@ -24,7 +24,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "reserve/__main__.py::allocate": _CALLED_BY_TYPER,
         "reserve/__main__.py::approve": _CALLED_BY_TYPER,
         "reserve/__main__.py::loan_schedule": _CALLED_BY_TYPER,
-        "reserve/checks.py::verify_audit": _CALLED_BY_TYPER,
+        "reserve/audits.py::verify_audit": _CALLED_BY_TYPER,
         "reserve/audit/authority.py::_needs": "what an act was of, by name and with defaults",
         "services/allocation/api/clocks/clocks.py::list_clocks": _CALLED_BY_FASTAPI,
         "services/allocation/domain/decisions/proposal.py::prepare": "all that a decision is made of, given once",
