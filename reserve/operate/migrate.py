@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
+import structlog
 from alembic import command
 from alembic.config import Config
 
@@ -16,13 +17,18 @@ from services.registry import JOURNALED, service
 from shared.delivery.kafka_users import ensure_users
 from shared.delivery.topics import ensure_topics
 from shared.journal.connection import Connection
+from shared.journal.leads import CLOSE_LOCKS, LOCKS_ARE_OPEN, take_lead
 from shared.journal.messages import topic_of
 from shared.journal.tables import APPEND_ONLY
 from shared.kafka import kafka_of
 from shared.settings import Settings
 
+log = structlog.get_logger(__name__)
+
 ROOT = Path(__file__).parents[2]
 PASSWORDS = r"[A-Za-z0-9_-]{16,}"
+_OF_AN_OLDER_BUILD = """SELECT EXISTS (SELECT FROM unnest($1::text[]) AS name WHERE to_regrole('reserve_' || name) IS NOT NULL
+                        AND to_regprocedure(format('%I.take_lead(text)', name)) IS NULL)"""
 
 
 async def migrate(settings: Settings, role_passwords: Mapping[str, str], kafka_passwords: Mapping[str, str]) -> None:
@@ -34,8 +40,7 @@ async def migrate(settings: Settings, role_passwords: Mapping[str, str], kafka_p
         await asyncio.to_thread(upgrade, name, owner_url=settings.database_owner_url)
     connection = await asyncpg.connect(settings.database_owner_url)
     try:
-        for name in JOURNALED:
-            await grant(connection, name, role_passwords[name], service(name).append_only)
+        await grant_all(connection, role_passwords)
     finally:
         await connection.close()
     kafka = kafka_of(settings)
@@ -87,6 +92,21 @@ def role_of(name: str) -> str:
     return f"reserve_{name}"
 
 
+async def grant_all(connection: Connection, passwords: Mapping[str, str]) -> None:
+    """A build that knows no `take_lead` takes its locks by itself, and may be at work: then they are closed the next time."""
+    older = await connection.fetchval(_OF_AN_OLDER_BUILD, JOURNALED)
+    for name in JOURNALED:
+        await grant(connection, name, passwords[name], service(name).append_only)
+    if not older:
+        await close_locks(connection)
+
+
+async def close_locks(connection: Connection) -> None:
+    await connection.execute(CLOSE_LOCKS)
+    if await connection.fetchval(LOCKS_ARE_OPEN):
+        log.warning("advisory_locks_open", reason="who migrates is no superuser", see="docs/production.md#advisory-locks")
+
+
 async def grant(connection: Connection, name: str, password: str, own_append_only: Sequence[str] = ()) -> None:
     """The role may read and add everywhere in its schema; change and remove only outside the append-only tables."""
     assert re.fullmatch(PASSWORDS, password), "a role's password is made of letters, digits, - and _"
@@ -106,3 +126,10 @@ async def grant(connection: Connection, name: str, password: str, own_append_onl
     for written_by_owner in ("alembic_version", "histories"):
         if await connection.fetchval("SELECT to_regclass($1)", f'"{name}".{written_by_owner}'):
             await connection.execute(f'REVOKE INSERT ON "{name}".{written_by_owner} FROM "{role}"')
+    await grant_leads(connection, name)
+
+
+async def grant_leads(connection: Connection, name: str) -> None:
+    for statement in take_lead(name):
+        await connection.execute(statement)
+    await connection.execute(f'GRANT EXECUTE ON FUNCTION "{name}".take_lead TO "{role_of(name)}"')

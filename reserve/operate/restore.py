@@ -25,7 +25,7 @@ from reserve.operate.backup import (
 from reserve.operate.deployment import serving
 from reserve.operate.endpoints import read_endpoints
 from reserve.operate.histories import Begun, begin_history, history_in, log_of
-from reserve.operate.migrate import role_of, upgrade
+from reserve.operate.migrate import grant_leads, role_of, upgrade
 from services.ledger.tile_copy import copy_tiles
 from services.registry import JOURNALED
 from shared.engines.engines import remembered_ports
@@ -135,6 +135,7 @@ async def restore_service(name: str, backup: Path, folder: Path, owner_url: str)
         try:
             await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", role)
             await load_schema(owner_url, name, backup / f"{name}.sql", keep_as=(before := f"{name}_before_restore"))
+            await grant_leads(connection, name)  # a backup of an earlier build has none
             await _take_texts(connection, before, name)
             await asyncio.to_thread(_end_processes, name, folder)
         finally:

@@ -21,9 +21,13 @@ from shared.journal.record import GENESIS, Fact
 from shared.journal.waves import InWaves, Wave, along_with
 
 _DUE_AT_ONCE = 500
+_TAKEN_BY_NAME = ("relay", "inbox", "timers", "log", "webhooks")  # the last two are one service's
+_LOCKING = """FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'
+              AND has_function_privilege('public', oid, 'EXECUTE')"""
+LOCKS_ARE_OPEN = f"SELECT EXISTS (SELECT {_LOCKING})"
 
 # In one statement: a process that is stopped between the two would hold the lock for ever.
-_LEAD = "SELECT CASE WHEN pg_try_advisory_lock(hashtext($1)) THEN set_config('idle_session_timeout', $2, false) END"
+_LEAD = "SELECT CASE WHEN take_lead($1) THEN set_config('idle_session_timeout', $2, false) END"
 
 # A session that waits for words of a process that was stopped in mid-sentence (a COPY, half a message, an answer that it does not read) is
 # at work to the server, and no time-out of its ends it.
@@ -47,13 +51,37 @@ _AND_TAKEN = f"_moved AS ({_TAKEN} RETURNING source)"
 _IF_MOVED = "SELECT 1 / count(*) FROM _moved"  # dividing by zero undoes the rest of the statement
 
 
+def take_lead(service: str) -> list[str]:
+    """The function by which a service's role takes the locks of its own service, and no other: that of PostgreSQL takes any lock of the
+    database, and is closed to it by `CLOSE_LOCKS`. It is its owner's, who may take any. Safe to repeat."""
+    names = ", ".join(f"'{role}/{service}'" for role in _TAKEN_BY_NAME)
+    return [
+        f"""CREATE OR REPLACE FUNCTION "{service}".take_lead(name text) RETURNS boolean
+            LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$ BEGIN
+                IF name IN ({names}) THEN RETURN pg_try_advisory_lock(hashtext(name)); END IF;
+                RAISE EXCEPTION '% is no lead of {service}', name;
+            END $$""",
+        f'REVOKE EXECUTE ON FUNCTION "{service}".take_lead FROM PUBLIC',
+    ]
+
+
+# By a superuser, whose functions these are; the owner of the schemas goes on to have them.
+CLOSE_LOCKS = f"""
+    DO $$ DECLARE lock regprocedure; BEGIN
+        FOR lock IN SELECT oid::regprocedure {_LOCKING} LOOP
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO CURRENT_USER', lock);
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', lock);
+        END LOOP;
+    END $$"""  # noqa: S608
+
+
 def channel_of(service: str) -> str:
     return f"reserve_{service}"
 
 
 @asynccontextmanager
 async def leading(pool: "asyncpg.Pool[asyncpg.Record]", name: str) -> AsyncIterator[Connection | None]:
-    """The connection that holds the lock of this name; None where another process holds it."""
+    """The connection that holds the lock of this name, such as "relay/inventory"; None where another process holds it."""
     with reachable():
         connection = await pool.acquire()
     try:

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.types import ASGIApp
 
-from reserve.operate.migrate import grant, role_of
+from reserve.operate.migrate import close_locks, grant, role_of
 from reserve.operate.serve import Server
 from services.identity.clients import LocalClient, seed
 from services.identity.main import create_app as identity_app
@@ -159,6 +159,7 @@ class Stage:
         self.passwords[service.name] = secrets.token_urlsafe(24)
         async with self.sql() as superuser:
             await grant(superuser, service.name, self.passwords[service.name], service.append_only)
+            await close_locks(superuser)
 
     @asynccontextmanager
     async def sql(self, service: str = "public", *, as_service: bool = False) -> AsyncIterator[Connection]:

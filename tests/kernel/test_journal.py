@@ -90,6 +90,28 @@ async def test_a_services_role_sees_nothing_of_another_schema(stage: Stage, writ
             await sql.fetch(f"SELECT * FROM {other.name}.events")
 
 
+@pytest.mark.parametrize("kind", ["pg_advisory_lock", "pg_try_advisory_lock", "pg_advisory_xact_lock", "pg_try_advisory_xact_lock"])
+async def test_a_services_role_takes_no_lock_of_another_service(stage: Stage, written: Service, kind: str) -> None:
+    """With one of them it would keep the other from leading: nothing of its would reach Kafka."""
+    other = counter_service(stage.name("counter"))
+    await stage.prepare(other)
+    wanted = f"relay/{other.name}"
+    async with stage.sql(written.name, as_service=True) as sql:
+        for shared in ("", "_shared"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await sql.fetch(f"SELECT {kind}{shared}(hashtext($1))", wanted)
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await sql.fetch(f"SELECT {kind}{shared}(1, hashtext($1))", wanted)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await sql.fetch(f"SELECT {other.name}.take_lead($1)", wanted)
+        with pytest.raises(asyncpg.RaiseError, match=f"{wanted} is no lead of {written.name}"):
+            await sql.fetch("SELECT take_lead($1)", wanted)
+        assert await sql.fetchval("SELECT take_lead($1)", f"relay/{written.name}"), "its own"
+    pool = await open_pool(stage.service_database_url(other.name), other.name, size=1)
+    async with pool, leading(pool, wanted) as connection:
+        assert connection is not None
+
+
 async def test_a_document_is_stored_with_its_event_or_not_at_all(stage: Stage, written: Service) -> None:
     kept, lost = Document(b"kept"), Document(b"lost")
     async with stage.writing(written) as writer, stage.sql(written.name) as sql:
@@ -121,7 +143,9 @@ async def test_a_connection_whose_transaction_was_cut_off_is_taken_for_lost(stag
         await connection.execute("ROLLBACK")
 
 
-async def test_a_leader_that_is_stopped_in_mid_copy_holds_nobody_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_leader_that_is_stopped_in_mid_copy_holds_nobody_up(
+    stage: Stage, written: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its session is at work, as the server sees it, and waits for the rest."""
     monkeypatch.setattr("shared.journal.connection.SILENT_SECONDS", 0.5)
     goes_on = asyncio.Event()
@@ -134,8 +158,8 @@ async def test_a_leader_that_is_stopped_in_mid_copy_holds_nobody_up(stage: Stage
         async with leading(others, role) as connection:
             return connection is not None
 
-    role = stage.name("role")
-    pools = [await open_pool(stage.database_url, "public", size=1) for _ in range(2)]
+    role = f"relay/{written.name}"
+    pools = [await open_pool(stage.database_url, written.name, size=1) for _ in range(2)]
     async with pools[0] as own, pools[1] as others, leading(own, role) as connection:
         assert connection is not None and not await another_leads()
         await connection.execute("CREATE TEMPORARY TABLE copied (it text)")

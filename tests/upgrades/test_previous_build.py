@@ -1,6 +1,7 @@
 """The build before on the schema of this one: as a roll-out has them at work at the same time, and as a roll-back leaves it."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
@@ -9,8 +10,10 @@ import asyncpg
 import msgspec
 import pytest
 
+from reserve.operate.migrate import close_locks, grant_all, role_of
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.main import SERVICE
+from services.registry import JOURNALED
 from shared.clock import SystemClock
 from shared.journal.connection import open_pool
 from shared.journal.decider import Refused
@@ -121,3 +124,42 @@ async def test_this_build_writes_nothing_on_the_schema_before(database: str) -> 
             await writer.submit("stockpile/antimony-metal", register(), context("one"))
         await up("inventory")
         assert isinstance(await writer.submit("stockpile/antimony-metal", register(), context("one")), Accepted)
+
+
+async def test_the_build_before_leads_by_locks_of_its_own_until_the_next_migration(database: str) -> None:
+    """A roll-out has it at work after the first one, and a roll-back again."""
+    passwords = {name: secrets.token_urlsafe(16) for name in JOURNALED}
+    for name in JOURNALED:
+        await up(name)
+    owner = await asyncpg.connect(database)
+    async with undone(owner):
+        for name in JOURNALED:
+            if not await owner.fetchval("SELECT to_regrole($1) IS NOT NULL", role_of(name)):
+                await owner.execute(f"CREATE ROLE {role_of(name)}")
+
+        async def may_take() -> bool:
+            may: bool = await owner.fetchval(
+                "SELECT has_function_privilege($1, 'pg_try_advisory_lock(bigint)', 'EXECUTE')", role_of("loans")
+            )
+            return may
+
+        await grant_all(owner, passwords)
+        assert await may_take()
+        await owner.execute(f"SET LOCAL ROLE {role_of('loans')}")
+        await close_locks(owner)  # by who is no superuser, as some platforms' owners are
+        assert await may_take()
+        await owner.execute("RESET ROLE")
+        await grant_all(owner, passwords)
+        assert not await may_take()
+    await owner.close()
+
+
+@asynccontextmanager
+async def undone(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
+    """Roles are the whole server's."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    finally:
+        await transaction.rollback()
