@@ -23,7 +23,7 @@ _TYPES = {
         "screening_hit_lapsed tender_award_withdrawn tender_released tender_reopened"
     ),
     "inventory": (
-        "assignment_closed assignment_failed command_lapsed decision_taken_back difference_overdue hold_lifted hold_put_on "
+        "assignment_closed assignment_failed command_lapsed decision_taken_back difference_overdue hold_confirmed hold_lifted hold_put_on "
         "loan_announced loan_gate_opened log_reach_reported lot_taken_in messages_unparked move_ratification_missed "
         "parking_lapsed release_cancelled release_extended release_lapsed return_refused return_taken_in round_freed "
         "round_held round_release_refused round_released stock_pinned stock_released tranche_closed"

@@ -2,7 +2,8 @@
 
 Each such event stands in a command that one person proposed and another signed. In each service the rule is in force from the first event
 on that shows it: what one person did before, in an older build, is listed and fails nothing. That narrower limits, a larger provision,
-more protected stock and evidence withdrawn take two is a rule of each of these, which the first that two have signed shows.
+more protected stock, evidence withdrawn and evidence that may lower a share take two is a rule of each of these, which the first that two
+have signed shows.
 """
 
 from datetime import date, datetime
@@ -12,7 +13,7 @@ import msgspec
 
 from reserve.audit.approvers import Approvers, instant
 from reserve.audit.by_itself import fault_of, of_service
-from reserve.audit.control_loans import Advances, LoanMoves
+from reserve.audit.control_loans import Advances, LoanMoves, Wholes
 from reserve.audit.covenants import Covenants
 from reserve.audit.evidence import Recorded
 from reserve.audit.payees import Payees
@@ -28,7 +29,7 @@ from services.inventory import events as inventory
 from services.loans.events import material
 from services.loans.events.facility import LimitsSet
 from services.loans.events.loan import RateReset, Regraded
-from services.loans.events.project import ProjectFactWithdrawn
+from services.loans.events.project import ProjectFactRecorded, ProjectFactWithdrawn
 from shared.journal.record import name_of
 from shared.journal.texts import TextErased
 from shared.terms.countersigning import CommandApproved, CommandPaper, CommandProposed
@@ -102,6 +103,7 @@ class Control:
         self._covenants = Covenants(findings)
         self._withdrawing = Withdrawing(findings, approvers)
         self._proposed_again = ProposedAgain(findings)
+        self._wholes = Wholes()
         self._lists: set[str] = set()  # in force
         self._versions: set[tuple[str, int]] = set()  # of policies: approved, and superseded by none
         self._in_force_at: dict[str, datetime] = {}  # by rule: a service's, or that of one type of events
@@ -117,6 +119,7 @@ class Control:
         self._withdrawing.see(place, record, event)
         self._proposed_again.see(place, record, event)
         moved = moves(event) or isinstance(event, TextErased)
+        lowers = self._wholes.see(event) and not of_service(record)
         if of_service(record):
             fault = fault_of(service, record)
             self._findings.look(Check.CONTROL, fault is None, place, fault or "")
@@ -153,7 +156,9 @@ class Control:
                 self._of_policy(place, record, event)
             case ProjectFactWithdrawn() if of_service(record):
                 pass  # a right to what the project delivers is over
-            case LimitsSet() | Regraded() | ProjectFactWithdrawn() | inventory.ProtectedStockSet() if not moved:
+            case LimitsSet() | Regraded() | ProjectFactWithdrawn() | inventory.ProtectedStockSet() | ProjectFactRecorded() if (
+                lowers if isinstance(event, ProjectFactRecorded) else not moved
+            ):
                 rule = type(event).__name__
                 if record.command_id in self._signed:
                     self._is_in_force(rule, record)

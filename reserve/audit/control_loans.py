@@ -13,6 +13,7 @@ from services.loans.events import equity, loan, material, offtake
 from services.loans.events.facility import FacilityOpened, GroupSet, Limit, LimitsSet, RateRecorded
 from services.loans.events.laboratory import LaboratoryRegistered
 from services.loans.events.payees import PayeeRegistered
+from services.loans.events.project import ProjectFact, ProjectFactRecorded, ProjectFactWithdrawn
 from services.loans.events.rates import ReferenceRatePublished, ReferenceRateRegistered
 from shared.terms.apart import Apart
 
@@ -68,6 +69,30 @@ class LoanMoves:
                 return books["credit_minor"] < 0 or books["written_off_minor"] > 0
             case _:
                 return isinstance(event, MOVES)
+
+
+class Wholes:
+    """What is known of projects that shares are of: more of it may lower a share, and so unmeet a condition."""
+
+    def __init__(self) -> None:
+        self._known: defaultdict[str, dict[str, ProjectFact]] = defaultdict(dict)  # project -> fact
+
+    def see(self, event: Any) -> bool:
+        """Whether it adds to a quantity that is known of some of its days. What is sold only adds to a share."""
+        match event:
+            case ProjectFactRecorded(known=known):
+                before = [*self._known[event.project].values()]
+                self._known[event.project][known.fact] = known
+                return known.kind != "offtake" and any(_adds_to(known, each) for each in before)
+            case ProjectFactWithdrawn():
+                self._known[event.project].pop(event.fact, None)
+        return False
+
+
+def _adds_to(known: ProjectFact, other: ProjectFact) -> bool:
+    alike = (known.kind, known.binding is False) == (other.kind, other.binding is False)
+    apart = (other.until is not None and other.until < known.since) or (known.until is not None and known.until < other.since)
+    return other.quantity is not None and alike and not apart
 
 
 def _widened(before: dict[str, Limit], after: dict[str, Limit]) -> bool:

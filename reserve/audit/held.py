@@ -1,7 +1,8 @@
 """Held: no release lapses while a hold of the Reserve's own stands on it, and its last day moves by the days on which one stood.
 
-A hold on a depot goes on with a lot that is moved out of it, since the same day and to the same. Only of holds that say since when they
-stand: under those of earlier builds, releases lapsed.
+A hold on a depot goes on with a lot that is moved out of it, since the same day and to the same. The suspension of an agreement is such a
+hold as long as it is one person's word. Only of holds that say since when they stand: under those of earlier builds, releases lapsed, and
+what lapsed so by one person's suspension is listed.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import msgspec
 from reserve.audit.report import Check, Findings
 from services.inventory.events import (
     DrawMoved,
+    HoldConfirmed,
     HoldLifted,
     HoldPutOn,
     LotMoved,
@@ -28,7 +30,7 @@ from services.inventory.events import (
     StockReleased,
 )
 
-_SUSPENSION = "suspension of "  # begins the authority of a hold that is none of the Reserve's own
+_SUSPENSION = "suspension of "  # begins the authority of a hold that is none of the Reserve's own, once two have confirmed it
 
 
 class _Hold(msgspec.Struct, frozen=True):
@@ -63,6 +65,8 @@ class Held:
         self._releases: dict[str, dict[str, _Release]] = {}  # product -> release
         self._depots: dict[str, str] = {}  # of lots
         self._moved: dict[str, _Moved] = {}  # product -> while its commit lasts
+        self._suspensions: set[str] = set()  # holds by one person's word, and until it is confirmed
+        self._suspended: dict[str, dict[str, str]] = {}  # product -> hold -> partner: by one person, by an earlier build
         self._holds_go_on = False  # the rule is in force, as an event has shown
 
     def see(self, place: str, effective_on: str, event: Any) -> None:
@@ -76,14 +80,22 @@ class Held:
                 stops = f"depot/{event.from_depot}"
                 holds = {name for name, hold in self._holds.get(event.product, {}).items() if hold.stops == stops}
                 self._moved[event.product] = _Moved(place, event.lot, stops, holds)
-            case HoldPutOn() if event.put_on_on is not None and not event.authority.startswith(_SUSPENSION):
+            case HoldPutOn(suspended_by=str(), put_on_on=None, target=str() as partner):
+                self._suspended.setdefault(event.product, {})[event.hold] = partner
+            case HoldPutOn() if event.put_on_on is not None and (event.suspended_by or not event.authority.startswith(_SUSPENSION)):
                 stops = event.scope if event.target is None else f"{event.scope}/{event.target}"
                 if event.takes_on is not None:
                     self._take_on(place, event, event.takes_on)
+                if event.suspended_by is not None:
+                    self._suspensions.add(event.hold)
                 self._put_on(event.product, event.hold, _Hold(stops, event.put_on_on, event.expires_on))
             case RoundHeld() if event.held_on is not None:
                 self._put_on(event.product, event.decision, _Hold(f"decision/{event.decision}", event.held_on, None))
+            case HoldConfirmed():
+                if event.hold in self._suspensions:
+                    self._holds.get(event.product, {}).pop(event.hold, None)
             case HoldLifted():
+                self._suspended.get(event.product, {}).pop(event.hold, None)
                 self._take_off(event.product, event.hold, effective_on, expired=event.reason == "expired" and event.authority is None)
             case RoundFreed():
                 self._take_off(event.product, event.decision, effective_on, expired=False)
@@ -158,6 +170,8 @@ class Held:
         due = self._due(event.product, release)
         held = sorted(hold.stops for hold in self._standing(event.product, release) if hold.since <= due)
         self._findings.look(Check.LAPSES, not held, place, f"{event.release} lapsed while the Reserve held it: {held}")
+        if release.partner in self._suspended.get(event.product, {}).values():
+            self._findings.list_it(Check.LAPSES, place, f"{event.release} lapsed under a suspension, which may be one person's word")
         early = date.fromisoformat(effective_on) <= due
         self._findings.look(Check.LAPSES, not early, place, f"{event.release} lapsed on {effective_on}, and ends on {due}")
 

@@ -1,7 +1,8 @@
 """Proposed again: nobody undoes by another proposal, alone, what somebody has approved, unless what it was made from has changed.
 
 In force for rounds and tenders that say who opened them; what an earlier build let one person do is listed. So is an approved decision
-that fell because one person screened a request of it anew, which earlier builds took, and none takes now.
+that fell because one person screened a request of it anew, which earlier builds took, and none takes now. Once somebody has approved a
+decision of a round that says so (`signed_stays`), nobody screens its requests anew, also where it has fallen since.
 """
 
 from typing import Any
@@ -18,20 +19,30 @@ class ProposedAgain:
         self._made_from: dict[str, Any] = {}  # by round, or tender: what its decision was made from
         self._approved: dict[str, set[str]] = {}  # by round, or tender: the keys that its decision is approved with
         self._fell: dict[str, str] = {}  # by round: the command by which an approved decision fell
+        self._signed: dict[str, bool] = {}  # rounds and tenders of which a decision was approved; whether what that is of stays by its rule
+        self._stays: set[str] = set()  # rounds and tenders by whose rule it does
+        self._rounds: dict[str, str] = {}  # by request: the last that it was in
+        self._over: set[str] = set()  # rounds that are cancelled or released
         self._answered = self._screened = ""  # the last command that answered an objection; that screened a request otherwise
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         match event:
-            case allocation.RoundOpened(round=name) | allocation.TenderOpened(tender=name) if event.opened_by is not None:
-                self._in_force.add(name)
+            case allocation.RoundOpened(round=name) | allocation.TenderOpened(tender=name):
+                self._open(name, event)
+            case allocation.RoundExtended():
+                self._rounds.update(dict.fromkeys(event.requests, event.round))
             case allocation.RoundApproved(round=name) | allocation.TenderApproved(tender=name):
                 self._approved.setdefault(name, set()).add(event.approval.key)
+                self._signed[name] = name in self._stays
+            case allocation.RoundCancelled() | allocation.RoundReleased():
+                self._over.add(event.round)
             case allocation.ApprovalsLapsed(decision_stands=True):
                 self._approved.get(event.round, set()).difference_update(event.keys)
             case allocation.ObjectionAnswered():
                 self._answered = record.command_id
             case allocation.RequestAccepted() | allocation.RequestDeclined() if record.command_id != self._answered:
                 self._screened = record.command_id
+                self._screen(place, event)
             case allocation.ApprovalsLapsed():
                 if self._approved.pop(event.round, None):
                     self._fell[event.round] = record.command_id
@@ -47,8 +58,22 @@ class ProposedAgain:
                 self._approved.pop(name, None)
 
     def is_approved(self, name: str) -> bool:
-        """Whether an approval of this round's or tender's decision stands."""
-        return bool(self._approved.get(name))
+        """Whether an approval of this round's or tender's decision stands, or stays by its rule."""
+        return bool(self._approved.get(name)) or self._signed.get(name, False)
+
+    def _open(self, name: str, event: allocation.RoundOpened | allocation.TenderOpened) -> None:
+        if event.opened_by is not None:
+            self._in_force.add(name)
+        if event.signed_stays:
+            self._stays.add(name)
+        if isinstance(event, allocation.RoundOpened):
+            self._rounds.update(dict.fromkeys(event.requests, name))
+
+    def _screen(self, place: str, event: allocation.RequestAccepted | allocation.RequestDeclined) -> None:
+        name = self._rounds.get(event.request, "")
+        if name in self._signed and name not in self._over:
+            what = f"one person screened {event.request} anew, after somebody had approved a decision of {name}"
+            self._findings.under_rule(Check.CONTROL, self._signed[name], place, what)
 
     def _proposes(self, place: str, name: str, made_from: Any, *, undoes: bool) -> None:
         same, self._made_from[name] = self._made_from.get(name) == made_from, made_from

@@ -69,6 +69,8 @@ class _Stop(msgspec.Struct):
     second: str | None = None  # who confirmed it, or what it was lifted under
     agreement: str | None = None  # that is suspended; None: it is a hold
     goes_on: bool = False  # as the hold on a depot that a lot was moved out of
+    again_from: bool = False  # by a build by which nobody puts it on again that two have lifted, nor on another lot of one draw
+    lifted: bool = False  # by two, who had not confirmed it
     before: list[tuple["_Stop", bool]] = []  # what had stopped any of the same; whether the rule about other scopes was in force
     thing: str = ""  # a loan, a borrower's payees, a request: which it stops, as others may
     confirms: Apart = Apart.CONFIRMS
@@ -109,6 +111,7 @@ class Protecting:
                 what = event.scope if event.target is None else f"{event.scope}/{event.target}"
                 self._scopes_count_once = self._scopes_count_once or event.alone_since is not None
                 put = _Stop(place, what, by, instant(record), lapses_at, goes_on=event.takes_on is not None)
+                put.again_from = event.again_from is not None
                 self._stop(record, event.hold, put, event.product)
             case AgreementSuspended(suspended_by=str() as by, lapses_at=datetime() as lapses_at):
                 if event.alone_since is not None:
@@ -124,7 +127,7 @@ class Protecting:
                 self._look_at_lifting(place, record, event)
                 if (stop := self._standing.pop((record.stream, event.hold), None)) is not None:
                     stop.ended_at = min(instant(record), stop.lapses_at)  # a timer may have fired late
-                    stop.second = event.authority if isinstance(event, HoldLifted) else None
+                    stop.lifted = isinstance(event, HoldLifted) and event.authority is not None
             case ScreeningHitDecided() | ConsigneeHitDecided():
                 self._see_hit(place, record, event)
             case ScreeningHitLapsed() | ConsigneeHitLapsed():
@@ -247,6 +250,8 @@ class Protecting:
     def _counts(self, before: _Stop, after: _Stop, in_force: bool) -> bool:
         """`in_force`: within one service. Of what another service, or another agreement, was told, whether it had heard: it hears later,
         and of no hold on a lot or a depot that it stops a partner's goods. A day's delay gains nobody more than a day."""
+        if before.lifted and not (before.again_from and (after.again_from or after.agreement is not None)):
+            return False
         if after.agreement == before.agreement:
             return in_force
         if after.at <= before.at + _HEARD_AFTER:
@@ -254,7 +259,7 @@ class Protecting:
         if after.agreement is None:
             return in_force
         since = self._agreements_count_once
-        told = before.agreement is not None or before.what in ("all", "product", after.what)
+        told = before.agreement is not None or before.again_from or before.what in ("all", "product", after.what)
         return told and since is not None and since < before.at
 
     def _look_at_lifting(self, place: str, record: Recorded, event: HoldLifted | AgreementResumed) -> None:
@@ -282,9 +287,12 @@ class Protecting:
             recent = [each for each in self._recent.get(name, ()) if each.ended_at is None or stop.at < each.ended_at + _RENEWED_AFTER]
             self._recent[name] = [*recent, stop]
             for each in recent:
-                if self._stops.overlap(name, each.what, stop.what) and all(each is not before for before, _ in stop.before):
+                if all(each is not before for before, _ in stop.before) and self._stops.overlap(
+                    name, each.what, stop.what, drawn_together=True
+                ):
                     the_same = (each.agreement, each.what) == (stop.agreement, stop.what)
-                    stop.before.append((each, the_same or self._scopes_count_once))
+                    counted = (each.again_from and stop.again_from) or self._stops.overlap(name, each.what, stop.what)
+                    stop.before.append((each, the_same or (self._scopes_count_once and counted)))
 
     def _compare(self, place: str, record: Recorded, stop: _Stop, confirmed_by: str) -> None:
         self._approvers.apart(Check.CONTROL, stop.confirms, place, confirmed_by, (stop.by,), instant(record))

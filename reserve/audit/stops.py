@@ -77,8 +77,8 @@ class Stops:
             case _:
                 pass
 
-    def overlap(self, product: str, one: str, other: str) -> bool:
-        """As things stand by now."""
+    def overlap(self, product: str, one: str, other: str, *, drawn_together: bool = False) -> bool:
+        """As things stand by now. `drawn_together`: lots of one draw, which leaves as a whole, count as one."""
         if one == other or one in _WHOLE or other in _WHOLE:
             return True
         goods = self._goods.get(product, _Goods())
@@ -86,6 +86,8 @@ class Stops:
         lots = [self._lots(goods, each) for each in (one, other) if not each.startswith("partner/")]
         if len(lots) == 1:
             return self._may_have(goods, partners[0], lots[0])
+        if drawn_together and lots:
+            lots[0] = lots[0].union(*(of for _, of in goods.draws.values() if not of.isdisjoint(lots[0])))
         return bool(lots) and not lots[0].isdisjoint(lots[1])
 
     def _lots(self, goods: _Goods, stops: str) -> set[str]:

@@ -48,6 +48,7 @@ ALLOCATION_TYPES = frozenset(
         allocation.RatificationMissed,
         allocation.DecisionRatified,
         allocation.AgreementSuspended,
+        allocation.AgreementSuspensionConfirmed,
         allocation.AwardRenounced,
         allocation.DecisionSuperseded,
         allocation.AgreementResumed,

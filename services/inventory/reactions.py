@@ -9,6 +9,7 @@ import msgspec
 from services.allocation.events import (
     AgreementResumed,
     AgreementSuspended,
+    AgreementSuspensionConfirmed,
     Award,
     AwardRenounced,
     DecisionRatified,
@@ -20,7 +21,7 @@ from services.allocation.events import (
     RoundCertified,
     TenderCertified,
 )
-from services.inventory.domain.holds import FreePartner, FreeRound, HoldPartner, HoldRound
+from services.inventory.domain.holds import ConfirmPartnerHold, FreePartner, FreeRound, HoldPartner, HoldRound
 from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, OpenLoanGate, TakeInReturn
 from services.inventory.domain.lots import TakeInLot
 from services.inventory.domain.pinning import ReleasePool, Take
@@ -49,8 +50,8 @@ def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[
     if isinstance(event, DecisionRatified):
         free = FreeRound(round=event.round, decision=event.decision, reason="ratified late", on=_day_of(fact))
         return (Reaction(f"stockpile/{event.product}", free),) if event.late else ()
-    if isinstance(event, AgreementSuspended | AgreementResumed):
-        return [_suspend(event, product) for product in event.products]
+    if isinstance(event, AgreementSuspended | AgreementSuspensionConfirmed | AgreementResumed):
+        return [_suspend(event, product, _day_of(fact)) for product in event.products]
     if isinstance(event, AwardRenounced):
         back = TakeBackRelease(release=release_of(event.award), decision=event.decision, reason=TypedText("given back"))
         return (Reaction(f"stockpile/{event.product}", back),)
@@ -96,11 +97,13 @@ def _ordered(event: RoundCertified | TenderCertified, documents: Mapping[str, by
     return order.awards, order.pools
 
 
-def _suspend(event: AgreementSuspended | AgreementResumed, product: str) -> Reaction:
+def _suspend(event: AgreementSuspended | AgreementSuspensionConfirmed | AgreementResumed, product: str, on: date) -> Reaction:
     """What is released to the partner of each product is held, or free again."""
     hold = HoldId(event.hold)
     if isinstance(event, AgreementResumed):
-        return Reaction(f"stockpile/{product}", FreePartner(hold=hold, reason=TypedText("the agreement is resumed")))
+        return Reaction(f"stockpile/{product}", FreePartner(hold=hold, reason=TypedText("the agreement is resumed"), on=on))
+    if isinstance(event, AgreementSuspensionConfirmed):
+        return Reaction(f"stockpile/{product}", ConfirmPartnerHold(hold=hold, confirmed_by=event.confirmed_by, on=on))
     command = HoldPartner(
         hold=hold,
         partner=event.partner,
@@ -108,6 +111,7 @@ def _suspend(event: AgreementSuspended | AgreementResumed, product: str) -> Reac
         reason=TypedText("the agreement is suspended"),
         suspended_by=event.suspended_by,
         suspended_to=event.lapses_at,
+        on=on,
     )
     return Reaction(f"stockpile/{product}", command)
 

@@ -45,7 +45,7 @@ async def require_products(session: AsyncSession, products: Collection[str], fie
 
 async def words_beside(reads: Reads, agreement: str) -> list[Word]:
     """What one person alone has stopped of an agreement's goods otherwise, and nobody else has confirmed: by a hold on its partner, or on
-    all of a product, as far as inventory's events have come, or by another agreement of the partner."""
+    any of a product, as far as inventory's events have come, or by another agreement of the partner."""
     state: Agreement = (await reads.state(f"agreement/{agreement}"))[0]
     async with reads.session() as session:
         of_its = (among(HoldWordRow.product, state.products), or_(col(HoldWordRow.partner).is_(None), HoldWordRow.partner == state.partner))

@@ -147,11 +147,12 @@ def _clear(command: DecideHit, state: Book) -> Action:
 
 
 def _is_anothers(command: CancelRound, state: Book) -> bool:
-    """Whether another person opened it, or somebody has signed its decision: what is thrown away then is their word, too."""
+    """Whether another person opened it, or somebody has signed a decision of it: what is thrown away then is their word, too, also where it
+    has fallen since."""
     round = state.rounds.get(command.round)
     if round is None or round.certified:
         return False
-    return _opened_by_another(command, round) or (round.proposal is not None and bool(round.proposal.approvals))
+    return _opened_by_another(command, round) or round.signed
 
 
 def _opened_by_another(command: CancelRound | CancelTender, state: Round | Tender) -> bool:
@@ -171,7 +172,7 @@ def _tender_is_anothers(command: CancelTender, state: Tender) -> bool:
     """The same of a tender."""
     if state.ended or state.certified:
         return False
-    return _opened_by_another(command, state) or (state.proposal is not None and bool(state.proposal.approvals))
+    return _opened_by_another(command, state) or state.signed
 
 
 def _cancel_tender(_: CancelTender, state: Tender) -> Action:

@@ -77,6 +77,7 @@ class AgreementSuspensionConfirmed(
     partner: PartnerCode
     hold: str
     confirmed_by: SubjectId
+    products: tuple[ProductId, ...] = ()  # whose stock is held for it; none: by an earlier build
 
 
 class AgreementResumed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_resumed.v2"):

@@ -132,6 +132,7 @@ class RoundOpened(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     carry_years: int | None = None  # how long its rounding is remembered; None: for as long as the agreement
     quorum_days: int = QUORUM_DAYS
     opened_by: SubjectId | None = None  # who cancels it alone; None: an earlier build did not say
+    signed_stays: bool = False  # once somebody has approved a decision of it, only two undo what it is of; False: by an earlier build
 
 
 class RoundExtended(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_extended.v1"):

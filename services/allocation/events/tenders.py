@@ -39,6 +39,7 @@ class TenderOpened(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     tender: TenderId
     terms: TenderTerms
     opened_by: SubjectId | None = None  # who cancels it alone; None: an earlier build did not say
+    signed_stays: bool = False  # once somebody has approved a decision of it, only two cancel it; False: by an earlier build
 
 
 class BidStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -63,17 +63,15 @@ async def _take_one(connection: Connection, fact: Fact) -> None:
                 "INSERT INTO stops (product, hold, scope, target, expires_on) VALUES ($1, $2, $3, $4, $5)",
                 *(event.product, event.hold, event.scope, event.target, event.expires_on),
             )
-            if event.lapses_at is not None and event.scope in ("all", "product", "partner"):
+            if event.lapses_at is not None:
                 await execute(
                     "INSERT INTO hold_words (product, hold, partner, put_on_by, lapses_at) VALUES ($1, $2, $3, $4, $5)",
-                    *(event.product, event.hold, event.target, event.put_on_by, event.lapses_at),
+                    *(event.product, event.hold, event.target if event.scope == "partner" else None, event.put_on_by, event.lapses_at),
                 )
         case inventory.HoldConfirmed() as event:
             await execute("DELETE FROM hold_words WHERE product = $1 AND hold = $2", event.product, event.hold)
         case inventory.HoldLifted() as event:
             await execute("DELETE FROM stops WHERE product = $1 AND hold = $2", event.product, event.hold)
-            if event.authority is not None:  # by two: else nobody has said another word
-                await execute("DELETE FROM hold_words WHERE product = $1 AND hold = $2", event.product, event.hold)
         case inventory.ReleaseLapsed() | inventory.ReleaseCancelled() as event:
             await _give_back(connection, event.product, event.units, event.rights_g)
             await _unpin(connection, [event.release])

@@ -79,13 +79,13 @@ class StopRow(Table, table=True):
 
 
 class HoldWordRow(Table, table=True):
-    """One person's word, which nobody else has confirmed, on all of a stockpile or on a partner: kept after its end, since who puts on a
+    """One person's word, which nobody else has confirmed, on a partner or on any of a stockpile: kept after its end, since who puts on a
     hold goes on with no suspension."""
 
     __tablename__ = "hold_words"
     product: str = Field(primary_key=True)
     hold: str = Field(primary_key=True)
-    partner: str | None  # None: it stops all of the product
+    partner: str | None  # None: it stops goods of the product, whosever they are
     put_on_by: str
     lapses_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
 

@@ -131,7 +131,9 @@ async def _held(session: AsyncSession, row: ReleaseRow) -> HoldRow | None:
     stops = {("all", None), ("product", None), ("partner", row.partner), ("round", row.round)}
     standing = select(HoldRow).where(HoldRow.product == row.product, col(HoldRow.lifted_on).is_(None)).order_by(col(HoldRow.put_on_on))
     holds = [
-        hold for hold in await session.exec(standing) if (hold.scope, hold.target) in stops and not hold.authority.startswith(SUSPENSION)
+        hold
+        for hold in await session.exec(standing)
+        if (hold.scope, hold.target) in stops and not (hold.authority.startswith(SUSPENSION) and hold.confirmed_by is not None)
     ]
     return next((hold for hold in holds if hold.expires_on is None), max(holds, key=lambda hold: hold.expires_on or date.max, default=None))
 

@@ -16,6 +16,7 @@ from services.inventory.domain.dispatch import CorrectDispatch, DeliverDraw, Dis
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import (
     ConfirmHold,
+    ConfirmPartnerHold,
     ExpireHold,
     FreePartner,
     FreeRound,
@@ -160,6 +161,7 @@ CONTROLS: Controls = {
     HoldRound: Class.FOLLOWS,
     FreeRound: Class.FOLLOWS,
     HoldPartner: Class.FOLLOWS,
+    ConfirmPartnerHold: Class.FOLLOWS,
     FreePartner: Class.FOLLOWS,
     ReleaseRound: Class.FOLLOWS,
     LapseRelease: Class.FOLLOWS,

@@ -2,19 +2,31 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from itertools import chain
 
 import msgspec
 
 from services.inventory.domain.authority import lifted
 from services.inventory.domain.extending import extended
-from services.inventory.domain.holding import ends_with, own_before
+from services.inventory.domain.holding import ends_with, own_before, with_hold
 from services.inventory.domain.reasons import Reason, Refusal
+from services.inventory.domain.releases import LapseRelease, lapse_release
 from services.inventory.domain.state import SUSPENSION, Stockpile, day_after, stop_key
-from services.inventory.events import Event, HoldConfirmed, HoldId, HoldLifted, HoldPutOn, HoldScope, LotId, RoundFreed, RoundHeld
+from services.inventory.events import (
+    Event,
+    HoldConfirmed,
+    HoldId,
+    HoldLifted,
+    HoldPutOn,
+    HoldScope,
+    LotId,
+    RoundFreed,
+    RoundHeld,
+)
 from shared.journal.decider import CancelTimer, Refused, Timer
 from shared.journal.texts import TypedText
 from shared.terms.authority import Capacity
-from shared.terms.protecting import LAPSES_AFTER, RENEWED_AFTER_DAYS, lapses_at
+from shared.terms.protecting import LAPSES_AFTER, RENEWED_AFTER_DAYS, again_from, lapses_at
 
 TARGETED: frozenset[HoldScope] = frozenset({"lot", "partner", "depot"})
 
@@ -95,11 +107,21 @@ class HoldPartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: TypedText
     suspended_by: str | None = None
     suspended_to: datetime | None = None
+    on: date | None = None  # None: by an earlier build
+
+
+class ConfirmPartnerHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A second person has confirmed the suspension: what is released lapses from now on."""
+
+    hold: HoldId
+    confirmed_by: str
+    on: date
 
 
 class FreePartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     hold: HoldId
     reason: TypedText
+    on: date | None = None  # None: by an earlier build
 
 
 def put_on_hold(command: PutOnHold, state: Stockpile) -> Sequence[Event] | Refusal:
@@ -137,6 +159,7 @@ def put_on_hold(command: PutOnHold, state: Stockpile) -> Sequence[Event] | Refus
             put_on_by=command.by,
             lapses_at=lapses,
             alone_since=None if lapses is None else lapses - LAPSES_AFTER,
+            again_from=None if lapses is None else again_from(lapses),
         )
     ]
 
@@ -182,17 +205,30 @@ def hold_partner(command: HoldPartner, state: Stockpile) -> Sequence[Event]:
             reason=command.reason,
             authority=TypedText(f"{SUSPENSION}{command.agreement}"),
             expires_on=None,
+            put_on_on=command.on if command.suspended_by is not None else None,
             suspended_by=command.suspended_by,
             suspended_to=command.suspended_to,
         )
     ]
 
 
+def confirm_partner_hold(command: ConfirmPartnerHold, state: Stockpile) -> Sequence[Event]:
+    """With what was to lapse while it was one person's word."""
+    hold = state.holds.get(command.hold)
+    if state.product is None or hold is None or hold.suspended_by is None:
+        return []
+    confirmed = HoldConfirmed(product=state.product, hold=command.hold, confirmed_by=command.confirmed_by)
+    after = with_hold(state, confirmed)
+    held = [name for name, release in sorted(state.releases.items()) if hold.stops == stop_key("partner", release.partner)]
+    return [confirmed, *chain.from_iterable(lapse_release(LapseRelease(release=name, on=command.on), after) for name in held)]
+
+
 def free_partner(command: FreePartner, state: Stockpile) -> Sequence[Event]:
     """Somebody may have lifted it before."""
     if state.product is None or command.hold not in state.holds:
         return []
-    return [HoldLifted(product=state.product, hold=command.hold, reason=command.reason, authority=None)]
+    off = HoldLifted(product=state.product, hold=command.hold, reason=command.reason, authority=None)
+    return [off, *(() if command.on is None else extended(state, command.hold, command.on))]
 
 
 def expire_hold(command: ExpireHold, state: Stockpile) -> Sequence[Event]:

@@ -37,6 +37,7 @@ from services.inventory.domain.draws import DrawStock, draw_stock
 from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import (
     ConfirmHold,
+    ConfirmPartnerHold,
     ExpireHold,
     FreePartner,
     FreeRound,
@@ -46,6 +47,7 @@ from services.inventory.domain.holds import (
     LiftHold,
     PutOnHold,
     confirm_hold,
+    confirm_partner_hold,
     expire_hold,
     free_partner,
     free_round,
@@ -124,6 +126,7 @@ type Command = (
     | HoldRound
     | FreeRound
     | HoldPartner
+    | ConfirmPartnerHold
     | FreePartner
     | ReleaseRound
     | LapseRelease
@@ -198,6 +201,8 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
             return hold_round(command, state) if isinstance(command, HoldRound) else free_round(command, state)
         case HoldPartner():
             return hold_partner(command, state)
+        case ConfirmPartnerHold():
+            return confirm_partner_hold(command, state)
         case FreePartner():
             return free_partner(command, state)
         case AnnounceLoan():

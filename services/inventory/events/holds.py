@@ -23,6 +23,7 @@ class HoldPutOn(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, t
     alone_since: datetime | None = None  # when the same person first stopped any of it, which nobody has confirmed yet; None: earlier build
     suspended_by: str | None = None  # who suspended the agreement that it follows from; None: nobody, or by an earlier build
     suspended_to: datetime | None = None  # when that suspension lapses, unless a second person confirms it
+    again_from: datetime | None = None  # when the same person may stop any of it again, also if two lift it; None: by an earlier build
 
 
 class HoldConfirmed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.hold_confirmed.v1"):

@@ -95,7 +95,7 @@ from services.loans.domain.material.terms import (
 from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake, Offtake, ValueDelivery
 from services.loans.domain.payees.payees import ConfirmPayeeEnd, EndPayee, LapsePayeeEnd, RegisterPayee
-from services.loans.domain.projects.project import EndRight, Project, RecordFact, RecordRight, Watch, WithdrawFact
+from services.loans.domain.projects.project import EndRight, Project, RecordFact, RecordRight, Watch, WithdrawFact, lowers_a_share
 from services.loans.domain.rates.reference import (
     FollowReferenceRate,
     LeaveReferenceRate,
@@ -262,6 +262,15 @@ def _withdrawn(_: WithdrawFact, project: Project) -> Action:
     return Action(act="amend_conditions", concerns=[] if project.id is None else [interest_in("company", project.id)])
 
 
+def _recorded(command: RecordFact, _project: Project) -> Action:
+    return Action(act="amend_conditions", concerns=[interest_in("company", command.project)])
+
+
+def _lowers_a_share(command: RecordFact, project: Project) -> bool:
+    """A condition that is met may be met no longer by it, until two people withdraw it."""
+    return lowers_a_share(command.known, project)
+
+
 def _award(_: WithdrawMaterialLoan, loan: MaterialLoan) -> Action:
     return Action(act="cancel_release") if loan.id is None else of_metal("cancel_release", loan.product, loan.mass_g, loan.partner)
 
@@ -278,7 +287,8 @@ CONTROLS: Controls = {
     ReserveHeadroom: Class.FOLLOWS,
     ReleaseHeadroom: Class.FOLLOWS,
     TellDefault: Class.FOLLOWS,
-    RecordFact: Class.PREPARES,  # nothing moves by evidence until an advance is paid, by another than has recorded it
+    # Nothing moves by evidence until an advance is paid, by another than has recorded it.
+    RecordFact: Countersigned("amend_conditions", _recorded, only=_lowers_a_share),
     WithdrawFact: Countersigned("amend_conditions", _withdrawn),  # fewer conditions are met without it, until somebody proves it anew
     RecordRight: Class.FOLLOWS,
     EndRight: Class.FOLLOWS,

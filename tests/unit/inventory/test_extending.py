@@ -1,6 +1,6 @@
 """A release does not lapse while the Reserve itself holds it: its last day moves by as long as the hold stood."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,11 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from services.inventory.domain.holds import ExpireHold, FreePartner, HoldPartner
+from services.inventory.domain.holds import ConfirmPartnerHold, ExpireHold, FreePartner, HoldPartner
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import LapseRelease
 from services.inventory.domain.stockpile import timers
-from services.inventory.events import AuthorityCited, HoldId, HoldLifted, ReleaseExtended, ReleaseId, ReleaseLapsed
+from services.inventory.events import (
+    AuthorityCited,
+    HoldConfirmed,
+    HoldId,
+    HoldLifted,
+    ReleaseExtended,
+    ReleaseId,
+    ReleaseLapsed,
+    StockDrawn,
+)
 from shared.journal.decider import Timer
 from tests.stories.given import Given
 from tests.stories.powers import may
@@ -82,6 +91,33 @@ def test_what_a_suspension_holds_lapses():
     story = released().given(suspended)
     story.when(LAPSE).then(ReleaseLapsed)
     story.when(FreePartner(hold=HoldId("hld_s"), reason="paid")).then(HoldLifted)
+
+
+ALONE = HoldPartner(
+    hold=HoldId("hld_s"),
+    partner="JP",
+    agreement="agr_1",
+    reason="unpaid",
+    suspended_by="sub_ann",
+    suspended_to=datetime(2026, 1, 22, 3, tzinfo=UTC),
+    on=LAST_DAY - timedelta(days=1),
+)
+
+
+def test_nothing_lapses_while_one_person_alone_has_suspended_its_agreement():
+    story = released().given(ALONE).when(LAPSE).then()
+    over = FreePartner(hold=HoldId("hld_s"), reason="nobody confirmed it", on=LAST_DAY + timedelta(days=2))
+    story = story.when(over).then(HoldLifted, ReleaseExtended)
+    assert story.events[1].expires_on == LAST_DAY + timedelta(days=3)
+    story.when(draw(on=LAST_DAY + timedelta(days=3))).then(StockDrawn)
+
+
+def test_what_was_to_lapse_lapses_once_a_second_person_has_confirmed_the_suspension():
+    confirm = ConfirmPartnerHold(hold=HoldId("hld_s"), confirmed_by="sub_bob", on=DAY_AFTER)
+    story = released().given(ALONE).when(LAPSE).then().when(confirm).then(HoldConfirmed, ReleaseLapsed)
+    story.when(FreePartner(hold=HoldId("hld_s"), reason="paid", on=DAY_AFTER)).then(HoldLifted)
+    released().given(ALONE).when(replace(confirm, on=LAST_DAY)).then(HoldConfirmed).when(LAPSE).then(ReleaseLapsed)
+    released().when(confirm).then()
 
 
 def test_a_hold_that_was_put_on_after_the_last_day_moves_nothing():

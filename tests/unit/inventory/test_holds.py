@@ -12,8 +12,9 @@ from services.inventory.domain.stockpile import timers
 from services.inventory.events import AuthorityCited, HoldConfirmed, HoldId, HoldLifted, HoldPutOn, ReleaseExtended
 from services.inventory.reactions import react_to_allocation
 from shared.journal.decider import CancelTimer, Refused, Timer
+from shared.terms.protecting import again_from
 from tests.stories.given import Given
-from tests.stories.stockpile import TODAY, a_round, a_stockpile, award, draw, hold, lift, lot, move
+from tests.stories.stockpile import TODAY, UNIT_G, a_round, a_stockpile, award, draw, hold, lift, lot, move, pool, taking
 from tests.stories.stockpile_facts import fact
 
 ANN, BOB = "sub_ann", "sub_bob"
@@ -95,9 +96,30 @@ def test_a_hold_that_ends_by_its_own_day_is_not_renewed_either():
     story.when(stop(name="hld_2", days_later=2)).refused(Reason.HOLD_RENEWED)
 
 
-def test_what_was_confirmed_or_lifted_by_two_may_be_stopped_again():
-    for ended in (stopped().given(confirm(), lift()), stopped().given(lift())):
-        assert ended.when(stop(name="hld_2", days_later=3)).events
+def test_what_was_confirmed_may_be_stopped_again_once_two_have_lifted_it():
+    assert stopped().given(confirm(), lift()).when(stop(name="hld_2", days_later=3)).events
+
+
+def test_what_two_have_lifted_the_same_person_does_not_stop_again_at_once():
+    """Else they need not wait for the end of theirs: each time two lift it, it begins anew."""
+    story = stopped().given(lift())
+    for days in (0, 3, 9):
+        story.when(stop(name="hld_2", days_later=days)).refused(Reason.HOLD_RENEWED)
+        assert story.when(stop(BOB, "hld_2", days)).events
+    [put] = story.when(stop(name="hld_2", days_later=10)).events
+    assert isinstance(put, HoldPutOn) and put.again_from == again_from(LAPSES_AT + timedelta(days=10))
+
+
+def test_one_lot_after_the_other_is_not_stopped_of_which_a_draw_is_together():
+    """It leaves as a whole: with each of its lots it would be stopped for three days more."""
+    takes = taking(award("a", "JP", 4), ("p1", UNIT_G, 2), ("p2", UNIT_G, 2))
+    lots = (lot("lot_1"), lot("lot_2", depot="Kwinana"), a_round(takes, pools=(pool("p1", "lot_1"), pool("p2", "lot_2"))))
+    apart = lapsed(a_stockpile(*lots), scope="lot", target="lot_1")
+    assert apart.when(stop(name="hld_2", days_later=3, scope="lot", target="lot_2")).events
+    together = lapsed(a_stockpile(*lots, draw(units=4)), scope="lot", target="lot_1")
+    for then in (told("lot", "lot_2"), told("depot", "Kwinana")):
+        together.when(stop(name="hld_2", days_later=3, **then)).refused(Reason.HOLD_RENEWED)
+        assert together.when(stop(BOB, "hld_2", 3, **then)).events
 
 
 def test_a_hold_of_an_earlier_build_goes_on_as_it_was():

@@ -139,7 +139,8 @@ def evolve(book: Book, event: BookEvent) -> Book:
             )
             return _with_proposal(book, event.round, proposal)
         case RoundApproved():
-            return _with_proposal(book, event.round, approved(proposal_of(book.rounds[event.round]), event.approval))
+            signed = _with_proposal(book, event.round, approved(proposal_of(book.rounds[event.round]), event.approval))
+            return replace(signed, rounds=signed.rounds.set(event.round, replace(signed.rounds[event.round], signed=True)))
         case ApprovalsLapsed():
             if not event.decision_stands:
                 return _with_proposal(book, event.round, None)

@@ -101,6 +101,7 @@ def open_round(command: OpenRound, product: ProductId, book: Book) -> list[BookE
             protected_g=command.protected_g,
             carry_years=command.carry_years,
             opened_by=command.by,
+            signed_stays=True,
         ),
         *(RoundExtended(round=command.round, product=product, requests=requests) for requests in more),
     ]

@@ -206,17 +206,13 @@ def _submit(command: SubmitRequest, product: ProductId) -> list[BookEvent] | Ref
 
 
 def _approved_with(request_id: RequestId, book: Book) -> Refused[Reason] | None:
-    """Who screens a request anew does not undo by themselves what somebody has signed. Its partner may take it back."""
+    """Who screens a request anew does not undo by themselves what somebody has signed; nor once that has fallen, since one person makes it
+    fall, who stops a party of it. Its partner may take it back."""
     request = book.requests.get(request_id)
-    if request is None or request.round is None or is_certified(book, request):
+    if request is None or request.round is None or is_certified(book, request) or not book.rounds[request.round].signed:
         return None
-    if (proposal := book.rounds[request.round].proposal) is None or not proposal.approvals:
-        return None
-    return Refused(
-        Reason.DECISION_APPROVED,
-        f"{proposal.decision} of {request.round}, which {request_id} is in, has an approval",
-        accepted="the round cancelled by two people first",
-    )
+    detail = f"somebody has approved a decision of {request.round}, which {request_id} is in"
+    return Refused(Reason.DECISION_APPROVED, detail, accepted="the round cancelled by two people first")
 
 
 def accept(command: AcceptRequest, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:

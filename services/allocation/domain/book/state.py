@@ -139,6 +139,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     protected_g: int  # by the policy: inventory's own level may be higher
     carry_years: int | None  # None: rounding is remembered for as long as its agreement
     opened_by: SubjectId | None = None
+    signed: bool = False  # somebody has approved a decision of it, which may have fallen since
     revision: int = 1  # grows with whatever of its requests a decision may have read
     proposal: ProposedDecision | None = None
     certified: bool = False

@@ -268,7 +268,10 @@ def _confirm(command: ConfirmSuspension, agreement: Agreement) -> list[Agreement
         return Refused(Reason.CONFIRMED, f"the suspension of {id} needs nobody's confirmation")
     if agreement.suspension.by in command.accounts:
         return Refused(Reason.OWN, f"{id} is suspended by the same person", accepted="a second person")
-    return [AgreementSuspensionConfirmed(agreement=id, partner=partner, hold=agreement.hold, confirmed_by=command.by)]
+    confirmed = AgreementSuspensionConfirmed(
+        agreement=id, partner=partner, hold=agreement.hold, confirmed_by=command.by, products=agreement.products
+    )
+    return [confirmed]
 
 
 def timers(event: AgreementEvent) -> Sequence[Timer | CancelTimer]:

@@ -162,7 +162,7 @@ def _open(command: OpenTender, tender: Tender) -> _Decided | Refused[Reason]:
         return Refused(Reason.ALREADY_OPEN, f"{tender.id} is open already")
     if fault := fault_of_terms(command.terms) or fault_of_offer(command):
         return fault
-    return [TenderOpened(tender=command.tender, terms=command.terms, opened_by=command.by)]
+    return [TenderOpened(tender=command.tender, terms=command.terms, opened_by=command.by, signed_stays=True)]
 
 
 def _propose(command: ProposeTender, tender: Tender) -> _Decided | Refused[Reason]:

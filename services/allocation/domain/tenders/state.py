@@ -71,6 +71,7 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
     id: TenderId | None = None  # None: not opened yet
     terms: TenderTerms | None = None
     opened_by: SubjectId | None = None
+    signed: bool = False  # somebody has approved a decision of it, which may have been proposed anew since
     bidding: bool = True  # bids may still be sealed or revealed
     proposal: ProposedTender | None = None
     certified: bool = False
@@ -97,7 +98,7 @@ def evolve(tender: Tender, event: TenderEvent | AuthorityCited) -> Tender:
             return replace(tender, proposal=proposal)
         case TenderApproved():
             assert tender.proposal is not None, "what is approved is proposed"
-            return replace(tender, proposal=approved(tender.proposal, event.approval))
+            return replace(tender, proposal=approved(tender.proposal, event.approval), signed=True)
         case AuthorityCited():
             if event.matter != tender.id:  # of its cancelling
                 return tender

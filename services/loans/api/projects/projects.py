@@ -19,7 +19,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
 from shared.journal.postgres import read_version
 from shared.journal.record import MAX_INTEGER
-from shared.terms.countersigning_api import ProposalView, propose
+from shared.terms.countersigning_api import OR_PROPOSED, ProposalView, done_or_proposed, propose
 
 router = APIRouter(prefix="/v1/projects", tags=["projects"])
 
@@ -63,9 +63,12 @@ class ProjectView(BaseModel):
     loans: list[str]  # that watch it
 
 
-@router.post("/{project}/facts", status_code=201)
-async def record_fact(project: ProjectPath, body: FactBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> FactView:
-    """Something is established, with evidence. Each loan that watches the project looks at its conditions again."""
+@router.post("/{project}/facts", status_code=201, responses=OR_PROPOSED)
+async def record_fact(
+    project: ProjectPath, body: FactBody, caller: Annotated[Caller, allow("operator")], post: Posting
+) -> FactView | ProposalView:
+    """Something is established, with evidence. Each loan that watches the project looks at its conditions again. What adds to a quantity
+    that is known, and so may lower a share of it, another person signs."""
     known = ProjectFact(
         fact=ProjectFactId(post.new_id("fct")),
         kind=body.kind,
@@ -79,7 +82,10 @@ async def record_fact(project: ProjectPath, body: FactBody, caller: Annotated[Ca
         until=body.until,
     )
     command = RecordFact(project=ProjectCode(project), known=known, evidence=post.texts(body.evidence), document=body.document)
-    event = (await post.submit(f"project/{project}", command)).facts[0].event
+    done = await done_or_proposed(post, CONTROLS, f"project/{project}", command)
+    if isinstance(done, ProposalView):
+        return done
+    event = done.facts[0].event
     return FactView(
         fact=event.known.fact,
         project=event.project,

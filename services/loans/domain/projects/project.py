@@ -169,6 +169,13 @@ def news_of(event: ProjectEvent) -> News:
             assert_never(event)
 
 
+def lowers_a_share(known: ProjectFact, project: Project) -> bool:
+    """Whether a share may be less by it, or cannot be told any more: there is more of what it is of. What is sold only adds to one."""
+    kind = evidence_of(known).kind
+    others = (each for each in project.facts.values() if each.quantity is not None and evidence_of(each).kind == kind)
+    return known.kind != OFFTAKE and any(not _apart(known, each) for each in others)
+
+
 def project_of(name: str) -> ProjectCode:
     """The id of a project that inventory calls so: "Eneabba (Iluka)" is `eneabba-iluka`. Total: a name that has no letters of ASCII, or
     too many, ends in its hash."""
@@ -208,11 +215,15 @@ def _counted_with(known: ProjectFact, project: Project) -> ProjectFactId | None:
         return None
     same = (known.kind, known.subject, known.product, known.unit, known.binding)
     for other in project.facts.values():
-        if other.quantity is not None and same == (other.kind, other.subject, other.product, other.unit, other.binding):
-            apart = (other.until is not None and other.until < known.since) or (known.until is not None and known.until < other.since)
-            if not apart:
-                return other.fact
+        alike = same == (other.kind, other.subject, other.product, other.unit, other.binding)
+        if other.quantity is not None and alike and not _apart(known, other):
+            return other.fact
     return None
+
+
+def _apart(one: ProjectFact, other: ProjectFact) -> bool:
+    """No day is among those of both."""
+    return (other.until is not None and other.until < one.since) or (one.until is not None and one.until < other.since)
 
 
 def _fact_of(right: str) -> ProjectFactId:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.allocation.domain.book.decider import DECIDER
 from services.allocation.domain.book.lapses import (
     AgreementChanged,
     AuthorityEnded,
@@ -15,12 +16,27 @@ from services.allocation.domain.book.lapses import (
     ProtectedStockChanged,
 )
 from services.allocation.domain.book.requests import DeclineRequest, ExpireRequest, WithdrawRequest
+from services.allocation.domain.book.rounds import CancelRound
 from services.allocation.domain.book.state import Reason
-from services.allocation.events import AgreementId, ApprovalsLapsed, BookEvent, DisruptionId, InstrumentId, KeyId, RoundCertified, RoundId
+from services.allocation.domain.controls import CONTROLS, EVENTS
+from services.allocation.events import (
+    AgreementId,
+    ApprovalsLapsed,
+    BookEvent,
+    DisruptionId,
+    InstrumentId,
+    KeyId,
+    RequestDeclined,
+    RoundCertified,
+    RoundId,
+)
+from shared.journal.decider import Refused
+from shared.terms.countersigning import ControlReason, countersigned
 from tests.stories.book import (
     ANOTHER,
     ANTIMONY,
     JP,
+    OPERATOR,
     ROUND,
     TOO_LATE,
     UNIT_G,
@@ -36,6 +52,7 @@ from tests.stories.book import (
     submit,
     surroundings,
 )
+from tests.stories.screening import LISTS, decide_hit, hit, screen
 
 SECOND = RoundId("rnd_2")
 DISRUPTION = DisruptionId("dis_1")
@@ -90,6 +107,22 @@ def test_nobody_undoes_an_approval_by_screening_a_request_anew(command: Any):
     story = approved(story)
     story.when(command).refused(Reason.DECISION_APPROVED)
     story.given(story.certify())
+
+
+def test_nor_once_it_has_fallen_by_what_one_person_stops():
+    """Who confirms a hit makes the decision fall, and would decline all that was in it."""
+    story = a_book(submit("jp"), submit("us", US), screen(hit("1")), screen(name="us"), decide_hit("cleared"))
+    story = story.given(accept("jp", lists=LISTS), accept("us", lists=LISTS), open_round("jp", "us", by=OPERATOR))
+    story = story.given(story.propose(5))
+    story = approved(story).given(decide_hit("confirmed"))
+    assert story.state.rounds[ROUND].proposal is None
+    for command in (DeclineRequest(request=request_id("us"), reasons=("no need",)), accept("us", 1, lists=LISTS)):
+        story.when(command).refused(Reason.DECISION_APPROVED)
+    cancel = CancelRound(round=ROUND, reason="a mistake", by=frozenset({OPERATOR}))
+    refused = countersigned(DECIDER, CONTROLS, EVENTS).decide(cancel, story.state)
+    assert isinstance(refused, Refused) and refused.code == ControlReason.NEEDED
+    cancelled = story.given(cancel)
+    cancelled.when(DeclineRequest(request=request_id("us"), reasons=("no need",))).then(RequestDeclined)
 
 
 def test_a_decision_stands_when_another_request_changes():

@@ -264,3 +264,17 @@ def test_evidence_is_withdrawn_by_two_and_may_be_recorded_again():
 def test_a_right_that_is_terminated_ends_its_evidence_by_itself():
     known = Given(countersigned(DECIDER, CONTROLS, EVENTS), watch(), a_right("rgt_9"))
     known.when(EndRight(project=HILLGROVE, right="rgt_9")).then(ProjectFactWithdrawn)
+
+
+def test_what_a_share_is_of_is_counted_by_two_once_it_is_known():
+    """One operator said that another mine of the project yields ten times as much: nothing was advanced until two took it back."""
+    known = Given(countersigned(DECIDER, CONTROLS, EVENTS), watch(), output("fct_1", 100), offtake("fct_2", 80))
+    assert status(SHARE, known) == "met"
+    for more in (output("fct_3", 1_000, subject="a mine"), output("fct_3", 1, unit="t"), output("fct_3", 1, product="antimony-metal")):
+        known.when(more).refused(ControlReason.NEEDED)
+        signed = known.given(propose(more, TODAY)).when(approve(TODAY)).then(CommandApproved, ProjectFactRecorded, AuthorityCited)
+        assert status(SHARE, signed) != "met"
+    known.when(offtake("fct_3", 1_000)).then(ProjectFactRecorded)  # what is sold only adds to a share
+    known.when(record("fct_3")).then(ProjectFactRecorded)
+    this_year = Given(countersigned(DECIDER, CONTROLS, EVENTS), output("fct_1", 100, until=date(2026, 12, 31)))
+    this_year.when(output("fct_3", 100, since=date(2027, 1, 1))).then(ProjectFactRecorded)

@@ -12,7 +12,8 @@ from services.allocation.events.policies import PolicyActivated, PolicyApproved,
 from services.inventory import events as inventory
 from services.loans.events.facility import FacilityId, FacilityOpened, Limit, LimitsSet
 from services.loans.events.loan import LoanId, Regraded
-from services.loans.events.project import ProjectFactId, ProjectFactWithdrawn
+from services.loans.events.project import ProjectFact, ProjectFactId, ProjectFactRecorded, ProjectFactWithdrawn
+from services.loans.events.terms import ProjectCode
 from shared.journal.record import canonical
 from shared.terms.acting import Approval
 from shared.terms.apart import Apart
@@ -408,10 +409,19 @@ def disproved(number: int, command: str) -> Step:
     return Step(event=gone, stream="project/hillgrove", on=DAY_AFTER, command=command)
 
 
+def counted(number: int, command: str) -> Step:
+    """Of another subject than those before, and for all days."""
+    told: dict[str, Any] = {"kind": "output", "product": None, "unit": "g", "binding": None, "by": "sub_operator", "until": None}
+    known = ProjectFact(**told, fact=ProjectFactId(f"fct_{number}"), subject=str(number), quantity=10, since=DAY_AFTER)
+    fact = ProjectFactRecorded(project=ProjectCode("hillgrove"), known=known, evidence=(), document=None, loans=())
+    return Step(event=fact, stream="project/hillgrove", on=DAY_AFTER, command=command)
+
+
 STAYS: dict[str, tuple[Step, Step, Step]] = {  # what one person did in an older build, two did, and one did then
     "narrower limits": (limits_of(90, ALONE, reason="x"), limits_of(80, SIGNED, reason="x"), limits_of(70, ALONE, reason="x")),
     "a larger provision": (provided(10, 10, ALONE), provided(20, 10, SIGNED), provided(30, 10, ALONE)),
     "evidence withdrawn": (disproved(1, ALONE), disproved(2, SIGNED), disproved(3, ALONE)),
+    "evidence that lowers a share": (counted(1, ALONE), counted(2, SIGNED), counted(3, ALONE)),
     "more protected stock": (protected(10, ALONE), protected(20, SIGNED), protected(30, ALONE)),
 }
 
@@ -419,7 +429,7 @@ STAYS: dict[str, tuple[Step, Step, Step]] = {  # what one person did in an older
 @pytest.mark.parametrize("what", STAYS)
 async def test_what_stays_until_two_take_it_back_is_done_by_two_from_the_first_that_was(tmp_path: Path, what: str):
     old, two, one = STAYS[what]
-    began = {"opened": limits_of(100, ALONE, FacilityOpened, currency="AUD")}
+    began = {"opened": limits_of(100, ALONE, FacilityOpened, currency="AUD"), "counted": counted(0, ALONE)}
     assert await control_of(tmp_path / "old", **began, first=old, then=one) == ([], (await control_of(tmp_path / "none", **began))[1] + 2)
     assert (await control_of(tmp_path / "two", **began, first=old, second=two))[0] == []
     assert (await control_of(tmp_path / "one", **began, first=old, second=two, third=one))[0] == ["one person did this"]

@@ -1,7 +1,7 @@
 """The audit of what is held: a release that lapses under a hold of the Reserve, or whose last day moves by other days, is found."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from reserve.audit.held import Held
 from reserve.audit.report import CheckResult, Findings
-from services.inventory.domain.holds import ExpireHold, FreeRound, HoldRound
+from services.inventory.domain.holds import ConfirmPartnerHold, ExpireHold, FreePartner, FreeRound, HoldPartner, HoldRound
 from services.inventory.domain.releases import LapseRelease
 from services.inventory.events import HoldId, HoldPutOn, ReleaseExtended, ReleaseId, ReleaseLapsed
 from tests.stories.powers import may
@@ -31,6 +31,7 @@ from tests.stories.stockpile import (
 )
 
 LATER = TODAY + timedelta(days=4)
+LATER_STILL = LAST_DAY + timedelta(days=3)
 LAPSE = LapseRelease(release=ReleaseId("rel_a"), on=date(2026, 3, 1))
 
 
@@ -122,3 +123,27 @@ def test_a_hold_goes_on_with_a_lot_that_is_moved_as_it_stood_on_the_depot_or_it_
     assert behind not in faults(by_an_old_build) and f"{behind} (before its rule was in force)" in listed(by_an_old_build)
     shown = [event for event in sound if event[1] == goes_on]
     assert behind in faults([*shown, *by_an_old_build])
+
+
+SUSPENDED = HoldPartner(
+    hold=HoldId("hld_s"),
+    partner="JP",
+    agreement="agr_1",
+    reason="a tip",
+    suspended_by="sub_ann",
+    suspended_to=datetime(2026, 1, 23, 3, tzinfo=UTC),
+    on=LAST_DAY,
+)
+
+
+def test_a_release_that_lapses_by_one_person_s_suspension_is_found_and_by_an_earlier_build_listed():
+    resumed = (LATER_STILL, FreePartner(hold=HoldId("hld_s"), reason="lapsed", on=LATER_STILL))
+    sound = told((LAST_DAY, SUSPENDED), resumed, lapse())
+    assert (faults(sound), listed(sound)) == ([], [])
+    [*_, (_, lapsed)] = told(lapse(DAY_AFTER))
+    held = [*told((LAST_DAY, SUSPENDED)), (DAY_AFTER, lapsed)]
+    assert faults(held) == ["rel_a lapsed while the Reserve held it: ['partner/JP']"]
+    confirmed = told((LAST_DAY, SUSPENDED), (DAY_AFTER, ConfirmPartnerHold(hold=HoldId("hld_s"), confirmed_by="sub_bob", on=DAY_AFTER)))
+    assert faults(confirmed) == [] and isinstance(confirmed[-1][1], ReleaseLapsed)
+    before = [(on, replace(event, put_on_on=None) if isinstance(event, HoldPutOn) else event) for on, event in held]
+    assert (faults(before), listed(before)) == ([], ["rel_a lapsed under a suspension, which may be one person's word"])

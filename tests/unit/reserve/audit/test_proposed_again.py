@@ -13,7 +13,9 @@ from services.allocation.events import (
     ApprovalsLapsed,
     ObjectionAnswered,
     RequestAccepted,
+    RequestDeclined,
     RoundApproved,
+    RoundCancelled,
     RoundOpened,
     RoundProposed,
     RoundReopened,
@@ -98,3 +100,16 @@ def test_an_approval_that_fell_because_one_person_screened_a_request_anew_is_lis
     assert History(*begun).sees(answered, accepted, ROUND["fell"]).found() == (0, 0), "its partner had objected, and another answered"
     assert History(*begun).sees(accepted).sees(ROUND["fell"]).found() == (0, 0), "it fell by something else"
     assert History(*begun[:2]).sees(accepted, ROUND["fell"]).found() == (0, 0), "nobody had approved it"
+
+
+def test_what_somebody_has_approved_is_screened_anew_by_nobody_also_once_it_has_fallen() -> None:
+    opened = replace(ROUND["opened"], requests=("req_1", "req_2"), signed_stays=True)
+    declined = told(RequestDeclined, request="req_2")
+    begun = (opened, ROUND["proposed"], ROUND["approved"])
+    assert History(opened, ROUND["proposed"]).sees(declined).found() == (0, 0)
+    assert History(*begun, ROUND["fell"]).sees(declined).found() == (1, 0)
+    assert History(*begun, ROUND["fell"]).sees(told(RequestAccepted, request="req_1")).found() == (1, 0)
+    assert History(*begun, ROUND["fell"]).sees(told(ObjectionAnswered), told(RequestAccepted, request="req_1")).found() == (0, 0)
+    assert History(*begun, ROUND["fell"], told(RoundCancelled, round="rnd_1")).sees(declined).found() == (0, 0)
+    before = replace(opened, signed_stays=False)
+    assert History(before, ROUND["proposed"], ROUND["approved"], ROUND["fell"]).sees(declined).found() == (0, 1)

@@ -60,13 +60,18 @@ class History:
         lapses = None if by is None else lapses_at(at)
         return self._see(f"stop {hold}", hours, inventory.HoldPutOn(**told, expires_on=None, put_on_by=by, lapses_at=lapses))
 
-    def stops_what(self, hours: int, what: str, *, hold: Any, by: str = "ann", to: int | None = None, marked: bool = True) -> "History":
-        """`to`: when it lapses, if it is not 72 hours later. `marked`: by a build in which scopes count once."""
+    def stops_what(
+        self, hours: int, what: str, *, hold: Any, by: str = "ann", to: int | None = None, marked: bool = True, again: bool = False
+    ) -> "History":
+        """`to`: when it lapses, if it is not 72 hours later. `marked`: by a build in which scopes count once. `again`: by one in which nobody
+        puts it on again that two have lifted, nor on another lot of the same draw."""
         scope, _, target = what.partition("/")
         lapses = lapses_at(NOON + timedelta(hours=hours)) if to is None else NOON + timedelta(hours=to)
         told: dict[str, Any] = {"product": PRODUCT, "hold": hold, "scope": scope, "target": target or None, "reason": "", "authority": ""}
         since = lapses - timedelta(hours=72) if marked else None
-        put = inventory.HoldPutOn(**told, expires_on=None, put_on_by=by, lapses_at=lapses, alone_since=since)
+        put = inventory.HoldPutOn(
+            **told, expires_on=None, put_on_by=by, lapses_at=lapses, alone_since=since, again_from=lapses if again else None
+        )
         return self._see(f"stop {hold}", hours, put)
 
     def lies(self, lot: Any, depot: str, moved_to: str | None = None) -> "History":
@@ -97,6 +102,12 @@ class History:
         story = self._see("", 0, inventory.StockReleased(**given, **told, units=units, expires_on=NOON.date()))
         pins = tuple(inventory.PinnedUnits(lot=lot, nominal_unit_g=1, units=1) for lot in lots)
         return story._see("", 0, inventory.StockPinned(**given, lots=pins)) if lots else story
+
+    def drawn(self, partner: str, *lots: Any) -> "History":
+        """One unit of each, together."""
+        parcels = tuple(inventory.Parcel(lot=lot, depot="", nominal_unit_g=1, units=1, mass_g=1) for lot in lots)
+        told: dict[str, Any] = {"product": PRODUCT, "draw": "drw_1", "release": f"rel_{partner}", "partner": partner}
+        return self._see("", 0, inventory.StockDrawn(**told, parcels=parcels, mass_g=2, remaining_g=0))
 
     def goes_on(self, hours: int, until: int | None, by: str | None = "ann") -> "History":
         """With a lot that is moved out of what `hld_1` stops."""
@@ -161,6 +172,33 @@ def test_who_renews_their_own_is_found():
     assert History().stops(0).off(72).stops(80, "hld_2", "bob").found(81) == []
     assert History().stops(0).off(72).stops(72 + 7 * 24, "hld_2").found(72 + 7 * 24) == []
     assert History().stops(0).off(10, authority="ins_1").stops(80, "hld_2").found(81) == []
+
+
+def test_who_stops_again_what_two_have_lifted_is_found_and_before_listed():
+    def again(*marked: bool) -> History:
+        first, second = marked
+        told = History().stops_what(0, "partner/JP", hold="hld_1", again=first).off(10, authority="ins_1")
+        return told.stops_what(11, "all", hold="hld_2", again=second)
+
+    assert again(True, True).found(12) == ["stop hld_2"]
+    assert again(False, True).found(12) == again(False, False).found(12) == []
+    before = again(False, True)
+    assert (before.found(12), before.listed()) == ([], ["stop hld_2"])
+    confirmed = History().stops_what(0, "all", hold="hld_1", again=True).confirms(1, "bob").off(10, authority="ins_1")
+    assert confirmed.stops_what(11, "all", hold="hld_2", again=True).found(12) == []
+
+
+def test_who_stops_one_lot_of_a_draw_after_the_other_is_found_and_before_listed():
+    def lots(*marked: bool, drawn: bool = True) -> History:
+        told = History().lies("lot_1", "Fremantle").lies("lot_2", "Kwinana").released("JP", "lot_1", "lot_2")
+        told = told.drawn("JP", "lot_1", "lot_2") if drawn else told
+        first = told.stops_what(0, "lot/lot_1", hold="hld_1", again=marked[0]).off(72)
+        return first.stops_what(80, "depot/Kwinana", hold="hld_2", again=marked[1])
+
+    assert lots(True, True).found(81) == ["stop hld_2"]
+    assert lots(True, True, drawn=False).found(81) == []
+    before = lots(False, True)
+    assert (before.found(81), before.listed()) == ([], ["stop hld_2"])
 
 
 def test_a_suspended_agreement_is_the_same():
