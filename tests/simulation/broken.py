@@ -512,7 +512,9 @@ KERNELS: dict[str, Broken] = {
     "documents saved after the transaction": Broken("^documents: ledger", Kernel(journal=DocumentsSavedAfterTheTransaction)),
     "what is not committed is read": Broken("was published, and is not in the journal", Kernel(journal=ReadsWhatIsNotCommitted)),
     "timers set after the transaction": Broken("^timers: .* set for None", Kernel(journal=TimersSetAfterTheTransaction)),
-    "no compare-and-set on the inbox's cursor": Broken("^ledger: entry", Kernel(journal=CursorsWithoutCompareAndSet)),
+    "no compare-and-set on the inbox's cursor": Broken(
+        "^ledger: entry", Kernel(journal=CursorsWithoutCompareAndSet, copies=2, rates={"lead_lost_every_s": 0.5})
+    ),
     "tables fed outside the cursor's transaction": Broken("^ledger: entry", Kernel(journal=TablesFedOutsideTheCursorsTransaction)),
     "states published before the commit": Broken("otherwise than its journal says", Kernel(writer=StatesPublishedBeforeTheCommit)),
     "answered before the commit": Broken("^answers: ", Kernel(writer=AnsweredBeforeTheCommit)),
@@ -538,7 +540,7 @@ KERNELS: dict[str, Broken] = {
     "a gap is not filled": Broken("^ledger: entry", Kernel(inbox=GapsPassedOver)),
     "a lost tail is not missed": Broken("does not come to rest: .* has taken", Kernel(inbox=SilenceIsTakenForTheEnd)),
     "timer forgotten before it is settled": Broken("^timers: .* was due", Kernel(timers=TimerForgottenBeforeItIsSettled)),
-    "a timer fires once a day": Broken("^timers: allocation/.* was due", Kernel(timers=TimerFiresOnceADay)),
+    "a timer fires once a day": Broken("^timers: .* was due", Kernel(timers=TimerFiresOnceADay)),
     "timers of an instant are passed over": Broken("^tenders: .* was to", Kernel(journal=TimersOfDaysOnly)),
     "dispatch without a receipt": Broken("went out at .* without a receipt", Kernel(deciders=_without_the_receipt_gate)),
     "headroom is looked up in a table": Broken("^headroom: .* are committed under", Kernel(deciders=_headroom_looked_up_elsewhere)),
