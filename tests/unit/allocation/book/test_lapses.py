@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.allocation.domain.book.declining import DeclineRequest
 from services.allocation.domain.book.lapses import (
     AgreementChanged,
     AuthorityEnded,
@@ -14,7 +15,7 @@ from services.allocation.domain.book.lapses import (
     LapseApprovals,
     ProtectedStockChanged,
 )
-from services.allocation.domain.book.requests import DeclineRequest, ExpireRequest, WithdrawRequest
+from services.allocation.domain.book.requests import ExpireRequest, WithdrawRequest
 from services.allocation.domain.book.state import Reason
 from services.allocation.events import AgreementId, ApprovalsLapsed, BookEvent, DisruptionId, InstrumentId, KeyId, RoundCertified, RoundId
 from tests.stories.book import (
