@@ -79,6 +79,8 @@ class Persons:
         match event:
             case allocation.RequestAccepted() | allocation.RequestDeclined():
                 self._part(event.request, record.actor)
+            case allocation.RequestDeclineConfirmed():
+                self._part(event.request, event.confirmed_by)
             case allocation.ScreeningHitDecided():
                 self._part(event.request, event.decided_by)
             case allocation.RoundOpened() | allocation.RoundExtended():

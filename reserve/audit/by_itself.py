@@ -18,9 +18,9 @@ _TYPES = {
         "carry_expired carry_set clock_advanced clock_breached clock_ended clock_resumed clock_set_back clock_started "
         "clock_warned command_lapsed conflict_lapsed consignee_hit_lapsed consignee_screened decision_given_back "
         "instrument_restored log_reach_reported messages_unparked parking_lapsed parties_screened partner_tallied policy_activated "
-        "policy_used ratification_missed readiness_expired readiness_expiring request_expired request_expiry_postponed "
-        "request_screening_due request_screening_late review_lapsed review_requested round_released round_reopened "
-        "screening_hit_lapsed tender_award_withdrawn tender_released tender_reopened"
+        "policy_used ratification_missed readiness_expired readiness_expiring request_decline_lapsed request_expired "
+        "request_expiry_postponed request_screening_due request_screening_late review_lapsed review_requested round_released "
+        "round_reopened screening_hit_lapsed tender_award_withdrawn tender_released tender_reopened"
     ),
     "inventory": (
         "assignment_closed assignment_failed command_lapsed decision_taken_back difference_overdue hold_confirmed hold_lifted hold_put_on "

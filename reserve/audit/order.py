@@ -98,7 +98,7 @@ class Order:
                     self._waits.setdefault((part.rule, key), []).append((place, instant(record), f"{what} of it"))
                 else:
                     self._findings.look(Check.ORDER, False, place, f"{what} before it, or that is over")
-        if part.ends and not getattr(event, "remaining_g", 0):
+        if part.ends and not getattr(event, "remaining_g", 0) and getattr(event, "lapses_at", None) is None:
             self._end(part.rule, key, event)
         if part.begins:
             opened[key] = same

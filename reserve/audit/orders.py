@@ -2,8 +2,9 @@
 
 Each type that `says` something comes after one of `after` with the same `key`, of which nothing in `until` has come since; what it says of
 `same` is what the last of those said, where both say it. `anywhere`: in another stream or service, so in any order, and for good.
-What has something left of it (`remaining_g`) ends nothing yet. `from_the_first`: earlier builds recorded none of `after`, so the rule is in
-force of each thing from the first one that is of it. `sooner`: a field, a day: after an end one more is fine that is of an earlier day.
+What has something left of it (`remaining_g`), or lapses (`lapses_at`), ends nothing yet. `from_the_first`: earlier builds recorded none of
+`after`, so the rule is in force of each thing from the first one that is of it. `sooner`: a field, a day: after an end one more is fine
+that is of an earlier day.
 The key "cause" is the place of what comes before, and of what a service says by itself what has caused it, unless a timer has.
 """
 
@@ -48,10 +49,17 @@ ORDERS: dict[str, tuple[Follows, ...]] = {
         _ended(
             "request",
             "request_submitted",
-            "request_declined request_expired request_withdrawn",
+            "request_declined request_decline_confirmed request_expired request_withdrawn",
             says="loan_requested request_accepted request_expiry_postponed request_screened request_screening_due request_screening_late"
             " parties_screened screening_hit_decided",
             same="product partner needed_by screen_by",
+        ),
+        _follows(
+            "request",
+            "request_declined",
+            "request_decline_confirmed request_decline_lapsed",
+            until="request_decline_confirmed request_decline_lapsed request_expired request_withdrawn",
+            same="product partner",
         ),
         _follows("request", "request_accepted", "clock_set objection_raised", same="product partner accepted_g"),
         _follows("request", "loan_requested", "loan_awarded", same="product partner return_on"),

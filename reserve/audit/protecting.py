@@ -3,7 +3,7 @@ Nothing that cannot be taken back follows from a default before it is confirmed.
 
 Neither by the same stop, nor by another that stops any of the same goods: a hold of another scope, or the suspension of an agreement in
 place of a hold; nor by one of another kind on the same loan, request or consignee: a default, a covenant, a payee of its borrower, another
-hit. Of what says who did it, and until when: what an earlier build stopped stood by itself.
+hit, a request declined. Of what says who did it, and until when: what an earlier build stopped stood by itself.
 """
 
 from collections.abc import Set
@@ -26,7 +26,10 @@ from services.allocation.events import (
     ConsigneeHitLapsed,
     ConsigneeScreened,
     PartiesScreened,
+    RequestAccepted,
+    RequestDeclineConfirmed,
     RequestDeclined,
+    RequestDeclineLapsed,
     RequestExpired,
     RequestWithdrawn,
     ScreeningHitDecided,
@@ -57,6 +60,9 @@ from shared.terms.apart import Apart
 _LATE = timedelta(hours=1)  # a timer may fire late
 _HEARD_AFTER = timedelta(days=1)  # a line between services may stand still for as long
 _RENEWED_AFTER = timedelta(days=6)  # a week, less the hours by which days and instants differ
+
+
+type _OfDecline = RequestDeclined | RequestDeclineConfirmed | RequestDeclineLapsed | RequestAccepted
 
 
 class _Stop(msgspec.Struct):
@@ -91,7 +97,8 @@ class Protecting:
         self._stops = Stops()
         self._scopes_count_once = False  # the rule is in force, as an event has shown
         self._agreements_count_once: datetime | None = None  # the same of suspensions after what else stops the goods: since when
-        self._kinds_count_once: set[str] = set()  # the same of loans, and of hits
+        self._kinds_count_once: set[str] = set()  # the same of loans, and of what stops a request
+        self._declines_lapse: datetime | None = None  # since when
         self._borrowers: dict[str, str] = {}  # loan's stream -> whose payees it is advanced on
         self._last = ""  # when the last event was recorded
         self._bars = Bars(findings, approvers)
@@ -133,8 +140,11 @@ class Protecting:
             case ScreeningHitLapsed() | ConsigneeHitLapsed():
                 self._lapse(place, record, event.hit)
             case PartiesScreened() | ConsigneeScreened():
-                self._close(record, _screened(event), {each.hit for each in event.hits})
-            case RequestDeclined() | RequestExpired() | RequestWithdrawn():
+                left = {each.hit for each in event.hits}
+                self._close(record, _screened(event), left if isinstance(event, ConsigneeScreened) else left | {f"decline {event.request}"})
+            case RequestDeclined() | RequestDeclineConfirmed() | RequestDeclineLapsed() | RequestAccepted():
+                self._see_decline(place, record, event)
+            case RequestExpired() | RequestWithdrawn():
                 self._close(record, f"request {event.request}", set())
             case _:
                 self._see_loans(place, record, event)
@@ -149,6 +159,26 @@ class Protecting:
         elif (stop := self._standing.pop((record.stream, event.hit), None)) is not None:
             stop.second = event.decided_by
             self._compare(place, record, stop, event.decided_by)
+
+    def _see_decline(self, place: str, record: Recorded, event: _OfDecline) -> None:
+        """It counts with the hits of its request, and so from the first that lapses on. What an earlier build declined, was for good."""
+        thing, name = f"request {event.request}", f"decline {event.request}"
+        match event:
+            case RequestDeclined(declined_by=str() as by, lapses_at=datetime() as lapses_at):
+                self._declines_lapse = self._declines_lapse or instant(record)
+                self._alone(record, name, self._word(place, record, thing, by, lapses_at, thing), "hits", lapses_at)
+            case RequestDeclined():
+                in_force = self._declines_lapse is not None and self._declines_lapse <= instant(record)
+                what = f"{record.actor} declined {event.request} for good, and nobody was to confirm it"
+                self._findings.under_rule(Check.CONTROL, in_force, place, what)
+                self._close(record, thing, set())
+            case RequestDeclineConfirmed():
+                self._confirm(place, record, name, event.confirmed_by)
+                self._close(record, thing, set())
+            case RequestDeclineLapsed():
+                self._lapse(place, record, name)
+            case RequestAccepted():
+                self._findings.look(Check.CONTROL, (record.stream, name) not in self._standing, place, f"{event.request} is declined")
 
     def _see_loans(self, place: str, record: Recorded, event: Any) -> None:
         match event:

@@ -15,6 +15,7 @@ from services.allocation.events import (
     ObjectionRaised,
     PartiesScreened,
     RequestAccepted,
+    RequestDeclineConfirmed,
     RequestDeclined,
     ReviewConcluded,
     ReviewLapsed,
@@ -69,6 +70,8 @@ class Screening:
                 self._clear(place, event.request, "awarded something")
             case RequestDeclined():
                 self._part(event.request, record.actor)
+            case RequestDeclineConfirmed():
+                self._part(event.request, event.confirmed_by)
             case ObjectionRaised():
                 self._objections.add(event.objection)
             case ObjectionAnswered():

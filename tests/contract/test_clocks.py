@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.allocation.background.watch import clocks_overdue
+from services.allocation.domain.book.declining import LapseDecline
 from services.allocation.domain.book.reminders import RemindOfScreening
 from services.allocation.domain.clocks.clock import CheckClock, EndClock, StartClock
 from services.allocation.domain.clocks.state import MILESTONES
@@ -130,6 +131,54 @@ async def test_a_request_that_nobody_screens_is_a_task(reserve: Reserve):
     assert (task["what"], task["why"]) == (f"{request} is to be screened", f"its limit, {screen_by}, has passed")
     await reserve.post("operator-1", f"/v1/requests/{request}/decline", {"reasons": ["no stock"]})
     assert not [each for each in (await reserve.get("operator-1", "/v1/tasks?kind=clock"))["data"] if each["about"] == request]
+
+
+async def test_a_request_that_one_person_declines_is_as_it_was_before_unless_a_second_one_confirms_it(reserve: Reserve):
+    request = await reserve.accepted_request("partner-us", 1)
+    path, no = f"/v1/requests/{request}", {"reasons": ["no stock"]}
+    before = await reserve.get("partner-us", path)
+    await a_clock(reserve, request, lambda clock: True)
+    assert await reserve.refused("operator-1", f"{path}/decline/confirm") == (409, "request_not_declined")
+    await reserve.post("operator-1", f"{path}/decline", no)
+    declined = await reserve.get("partner-us", path)
+    assert (declined["status"], declined["reasons"]) == ("declined", ["no stock"])
+    lapses = datetime.fromisoformat(declined["lapses_at"])
+    assert abs(lapses - lapses_at(datetime.now(UTC))) < timedelta(minutes=5)
+    assert await reserve.refused("operator-1", f"{path}/accept", {"accepted_g": UNIT_G, "reasons": ["after all"]}) == (
+        409,
+        "request_closed",
+    )
+    assert await reserve.refused("operator-1", f"{path}/decline/confirm") == (403, "decline_confirmed_by_same_person")
+    assert await reserve.refused("partner-us", f"{path}/decline/confirm") == (403, "forbidden")
+    assert await task_of_decline(reserve, request) is not None
+
+    await later(reserve, f"book/{PRODUCT}", LapseDecline(request=RequestId(request), lapses_at=lapses))
+    again = await reserve.get("partner-us", path)
+    assert {**again, "clock": None} == {**before, "clock": None} and again["clock"]["status"] == "running"
+    assert await task_of_decline(reserve, request) is None
+    assert await reserve.refused("operator-1", f"{path}/decline", no) == (403, "decline_renewed_by_same_person")
+    assert {"allocation.request_declined.v2", "allocation.request_decline_lapsed.v1"} <= await told_to(reserve, "US", request)
+
+    await reserve.post("operator-2", f"{path}/decline", no)
+    await reserve.post("approver-1", f"{path}/decline/confirm")
+    shown = await reserve.get("partner-us", path)
+    assert (shown["status"], shown["lapses_at"]) == ("declined", None)
+    await a_clock(reserve, request, lambda clock: clock["ended"] == "declined")
+    assert await task_of_decline(reserve, request) is None
+    assert await reserve.refused("approver-1", f"{path}/decline/confirm") == (409, "request_closed")
+
+
+async def task_of_decline(reserve: Reserve, request: str) -> Any:
+    """To confirm that it is declined, as long as that is to be done."""
+    rows = (await reserve.get("operator-1", "/v1/tasks?kind=screening&limit=200"))["data"]
+    return next((row for row in rows if row["task"] == f"decline/{request}"), None)
+
+
+async def told_to(reserve: Reserve, partner: str, request: str) -> set[str]:
+    """Types of the events about it that the partner is told."""
+    async with reserve.allocation.kernel.pool.acquire() as connection:
+        rows = await connection.fetch("SELECT type, data FROM events WHERE partner = $1", partner)
+    return {row["type"] for row in rows if request in str(row["data"])}
 
 
 async def test_what_is_overdue_is_seen_from_outside(reserve: Reserve):

@@ -83,3 +83,26 @@ async def test_one_operator_keeps_a_little_of_each_of_many_draws_until_another_m
     await world.post(world.clients["approver-1"], f"/inventory/v1/proposals/{waits['proposal']}/approvals", signed)
     assert (await world.operator.get(f"/inventory/v1/draws/{draw}"))["weighed_g"] == UNIT_G - SKIMMED_G
     assert "difference_g" in (await skimmed(world.operator))[1]  # what was signed for is summed no more
+
+
+async def test_one_operator_who_always_says_no_keeps_a_request_out_for_three_days(world: World) -> None:
+    product = await world.registered_product()
+    await world.taken_in(product, 2)
+    await world.agreed_with("JP", product)
+    request = await world.requested("JP", product, UNIT_G)
+    path, no = f"/allocation/v1/requests/{request}", {"reasons": ["no stock for them"]}
+    await world.post(world.operator, f"{path}/decline", no)
+    with pytest.raises(ProblemAnswer, match="decline_confirmed_by_same_person"):
+        await world.post(world.operator, f"{path}/decline/confirm")
+    assert (await world.partner("JP").get(path))["lapses_at"] is not None
+    await world.days_pass(3)
+
+    async def back() -> bool:
+        return bool((await world.partner("JP").get(path))["status"] == "submitted")
+
+    await until(back)
+    with pytest.raises(ProblemAnswer, match="decline_renewed_by_same_person"):
+        await world.post(world.operator, f"{path}/decline", no)
+    await world.accepted(request, UNIT_G)
+    _, certified = await world.decided(product, [request], UNIT_G)
+    assert certified

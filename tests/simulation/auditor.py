@@ -728,7 +728,9 @@ def _request_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
                     wanted["allocation", stream, "check"] = due
             case "request_expiry_postponed":
                 wanted["allocation", stream, f"expire/{data['request']}"] = data["due"]
-            case "request_declined" | "request_withdrawn" | "request_expired":
+            case "request_declined" if data.get("lapses_at") is not None:
+                pass  # all goes on as long as it is one person's word
+            case "request_declined" | "request_decline_confirmed" | "request_withdrawn" | "request_expired":
                 wanted.pop(("allocation", stream, f"expire/{data['request']}"), None)
                 wanted.pop(("allocation", stream, f"screen/{data['request']}"), None)
             case "award_granted":

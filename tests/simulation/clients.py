@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation.domain.authority.approver import RevokeKey
 from services.allocation.domain.book.approvals import ApproveRound
+from services.allocation.domain.book.declining import ConfirmDecline, DeclineRequest
 from services.allocation.domain.book.opening import OpenRound
-from services.allocation.domain.book.requests import AcceptRequest, ClockTerms, DeclineRequest, SubmitRequest, WithdrawRequest
+from services.allocation.domain.book.requests import AcceptRequest, ClockTerms, SubmitRequest, WithdrawRequest
 from services.allocation.domain.book.rounds import CancelRound, CertifyRound, ProposeRound
 from services.allocation.domain.book.state import ATTESTATION, Book, partners_of
 from services.allocation.domain.clocks.state import MILESTONES
@@ -43,7 +44,7 @@ from tests.simulation.authority_clients import replace_authority
 from tests.simulation.client import Client, NotNow, Prepare
 from tests.simulation.screening_clients import findings
 from tests.simulation.tables import NOWHERE, UNIT_G, DrawRow
-from tests.simulation.two_people import by_two, surely
+from tests.simulation.two_people import by_one, by_two, surely
 from tests.stories.barring import barring
 from tests.stories.endorsing import enrolment
 
@@ -201,11 +202,21 @@ async def run_rounds(client: Client, product: str, approvers: list[Approver], un
         if book is None:
             continue
         for request_id, request in sorted(book.requests.items()):
-            if request.accepted_g is None and client.dice.random() < 0.05:
-                await client.do("allocation", stream, DeclineRequest(request=request_id, reasons=("not a use that counts",)))
+            if request.declined is not None:
+                if client.dice.random() < 0.2:
+                    second = approvers[0].subject
+                    confirm = ConfirmDecline(request=request_id, by=second, accounts=frozenset({second}))
+                    await client.do("allocation", stream, confirm)
+            elif request.accepted_g is None and client.dice.random() < 0.05:
+                decline = DeclineRequest(request=request_id, reasons=("not a use that counts",), by=by_one(client))
+                await client.do("allocation", stream, decline)
             elif request.accepted_g is None:
                 await client.do("allocation", stream, accept(client, request_id, request.mass_g))
-        ready = [name for name, request in sorted(book.requests.items()) if request.accepted_g is not None and request.round is None]
+        ready = [
+            name
+            for name, request in sorted(book.requests.items())
+            if request.accepted_g is not None and request.round is None and request.declined is None
+        ]
         if ready and client.dice.random() < 0.8:
             opening = OpenRound(
                 round=client.new_id("rnd"),

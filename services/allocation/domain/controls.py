@@ -26,13 +26,14 @@ from services.allocation.domain.authority.official import (
 from services.allocation.domain.book.approvals import ApproveRound
 from services.allocation.domain.book.carries import EndCarry, ExpireCarry, FollowAgreement
 from services.allocation.domain.book.decider import OpenBook
+from services.allocation.domain.book.declining import ConfirmDecline, DeclineRequest, LapseDecline
 from services.allocation.domain.book.emergency import MissRatification, RatifyRound
 from services.allocation.domain.book.giving_back import GiveBack
 from services.allocation.domain.book.lapses import LapseApprovals
 from services.allocation.domain.book.objections import AnswerObjection, RaiseObjection
 from services.allocation.domain.book.opening import OpenRound
 from services.allocation.domain.book.reminders import RemindOfScreening
-from services.allocation.domain.book.requests import AcceptRequest, DeclineRequest, ExpireRequest, SubmitRequest, WithdrawRequest
+from services.allocation.domain.book.requests import AcceptRequest, ExpireRequest, SubmitRequest, WithdrawRequest
 from services.allocation.domain.book.rounds import CancelRound, CertifyRound, CloseRound, ProposeRound, ReopenRound
 from services.allocation.domain.book.screening import DecideHit, LapseHit, ScreenParties
 from services.allocation.domain.book.state import Book, Round
@@ -260,6 +261,8 @@ CONTROLS: Controls = {
     SubmitRequest: Class.PREPARES,
     AcceptRequest: Class.PREPARES,
     DeclineRequest: Class.PROTECTS,
+    ConfirmDecline: Class.PROTECTS,
+    LapseDecline: Class.FOLLOWS,
     WithdrawRequest: Class.PREPARES,
     ExpireRequest: Class.FOLLOWS,
     RemindOfScreening: Class.FOLLOWS,

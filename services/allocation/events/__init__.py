@@ -77,7 +77,10 @@ from services.allocation.events.requests import (
     BookOpened,
     LoanRequested,
     RequestAccepted,
+    RequestDeclineConfirmed,
     RequestDeclined,
+    RequestDeclineLapsed,
+    RequestEvent,
     RequestExpired,
     RequestExpiryPostponed,
     RequestScreeningDue,
@@ -260,6 +263,8 @@ __all__ = [
     "ReportEvent",
     "ReportSent",
     "RequestAccepted",
+    "RequestDeclineConfirmed",
+    "RequestDeclineLapsed",
     "RequestDeclined",
     "RequestEvent",
     "RequestExpired",
@@ -317,17 +322,6 @@ __all__ = [
 AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded | AgreementSuspended | AgreementSuspensionConfirmed | AgreementResumed
 DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
 ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked | ApproverKeyRevocationConfirmed | ApproverKeyRestored
-RequestEvent = (
-    RequestSubmitted
-    | LoanRequested
-    | RequestScreeningDue
-    | RequestScreeningLate
-    | RequestAccepted
-    | RequestDeclined
-    | RequestWithdrawn
-    | RequestExpired
-    | RequestExpiryPostponed
-)
 RoundEvent = (
     RoundOpened
     | RoundExtended

@@ -1,11 +1,11 @@
 """Requests of a book."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import ClassVar
 
 import msgspec
 
-from services.allocation.events.ids import PartnerCode, ProductId, RequestId
+from services.allocation.events.ids import PartnerCode, ProductId, RequestId, SubjectId
 from shared.journal.record import Grams
 from shared.journal.texts import TypedText
 from shared.terms.papers import Paper
@@ -117,11 +117,35 @@ class RequestAccepted(
     consignee: str = ""  # who may take delivery of it; "": it was accepted before this was told
 
 
-class RequestDeclined(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_declined.v2"):
+class RequestDeclined(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.request_declined.v2"
+):
+    """By one person, who says so. It is in no round any more."""
+
     request: RequestId
     product: ProductId
     partner: PartnerCode
     reasons: tuple[TypedText, ...]
+    declined_by: SubjectId | None = None
+    lapses_at: datetime | None = None  # unless a second person confirms it; None: by an earlier build, and it stands by itself
+
+
+class RequestDeclineConfirmed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_decline_confirmed.v1"):
+    """By a second person: it is closed for good."""
+
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    confirmed_by: SubjectId
+
+
+class RequestDeclineLapsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_decline_lapsed.v1"):
+    """Nobody has confirmed in time that it is declined: it is as it was before, in no round."""
+
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    accepted_g: Grams | None  # None: it is to be screened
 
 
 class RequestWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_withdrawn.v2"):
@@ -145,3 +169,18 @@ class RequestExpiryPostponed(msgspec.Struct, frozen=True, kw_only=True, tag_fiel
     product: ProductId
     partner: PartnerCode
     due: date
+
+
+RequestEvent = (
+    RequestSubmitted
+    | LoanRequested
+    | RequestScreeningDue
+    | RequestScreeningLate
+    | RequestAccepted
+    | RequestDeclined
+    | RequestDeclineConfirmed
+    | RequestDeclineLapsed
+    | RequestWithdrawn
+    | RequestExpired
+    | RequestExpiryPostponed
+)

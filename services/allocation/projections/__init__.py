@@ -1,7 +1,7 @@
 """Read tables from the service's own events, in the journal's transaction."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
@@ -34,7 +34,9 @@ from services.allocation.events import (
     ReadinessEvent,
     ReportSent,
     RequestAccepted,
+    RequestDeclineConfirmed,
     RequestDeclined,
+    RequestDeclineLapsed,
     RequestExpired,
     RequestExpiryPostponed,
     RequestScreeningDue,
@@ -67,6 +69,11 @@ from shared.journal.record import Fact
 from shared.journal.waves import InWaves, without, write_wave
 from shared.terms.countersigning_tables import with_proposals
 from shared.terms.uses import give_back_use
+
+_AS_BEFORE = """
+    UPDATE requests SET status = $2, lapses_at = NULL, reasons = coalesce(
+        (SELECT reasons FROM acceptances WHERE acceptances.request = $1 ORDER BY position DESC LIMIT 1), '[]'::jsonb)
+    WHERE request = $1"""
 
 
 async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
@@ -135,7 +142,11 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
         case BookOpened():
             await execute("INSERT INTO books (product) VALUES ($1)", event.product)
         case RequestDeclined():
-            await _close_request(connection, event.request, "declined", event.reasons)
+            await _close_request(connection, event.request, "declined", event.reasons, event.lapses_at)
+        case RequestDeclineConfirmed():
+            await execute("UPDATE requests SET lapses_at = NULL WHERE request = $1", event.request)
+        case RequestDeclineLapsed():
+            await execute(_AS_BEFORE, event.request, "submitted" if event.accepted_g is None else "accepted")
         case RequestWithdrawn():
             await _close_request(connection, event.request, "withdrawn", (event.reason,))
         case RequestExpired():
@@ -151,7 +162,8 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             await project_round(connection, fact, event, on)
 
 
-async def _close_request(connection: Connection, request: str, status: str, reasons: tuple[str, ...]) -> None:
-    await connection.execute(
-        "UPDATE requests SET status = $2, reasons = $3, round = NULL WHERE request = $1", request, status, as_json(reasons)
-    )
+async def _close_request(
+    connection: Connection, request: str, status: str, reasons: tuple[str, ...], lapses_at: datetime | None = None
+) -> None:
+    query = "UPDATE requests SET status = $2, reasons = $3, lapses_at = $4, round = NULL WHERE request = $1"
+    await connection.execute(query, request, status, as_json(reasons), lapses_at)

@@ -9,6 +9,7 @@ import msgspec
 from services.allocation.events import (
     RequestAccepted,
     RequestDeclined,
+    RequestDeclineLapsed,
     RequestExpired,
     RequestScreeningDue,
     RequestScreeningLate,
@@ -144,6 +145,8 @@ def _tasks(event: Any, on: date, tasks: dict[str, Task], done: dict[str, date | 
             tasks[screening_task(request)] = _task(event, "screened", screen_by, on, f"its limit, {screen_by}, has passed")
         case RequestAccepted() | RequestDeclined() | RequestWithdrawn() | RequestExpired():
             done[screening_task(event.request)] = on
+        case RequestDeclineLapsed(accepted_g=None):
+            done[screening_task(event.request)] = None
         case ClockWarned(milestone=milestone, limit_on=limit_on):
             tasks[_name(event.request, milestone)] = _task(event, milestone, limit_on, on, f"its limit is {limit_on}")
         case ClockBreached(milestone=milestone, limit_on=limit_on):

@@ -1,7 +1,7 @@
 """What screening, objections and reviews have come to, and who had a part in what."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from services.allocation.domain.figures import CORRECTION_DAYS, HIT_DAYS, OBJECTION_ANSWER_DAYS, REVIEW_DAYS
 from services.allocation.events import (
@@ -9,7 +9,9 @@ from services.allocation.events import (
     ObjectionAnswered,
     ObjectionRaised,
     PartiesScreened,
+    RequestDeclineConfirmed,
     RequestDeclined,
+    RequestDeclineLapsed,
     RequestExpired,
     RequestScreened,
     RequestWithdrawn,
@@ -31,6 +33,7 @@ from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
 from shared.journal.connection import Connection, as_json
 from shared.journal.record import Fact
 from shared.journal.waves import Wave
+from shared.terms.protecting import day_of_lapse
 
 _KEEP_ACCEPTANCES = """
     INSERT INTO acceptances (place, request, position, command, accepted_g, reasons, accepted_on, screened_by)
@@ -74,10 +77,16 @@ async def project_screening(connection: Connection, fact: Fact) -> None:
                 as_json(event.not_pre_cleared),
                 event.objections_until,
             )
-        case RequestDeclined() | RequestWithdrawn() | RequestExpired() as event:
-            if isinstance(event, RequestDeclined):
+        case RequestDeclined(lapses_at=datetime() as lapses_at) as event:
+            await _involve(connection, event.request, fact.record.actor, "screener")
+            await raise_tasks(connection, [_decline_task(event, on, day_of_lapse(lapses_at))])
+        case RequestDeclineLapsed() as event:
+            await end_tasks(connection, {f"decline/{event.request}": on})
+        case RequestDeclined() | RequestDeclineConfirmed() | RequestWithdrawn() | RequestExpired() as event:
+            if isinstance(event, RequestDeclined | RequestDeclineConfirmed):
                 await _involve(connection, event.request, fact.record.actor, "screener")
             await _no_longer(connection, event.request, (), on)
+            await end_tasks(connection, {f"decline/{event.request}": on})
         case ObjectionRaised() | ObjectionAnswered() as event:
             await _object(connection, event, on)
         case RoundOpened() as event:
@@ -207,6 +216,20 @@ def _task(hit: str, event: PartiesScreened | ScreeningHitLapsed, role: str, entr
         what=f"clear or confirm {hit}",
         why=f"the name of the {role.replace('_', ' ')} is like {entry} on {list_name}",
         due_on=on + timedelta(days=HIT_DAYS),
+        raised_on=on,
+    )
+
+
+def _decline_task(event: RequestDeclined, on: date, due_on: date) -> Task:
+    return Task(
+        task=f"decline/{event.request}",
+        kind="screening",
+        about=event.request,
+        partner=None,  # it is for the Reserve to do
+        product=event.product,
+        what=f"confirm that {event.request} is declined, or have it screened anew",
+        why="one person has declined it, and it is as before once that has lapsed",
+        due_on=due_on,
         raised_on=on,
     )
 

@@ -14,6 +14,7 @@ from services.allocation.events import (
     DecisionHash,
     PartnerCode,
     ProductId,
+    RequestDeclineConfirmed,
     RequestDeclined,
     RequestExpired,
     RequestId,
@@ -24,7 +25,7 @@ from services.inventory import events as inventory
 from shared.delivery.inbox import Reaction
 from shared.journal.record import Fact
 
-OWN = (ClockSet, AwardGranted, AwardWithdrawn, RequestDeclined, RequestWithdrawn, RequestExpired)
+OWN = (ClockSet, AwardGranted, AwardWithdrawn, RequestDeclined, RequestDeclineConfirmed, RequestWithdrawn, RequestExpired)
 OF_INVENTORY = (
     inventory.StockReleased,
     inventory.LoanGateOpened,
@@ -57,7 +58,7 @@ def of_books(fact: Fact) -> Sequence[Reaction]:
             return [_advance(event, event.request, "awarded", award, on, decision)]
         case AwardWithdrawn(award=award):
             return [_set_back(event, event.request, "award_withdrawn", award, 0, on)]
-        case RequestDeclined():
+        case RequestDeclined(lapses_at=None) | RequestDeclineConfirmed():
             return [_end(event, "declined", on)]
         case RequestWithdrawn():
             return [_end(event, "withdrawn", on)]
@@ -107,7 +108,7 @@ def _set_back(event: Any, request: str, cause: LossCause, of: str, mass_g: int, 
     return _to_clock(SetClockBack(**_named(event, request, on), cause=cause, of=of, mass_g=mass_g))
 
 
-def _end(event: RequestDeclined | RequestWithdrawn | RequestExpired, cause: EndCause, on: date) -> Reaction:
+def _end(event: RequestDeclined | RequestDeclineConfirmed | RequestWithdrawn | RequestExpired, cause: EndCause, on: date) -> Reaction:
     return _to_clock(EndClock(**_named(event, event.request, on), cause=cause))
 
 

@@ -72,6 +72,7 @@ class RequestRow(Table, table=True):
     statement: dict[str, Any] = json()  # as `Statement`
     submitted_on: date
     status: str
+    lapses_at: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))
     accepted_g: int | None = whole(nullable=True)
     reasons: list[str] = json()  # of the last acceptance, decline or withdrawal
     round: str | None = Field(index=True)

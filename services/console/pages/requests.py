@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
-from services.console.acting import Act, around_one, mass_of, step
+from services.console.acting import Act, around_one, mass_of, recorded, step
 from services.console.asking import ROWS, Answer
 from services.console.visit import TypedForm, Visit, Visiting
 
@@ -54,6 +54,14 @@ async def accept(visit: Visiting, request: Id) -> Response:
 @router.post("/{request}/decline")
 async def decline(visit: Visiting, request: Id) -> Response:
     return await _decided(visit, request, "decline", {"reasons": _reasons(await visit.typed())})
+
+
+@router.post("/{request}/decline/confirm")
+async def confirm_decline(visit: Visiting, request: Id) -> Response:
+    typed = await visit.typed()
+    path = f"/requests/{request}"
+    done = await visit.reader.post("allocation", f"/v1{path}/decline/confirm", {}, typed.get("key", ""))
+    return await recorded(visit, done, lambda _: path, lambda refused: _request_page(visit, request, "confirm", typed, refused))
 
 
 async def _decided(visit: Visit, request: str, act: str, body: Mapping[str, Any]) -> Response:

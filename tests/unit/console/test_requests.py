@@ -17,7 +17,12 @@ ASKED = {
     **{"request": ID, "product": "gallium-4n", "partner": "JP", "status": "submitted", "mass_g": 1_234_000, "minimum_g": 0},
     **{"accepted_g": None, "reasons": [], "daily_consumption_g": 20_000, "days_of_cover_asked": "61.7", "needed_by": "2027-03-01"},
     **{"nominee": "n", "consignee": "c", "end_user": "u", "end_use": "e", "round": None, "kind": "sale", "return_on": None},
-    **{"note": None, "clock": None, "statement": dict.fromkeys(("event", "impact", "alternatives", "quality"), "") | {"duration_days": 0}},
+    **{
+        "lapses_at": None,
+        "note": None,
+        "clock": None,
+        "statement": dict.fromkeys(("event", "impact", "alternatives", "quality"), "") | {"duration_days": 0},
+    },
 }
 SCREENING = {"pre_cleared": [], "parties": None, "acceptances": [], "objections": []}
 TYPED = {"accepted_kg": "1,000.5", "reasons": "the rest is in makers' own stock\n\n <b>and</b> ", "clock": "emergency", "event": "met"}
@@ -34,7 +39,7 @@ class Taking:
         self.app = FastAPI()
         self.app.get("/v1/requests/{request}")(lambda request: self.asked)
         self.app.get("/v1/requests/{request}/screening")(lambda request: SCREENING)
-        self.app.post("/v1/requests/{request}/{act}")(self.take)
+        self.app.post("/v1/requests/{request}/{act:path}")(self.take)
 
     async def take(self, request: Request, act: str) -> Response:
         self.taken.append((act, await request.json(), request.headers["idempotency-key"]))
@@ -91,9 +96,27 @@ async def test_nothing_is_decided_without_a_reason(taking: tuple[Taking, Setting
 async def test_a_request_is_declined(taking: tuple[Taking, Setting]) -> None:
     service, setting = taking
     shown = await setting.post(f"{PATH}/decline", reasons="it has stock")
-    assert "It cannot be undone" in text_of(shown)
+    assert "After 72 hours it is as it was before, unless a second person confirms it" in text_of(shown)
     await setting.post(f"{PATH}/decline", **sent_by(shown)[1] | {"step": "record"})
     assert [(act, body) for act, body, _ in service.taken] == [("decline", {"reasons": ["it has stock"]})]
+
+
+async def test_a_second_person_confirms_that_it_is_declined(taking: tuple[Taking, Setting]) -> None:
+    service, setting = taking
+    service.asked = ASKED | {"status": "declined", "reasons": ["it has stock"], "lapses_at": "2027-01-09T03:00:00Z"}
+    for person in ("operator-2", "approver-1"):
+        await setting.sign_in(person)
+        page = await setting.get(PATH)
+        assert "unless a second person confirms it" in text_of(page)
+        address, form = sent_by(page)
+        done = await setting.post(address.removeprefix("/console"), **form)
+        assert done.headers["location"].endswith(f"/console{PATH}")
+        assert service.taken[-1] == ("decline/confirm", {}, form["key"])
+    service.refusal = {"code": "decline_confirmed_by_same_person", "title": "A decline is confirmed by a second person", "detail": ""}
+    refused = await setting.post(f"{PATH}/decline/confirm", key="key_01kb0000000000000000000000")
+    assert refused.status_code == 422 and "is confirmed by a second person" in text_of(refused)
+    service.asked = service.asked | {"lapses_at": None}
+    assert 'aria-label="Confirm"' not in (await setting.get(PATH)).text
 
 
 async def test_what_was_typed_without_a_session_or_without_an_answer_is_kept(taking: tuple[Taking, Setting]) -> None:

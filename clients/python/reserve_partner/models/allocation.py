@@ -96,6 +96,7 @@ class RequestTaken(Struct, frozen=True, kw_only=True):
     minimum_g: int
     accepted_g: int | None
     reasons: list[str]
+    lapses_at: datetime | None
     daily_consumption_g: int
     days_of_cover_asked: str
     needed_by: date
@@ -146,6 +147,7 @@ class Request(Struct, frozen=True, kw_only=True):
     minimum_g: int
     accepted_g: int | None
     reasons: list[str]
+    lapses_at: datetime | None
     daily_consumption_g: int
     days_of_cover_asked: str
     needed_by: date
@@ -203,6 +205,7 @@ class RequestDetail(Struct, frozen=True, kw_only=True):
     minimum_g: int
     accepted_g: int | None
     reasons: list[str]
+    lapses_at: datetime | None
     daily_consumption_g: int
     days_of_cover_asked: str
     needed_by: date

@@ -1,7 +1,7 @@
 """Requests: a partner submits and withdraws its own, which their nominee sees too; an operator screens them all."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -26,7 +26,8 @@ from services.allocation.api.lookups import find_request, read_policy
 from services.allocation.api.partners.signing import SALT, SIGNATURE, SaltField, committed, signed_request
 from services.allocation.api.readiness.pre_clearance import pre_clearance
 from services.allocation.background.party_screening import lists_in_force, requests_behind, screen, screen_consignee, versions
-from services.allocation.domain.book.requests import AcceptRequest, ClockTerms, DeclineRequest, Findings, SubmitRequest, WithdrawRequest
+from services.allocation.domain.book.declining import ConfirmDecline, DeclineRequest
+from services.allocation.domain.book.requests import AcceptRequest, ClockTerms, Findings, SubmitRequest, WithdrawRequest
 from services.allocation.domain.figures import CLOCKS, OBJECTION_DAYS, warn_days_of
 from services.allocation.domain.policies.terms import STANDARD
 from services.allocation.domain.rules.cover import days_of_cover
@@ -38,6 +39,7 @@ from shared.http.bulk import Alone, BulkBody, BulkView, Keyed, bulk
 from shared.http.fields import Body, Day, LongText, PositiveGrams, ReasonBody, Text, WholeGrams
 from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads
 from shared.http.problems import Problem
+from shared.terms.acting_api import accounts_of_caller, by_one_caller
 from shared.terms.signing_api import SignatureField
 
 ElementField = Annotated[str, StringConstraints(pattern="^[A-Z][a-z]?$")]
@@ -121,6 +123,7 @@ class RequestView(BaseModel):
     minimum_g: int
     accepted_g: int | None
     reasons: list[str]
+    lapses_at: datetime | None  # of one that one person declined: when it is as it was before, unless a second person confirms it
     daily_consumption_g: int
     days_of_cover_asked: str  # what the whole of it would buy, in tenths of days
     needed_by: date
@@ -205,6 +208,7 @@ async def submit_request(
         status=RequestStatus.SUBMITTED,
         accepted_g=None,
         reasons=[],
+        lapses_at=None,
         round=None,
         days_of_cover_asked=days_of_cover(event.mass_g, event.daily_consumption_g),
         kind=body.kind,
@@ -321,9 +325,24 @@ async def decline_request(
     post: Posting,
     reads: Reading,
 ) -> RequestChange:
+    """By one person at once, for 72 hours: for good, if a second one confirms it. Otherwise it is as it was before."""
     async with reads.session() as session:
         row = await find_request(session, request, None)
-    await post.submit(f"book/{row.product}", DeclineRequest(request=RequestId(request), reasons=post.texts(body.reasons)))
+    by = await by_one_caller(reads, caller, post.now)
+    await post.submit(f"book/{row.product}", DeclineRequest(request=RequestId(request), reasons=post.texts(body.reasons), by=by))
+    return RequestChange(request=request, status=RequestStatus.DECLINED)
+
+
+@router.post("/{request}/decline/confirm")
+async def confirm_decline(
+    request: RequestPath, caller: Annotated[Caller, allow("operator", "approver")], post: Posting, reads: Reading
+) -> RequestChange:
+    """By a second person: it does not lapse any more."""
+    async with reads.session() as session:
+        row = await find_request(session, request, None)
+    accounts = await accounts_of_caller(reads, caller)
+    command = ConfirmDecline(request=RequestId(request), by=SubjectId(caller.subject), accounts=accounts)
+    await post.submit(f"book/{row.product}", command)
     return RequestChange(request=request, status=RequestStatus.DECLINED)
 
 

@@ -5,6 +5,14 @@ from collections.abc import Sequence
 import msgspec
 
 from services.allocation.domain.book.carries import CarryCommand, EndCarry, ExpireCarry, FollowAgreement, carry_timers, decide_carry
+from services.allocation.domain.book.declining import (
+    ConfirmDecline,
+    DeclineRequest,
+    DecliningCommand,
+    LapseDecline,
+    decide_declining,
+    decline_timers,
+)
 from services.allocation.domain.book.emergency import MissRatification, emergency_timers
 from services.allocation.domain.book.evolve import evolve
 from services.allocation.domain.book.giving_back import GiveBack, give_back
@@ -13,7 +21,6 @@ from services.allocation.domain.book.objections import AnswerObjection, Objectio
 from services.allocation.domain.book.reminders import RemindOfScreening, remind, reminder_timers
 from services.allocation.domain.book.requests import (
     AcceptRequest,
-    DeclineRequest,
     ExpireRequest,
     RequestCommand,
     SubmitRequest,
@@ -50,10 +57,21 @@ _TOTAL = (
     | GiveBack
     | ScreenParties
     | LapseHit
+    | LapseDecline
     | RemindOfScreening
 )
 
-type Command = OpenBook | RequestCommand | RemindOfScreening | ScreeningCommand | ObjectionCommand | RoundCommand | CarryCommand | GiveBack
+type Command = (
+    OpenBook
+    | RequestCommand
+    | DecliningCommand
+    | RemindOfScreening
+    | ScreeningCommand
+    | ObjectionCommand
+    | RoundCommand
+    | CarryCommand
+    | GiveBack
+)
 
 
 def decide(command: Command, book: Book) -> _Decided:
@@ -65,8 +83,10 @@ def decide(command: Command, book: Book) -> _Decided:
         return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered", field="/product")
     decided: _Decided
     match command:
-        case SubmitRequest() | AcceptRequest() | DeclineRequest() | WithdrawRequest() | ExpireRequest():
+        case SubmitRequest() | AcceptRequest() | WithdrawRequest() | ExpireRequest():
             decided = decide_request(command, book.product, book)
+        case DeclineRequest() | ConfirmDecline() | LapseDecline():
+            decided = decide_declining(command, book.product, book)
         case ExpireCarry() | EndCarry() | FollowAgreement():
             decided = decide_carry(command, book.product, book)
         case GiveBack():
@@ -83,7 +103,8 @@ def decide(command: Command, book: Book) -> _Decided:
 
 
 def timers(event: BookEvent) -> Sequence[Timer | CancelTimer]:
-    return [*request_timers(event), *reminder_timers(event), *emergency_timers(event), *carry_timers(event), *hit_timers(event)]
+    of_requests = [*request_timers(event), *decline_timers(event), *reminder_timers(event), *hit_timers(event)]
+    return [*of_requests, *emergency_timers(event), *carry_timers(event)]
 
 
 DECIDER = Decider(kind="book", initial=Book(), commands=Command, decide=decide, evolve=evolve, timers=timers)

@@ -7,6 +7,7 @@ import immutables
 import msgspec
 
 from services.allocation.domain.book.carry import Carry, carries_told, with_carry
+from services.allocation.domain.book.declining import declined, word_of
 from services.allocation.domain.book.giving_back import carry_forgotten, given_back, remembered
 from services.allocation.domain.book.quorum import counted, counted_less
 from services.allocation.domain.book.screening_state import Objectable, Objection, Screening, decided, screened
@@ -44,7 +45,9 @@ from services.allocation.events import (
     PartiesScreened,
     RatificationMissed,
     RequestAccepted,
+    RequestDeclineConfirmed,
     RequestDeclined,
+    RequestDeclineLapsed,
     RequestExpired,
     RequestExpiryPostponed,
     RequestId,
@@ -101,7 +104,14 @@ def evolve(book: Book, event: BookEvent) -> Book:
             return replace(book, objections=book.objections.set(event.objection, Objection(event.request, event.partner)))
         case ObjectionAnswered():
             return replace(book, objections=book.objections.delete(event.objection))
-        case RequestDeclined() | RequestWithdrawn() | RequestExpired():
+        case RequestDeclined() if (word := word_of(event)) is not None:
+            outside = _without_request(book, event.request)  # of its round
+            by_one = declined(book.requests[event.request], word)
+            return replace(outside, requests=outside.requests.set(event.request, by_one))
+        case RequestDeclineLapsed():
+            as_before = replace(book.requests[event.request], declined=None)
+            return replace(book, requests=book.requests.set(event.request, as_before))
+        case RequestDeclined() | RequestDeclineConfirmed() | RequestWithdrawn() | RequestExpired():
             return _without_request(book, event.request)
         case RoundOpened():
             round = Round(

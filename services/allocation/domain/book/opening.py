@@ -115,7 +115,7 @@ def is_quorum(steps: tuple[QuorumStep, ...]) -> bool:
 
 def _unfit(book: Book, request_id: RequestId, field: str, command: OpenRound) -> Refused[Reason] | None:
     request = book.requests.get(request_id)
-    if request is None:
+    if request is None or request.declined is not None:
         return Refused(Reason.REQUEST_CLOSED, f"{request_id} is not open in this book", field=field)
     if request.accepted_g is None:
         return Refused(Reason.REQUEST_NOT_ACCEPTED, f"{request_id} has not been accepted", field=field)

@@ -10,6 +10,7 @@ from services.allocation.events import (
     BookEvent,
     ProductId,
     RequestAccepted,
+    RequestDeclineConfirmed,
     RequestDeclined,
     RequestId,
     RequestScreeningDue,
@@ -43,7 +44,7 @@ def reminder_timers(event: BookEvent) -> Sequence[Timer | CancelTimer]:
             return [_reminder(event.request, screen_by, screen_by)]
         case RequestScreeningDue():
             return [_reminder(event.request, event.screen_by, event.screen_by + timedelta(days=1))]
-        case RequestAccepted() | RequestDeclined() | RequestWithdrawn():
+        case RequestAccepted() | RequestDeclined(lapses_at=None) | RequestDeclineConfirmed() | RequestWithdrawn():
             return [CancelTimer(f"screen/{event.request}")]
         case _:
             return ()

@@ -7,7 +7,7 @@ from typing import assert_never
 import msgspec
 
 from services.allocation.domain.book.screening import party_barred, unscreened
-from services.allocation.domain.book.state import Book, Reason, Request, changeable, is_certified
+from services.allocation.domain.book.state import Book, Reason, Request, changeable, is_certified, undecided
 from services.allocation.events import (
     AgreementId,
     BookEvent,
@@ -20,6 +20,7 @@ from services.allocation.events import (
     PartyRole,
     ProductId,
     RequestAccepted,
+    RequestDeclineConfirmed,
     RequestDeclined,
     RequestExpired,
     RequestExpiryPostponed,
@@ -90,11 +91,6 @@ class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
-class DeclineRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    request: RequestId
-    reasons: tuple[TypedText, ...]
-
-
 class WithdrawRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     request: RequestId
     reason: TypedText
@@ -107,7 +103,7 @@ class ExpireRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
-type RequestCommand = SubmitRequest | AcceptRequest | DeclineRequest | WithdrawRequest | ExpireRequest
+type RequestCommand = SubmitRequest | AcceptRequest | WithdrawRequest | ExpireRequest
 
 
 def decide_request(command: RequestCommand, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
@@ -115,17 +111,9 @@ def decide_request(command: RequestCommand, product: ProductId, book: Book) -> l
         case SubmitRequest():
             return _submit(command, product)
         case AcceptRequest():
-            return _approved_with(command.request, book) or accept(command, product, book)
-        case DeclineRequest():
-            if isinstance(request := changeable(book, command.request), Refused):
-                return request
-            if approved := _approved_with(command.request, book):
-                return approved
-            if not command.reasons:
-                return reasons_missing()
-            return [RequestDeclined(request=command.request, product=product, partner=request.partner, reasons=command.reasons)]
+            return approved_with(command.request, book) or accept(command, product, book)
         case WithdrawRequest():
-            if isinstance(request := changeable(book, command.request), Refused):
+            if isinstance(request := undecided(book, command.request), Refused):
                 return request
             return [RequestWithdrawn(request=command.request, product=product, partner=request.partner, reason=command.reason)]
         case ExpireRequest():
@@ -141,7 +129,7 @@ def request_timers(event: BookEvent) -> Sequence[Timer | CancelTimer]:
             return [_expiry(event.request, due)]
         case RequestExpiryPostponed():
             return [_expiry(event.request, event.due)]
-        case RequestDeclined() | RequestWithdrawn():
+        case RequestDeclined(lapses_at=None) | RequestDeclineConfirmed() | RequestWithdrawn():
             return [CancelTimer(f"expire/{event.request}")]
         case _:
             return ()
@@ -205,7 +193,7 @@ def _submit(command: SubmitRequest, product: ProductId) -> list[BookEvent] | Ref
     return submitted
 
 
-def _approved_with(request_id: RequestId, book: Book) -> Refused[Reason] | None:
+def approved_with(request_id: RequestId, book: Book) -> Refused[Reason] | None:
     """Who screens a request anew does not undo by themselves what somebody has signed; nor once that has fallen, since one person makes it
     fall, who stops a party of it. Its partner may take it back."""
     request = book.requests.get(request_id)

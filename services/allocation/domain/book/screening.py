@@ -9,7 +9,7 @@ from typing import Any, Literal, assert_never
 
 import msgspec
 
-from services.allocation.domain.book.state import Book, Reason, Request, changeable
+from services.allocation.domain.book.state import Book, Reason, Request, undecided
 from services.allocation.domain.screening.confirming import ConfirmingReason
 from services.allocation.events import (
     BookEvent,
@@ -121,7 +121,7 @@ def _screened(screened: Screened, product: ProductId) -> PartiesScreened:
 
 
 def _decide_hit(command: DecideHit, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason] | Refused[ConfirmingReason]:
-    if isinstance(request := changeable(book, command.request), Refused):
+    if isinstance(request := undecided(book, command.request), Refused):
         return request
     if command.hit not in request.screening.hits:
         return Refused(Reason.HIT_NOT_FOUND, f"{command.request} has no hit {command.hit}", field="path:hit")

@@ -27,6 +27,7 @@ from services.allocation.events.rounds import QUORUM_DAYS
 from shared.journal.decider import Reasons, Refused
 from shared.terms.acting import Proposal
 from shared.terms.countersigning import ProposedCommand
+from shared.terms.protecting import Word
 
 
 class Reason(Reasons):
@@ -45,6 +46,9 @@ class Reason(Reasons):
     REQUEST_NOT_ACCEPTED = "request_not_accepted", 409, "The request has not been accepted"
     REQUEST_IN_ROUND = "request_in_another_round", 409, "The request is in a round"
     ACCEPTED_INVALID = "accepted_mass_invalid", 422, "The accepted amount exceeds the amount requested"
+    NOT_DECLINED = "request_not_declined", 409, "The request is not declined"
+    DECLINE_OWN = "decline_confirmed_by_same_person", 403, "A decline is confirmed by a second person"
+    DECLINE_RENEWED = "decline_renewed_by_same_person", 403, "A decline that lapsed is not renewed by the same person"
     REASONS_MISSING = "reasons_missing", 422, "Screening needs reasons"
     SCREENING_MISSING = "screening_missing", 409, "The request's parties are still to be screened"
     HIT_OPEN = "screening_hit_open", 409, "A hit is still to be decided"
@@ -96,6 +100,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     excluded_origins: tuple[str, ...] = ()
     round: RoundId | None = None
     screening: Screening = Screening()
+    declined: Word | None = None  # by one person, as long as no second one has confirmed it
     objections_until: date | None = None  # None: there is nothing to object to yet
     awarded_g: int = 0  # by its round, once that is certified
 
@@ -228,7 +233,16 @@ def partners_of(book: Book, round: Round) -> set[PartnerCode]:
 
 
 def changeable(book: Book, request_id: RequestId) -> Request | Refused[Reason]:
-    """The request, unless it is closed, or a decision on it is final."""
+    """The request, unless it is closed or declined, or a decision on it is final."""
+    request = undecided(book, request_id)
+    if isinstance(request, Refused) or request.declined is None:
+        return request
+    until = f"{request_id} is declined until {request.declined.lapses_at:%Y-%m-%d %H:%M} UTC, unless a second person confirms it"
+    return Refused(Reason.REQUEST_CLOSED, until, accepted="the same once that has lapsed")
+
+
+def undecided(book: Book, request_id: RequestId) -> Request | Refused[Reason]:
+    """The request, though it is declined, unless it is closed, or a decision on it is final."""
     request = book.requests.get(request_id)
     if request is None:
         return Refused(Reason.REQUEST_CLOSED, f"{request_id} is not open")

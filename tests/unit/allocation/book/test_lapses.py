@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from services.allocation.domain.book.decider import DECIDER
+from services.allocation.domain.book.declining import DeclineRequest
 from services.allocation.domain.book.lapses import (
     AgreementChanged,
     AuthorityEnded,
@@ -15,7 +16,7 @@ from services.allocation.domain.book.lapses import (
     LapseApprovals,
     ProtectedStockChanged,
 )
-from services.allocation.domain.book.requests import DeclineRequest, ExpireRequest, WithdrawRequest
+from services.allocation.domain.book.requests import ExpireRequest, WithdrawRequest
 from services.allocation.domain.book.rounds import CancelRound
 from services.allocation.domain.book.state import Reason
 from services.allocation.domain.controls import CONTROLS, EVENTS

@@ -3,8 +3,9 @@
 from datetime import date, timedelta
 
 from services.allocation.domain.book.decider import DECIDER, OpenBook
+from services.allocation.domain.book.declining import DeclineRequest
 from services.allocation.domain.book.reminders import RemindOfScreening
-from services.allocation.domain.book.requests import ClockTerms, DeclineRequest, ExpireRequest, WithdrawRequest
+from services.allocation.domain.book.requests import ClockTerms, ExpireRequest, WithdrawRequest
 from services.allocation.domain.book.state import Reason
 from services.allocation.domain.clocks.state import MILESTONES
 from services.allocation.events import (
@@ -138,7 +139,7 @@ def test_a_request_whose_day_has_passed_is_not_accepted_though_its_timer_is_late
     a_book(submit()).when(accept(on=TOO_LATE)).refused(Reason.REQUEST_EXPIRED)
 
 
-def test_a_declined_request_is_closed():
+def test_a_request_that_an_earlier_build_declined_is_closed():
     story = a_book(submit())
     story = story.when(decline()).then(
         RequestDeclined(request=request_id("jp"), product=ANTIMONY, partner=JP, reasons=("military end use",))

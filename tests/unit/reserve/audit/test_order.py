@@ -1,6 +1,6 @@
 """The audit of order: for each rule and each type that it is of, an event without what it follows, or after that is over, is found."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,15 @@ def test_what_has_something_left_is_not_over() -> None:
     part, rest = of(rule, "inventory.stock_drawn", same={"remaining_g": 5}), of(rule, "inventory.stock_drawn")
     assert History(rule).see(released, part, pinned).found() == []
     assert History(rule).see(released, part, rest, pinned).found() == ["3"]
+
+
+def test_what_lapses_is_not_over() -> None:
+    [rule] = [each for each in RULES if each.after == ("allocation.request_submitted",)]
+    submitted, accepted = of(rule, "allocation.request_submitted"), of(rule, "allocation.request_accepted")
+    by_one = replace(of(rule, "allocation.request_declined"), lapses_at=datetime(2026, 1, 9, tzinfo=UTC))
+    for end in (of(rule, "allocation.request_declined"), of(rule, "allocation.request_decline_confirmed")):
+        assert History(rule).see(submitted, by_one, accepted).found() == []
+        assert History(rule).see(submitted, by_one, end, accepted).found() == ["3"]
 
 
 def test_a_carry_of_a_build_that_set_none_expires_and_one_that_was_set_expires_once() -> None:
