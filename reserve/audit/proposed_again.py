@@ -1,7 +1,7 @@
 """Proposed again: nobody undoes by another proposal, alone, what somebody has approved, unless what it was made from has changed.
 
-In force for rounds and tenders that say who opened them; what an earlier build let one person do is listed. So is an approved decision
-that fell because one person screened a request of it anew, which earlier builds took, and none takes now.
+In force for rounds and tenders that say who opened them; what an earlier build let one person do is listed. Nor does one person undo it by
+screening a request of it anew: in force in each book from the first approval on that says that it outlasts that, and listed before.
 """
 
 from typing import Any
@@ -18,6 +18,7 @@ class ProposedAgain:
         self._made_from: dict[str, Any] = {}  # by round, or tender: what its decision was made from
         self._approved: dict[str, set[str]] = {}  # by round, or tender: the keys that its decision is approved with
         self._fell: dict[str, str] = {}  # by round: the command by which an approved decision fell
+        self._outlasting: set[str] = set()  # books of which an approval has said that it outlasts a screening by one person
         self._answered = self._screened = ""  # the last command that answered an objection; that screened a request otherwise
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
@@ -26,6 +27,8 @@ class ProposedAgain:
                 self._in_force.add(name)
             case allocation.RoundApproved(round=name) | allocation.TenderApproved(tender=name):
                 self._approved.setdefault(name, set()).add(event.approval.key)
+                if isinstance(event, allocation.RoundApproved) and event.outlasts_screening:
+                    self._outlasting.add(record.stream)
             case allocation.ApprovalsLapsed(decision_stands=True):
                 self._approved.get(event.round, set()).difference_update(event.keys)
             case allocation.ObjectionAnswered():
@@ -37,7 +40,7 @@ class ProposedAgain:
                     self._fell[event.round] = record.command_id
                     if self._screened == record.command_id:
                         what = f"one person screened a {event.cause} anew, and with it fell what others had approved of {event.round}"
-                        self._findings.list_it(Check.CONTROL, place, what)
+                        self._findings.under_rule(Check.CONTROL, record.stream in self._outlasting, place, what)
             case allocation.RoundProposed():
                 undoes = self._fell.pop(event.round, None) == record.command_id or bool(self._approved.pop(event.round, None))
                 self._proposes(place, event.round, event.reads, undoes=undoes)

@@ -161,11 +161,14 @@ class RoundProposed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     summed_g: Grams | None = None  # what it awards, with what was decided, or is proposed, of late
 
 
-class RoundApproved(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_approved.v1"):
+class RoundApproved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.round_approved.v1"):
+    """`outlasts_screening`: nobody undoes it alone by screening a request of its round anew; False: by a build that let them."""
+
     round: RoundId
     product: ProductId
     decision: DecisionHash
     approval: Approval
+    outlasts_screening: bool = False
 
 
 class ApprovalsLapsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.approvals_lapsed.v1"):

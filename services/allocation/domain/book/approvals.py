@@ -34,6 +34,6 @@ def approve_round(
         return signed
     approval, cited = signed
     return [
-        RoundApproved(round=command.round, product=product, decision=proposal.decision, approval=approval),
+        RoundApproved(round=command.round, product=product, decision=proposal.decision, approval=approval, outlasts_screening=True),
         AuthorityCited(matter=command.round, cited=cited),
     ]

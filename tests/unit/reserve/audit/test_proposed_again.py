@@ -13,6 +13,7 @@ from services.allocation.events import (
     ApprovalsLapsed,
     ObjectionAnswered,
     RequestAccepted,
+    RequestDeclined,
     RoundApproved,
     RoundOpened,
     RoundProposed,
@@ -35,7 +36,7 @@ def told(kind: Any, **known: Any) -> Any:
 ROUND = {
     "opened": told(RoundOpened, round="rnd_1", opened_by="bob"),
     "proposed": told(RoundProposed, round="rnd_1", reads="as they were"),
-    "approved": told(RoundApproved, round="rnd_1", approval=SIGNED),
+    "approved": told(RoundApproved, round="rnd_1", approval=SIGNED, outlasts_screening=False),
     "fell": told(ApprovalsLapsed, round="rnd_1", keys=(SIGNED.key,), decision_stands=False),
     "reopened": told(RoundReopened, round="rnd_1"),
 }
@@ -91,7 +92,18 @@ def test_what_fell_by_itself_is_proposed_again_and_an_approval_that_lapsed_is_no
     assert History(*begun).sees(revoked).sees(ROUND["fell"], ROUND["proposed"]).found() == (0, 0)
 
 
-def test_an_approval_that_fell_because_one_person_screened_a_request_anew_is_listed() -> None:
+def test_who_undoes_an_approval_by_screening_a_request_anew_is_found_once_it_outlasts_that() -> None:
+    begun = (ROUND["opened"], ROUND["proposed"], replace(ROUND["approved"], outlasts_screening=True))
+    declined, answered = told(RequestDeclined, request="req_1"), told(ObjectionAnswered, request="req_1")
+    for screened in (told(RequestAccepted, request="req_1"), declined):
+        assert History(*begun).sees(screened, ROUND["fell"]).found() == (1, 0)
+        assert History(*begun).sees(screened).sees(ROUND["fell"]).found() == (0, 0), "it fell by something else"
+    assert History(*begun).sees(answered, told(RequestAccepted, request="req_1"), ROUND["fell"]).found() == (0, 0)
+    later = History(*begun, ROUND["fell"], ROUND["proposed"], ROUND["approved"])
+    assert later.sees(declined, ROUND["fell"]).found() == (1, 0), "the rule stays in force in its book"
+
+
+def test_an_approval_that_fell_so_in_an_earlier_build_is_listed() -> None:
     begun = (ROUND["opened"], ROUND["proposed"], ROUND["approved"])
     accepted, answered = told(RequestAccepted, request="req_1"), told(ObjectionAnswered, request="req_1")
     assert History(*begun).sees(accepted, ROUND["fell"]).found() == (0, 1)
