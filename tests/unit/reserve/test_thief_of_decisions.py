@@ -15,7 +15,7 @@ from services.allocation.domain.authority.bar import Barring
 from services.allocation.domain.authority.instrument import EndInstrument
 from services.allocation.domain.authority.official import DeclareConflict
 from services.allocation.domain.book import decider as book
-from services.allocation.domain.book.requests import DeclineRequest
+from services.allocation.domain.book.declining import DeclineRequest
 from services.allocation.domain.book.rounds import CancelRound
 from services.allocation.events import (
     ApproverKeyRevoked,
