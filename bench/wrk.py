@@ -23,6 +23,7 @@ VERSION = "4.1.0-3+b2"
 PACKAGES = (f"wrk={VERSION}", "libluajit-5.1-2")  # what it needs besides is on every Debian with Python
 PATIENCE_S = 30
 SHOWN = 300  # of an answer, in characters
+FIRST = 2  # what a storm sends first: wrk asks its script for one before, to look at
 FETCHED_WITHIN_S = 300  # each step
 
 
@@ -64,13 +65,13 @@ async def post_many(base_url: str, paths: Sequence[str], token: str, body: bytes
         one_more = await _posted(base_url, paths, token, body, key_prefix, number=0)
         raise RuntimeError(f"POSTs were refused or not answered: {found}; one more is answered: {one_more}")
     if not found.answered:
-        await _posted(base_url, paths, token, body, key_prefix, number=1)  # behind what is under way: nobody has more than so many at once
+        await _posted(base_url, paths, token, body, key_prefix, number=FIRST)  # behind what is under way: nobody has more at once
         return await post_many(base_url, paths, token, body, clients=clients, seconds=2 * seconds, key_prefix=key_prefix)
     return msgspec.structs.replace(found, cpu_s=_children_cpu_s() - before)
 
 
 async def _posted(base_url: str, paths: Sequence[str], token: str, body: bytes, key_prefix: str, *, number: int) -> str:
-    """What one of the storm's POSTs, counted from 1, is answered with: wrk does not say why one is refused."""
+    """What one of the storm's POSTs, by its number, is answered with: wrk does not say why one is refused."""
     url = base_url.rstrip("/") + paths[number % len(paths)]
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Idempotency-Key": f"{key_prefix}-{number}"}
     async with httpx.AsyncClient(timeout=PATIENCE_S) as http:
