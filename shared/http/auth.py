@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
@@ -34,6 +35,7 @@ ALGORITHMS = frozenset({"ES256", "Ed25519", "EdDSA"})
 TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})  # RFC 9068, 4: an ID token is not an access token
 LEEWAY_S = 10  # of clocks; a token of 40 s is worth nothing within a minute
 TOKEN_LIMIT_BYTES = 8192
+SCHEMES = ("Bearer", "bearer", "BEARER")  # that the edge finds a token by: one that it did not find would count as a stranger's
 CACHED_TOKENS = 10_000
 REFETCH_S = 10.0  # an unknown key id asks the issuer again, but a flood of forged ones must not
 FRESH_S = 60.0  # a key that the issuer publishes no more is believed for no longer, while it answers
@@ -56,6 +58,7 @@ class AuthReason(Reasons):
 register(AuthReason)
 
 
+_SIGNED = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)  # as RFC 7515 writes one: what a decoder passes over, the edge does not
 _CALLER = "reserve.caller"  # in a request's scope
 _READS = frozenset({"GET", "HEAD"})
 
@@ -240,7 +243,7 @@ class TokenVerifier:
         if authorization is None:
             raise _unauthorized("token_missing", "Send an access token as `Authorization: Bearer ...`")
         scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        if scheme not in SCHEMES or not token:
             raise _unauthorized("token_missing", "The Authorization header holds no bearer token")
         digest = sha256(token.encode()).digest()
         if (remembered := self._seen.get(digest)) is not None:
@@ -294,11 +297,10 @@ class TokenVerifier:
 
 def _read_header(token: str) -> _Header:
     """The protected header, not yet trusted: only to pick the key, and to refuse early what no key could make right."""
-    segments = token.split(".")
-    if len(token) > TOKEN_LIMIT_BYTES or len(segments) != 3:
+    if len(token) > TOKEN_LIMIT_BYTES or _SIGNED.fullmatch(token) is None:
         raise _unauthorized("token_invalid", "The token is not a signed JWT")
     try:
-        encoded = segments[0]
+        encoded = token.partition(".")[0]
         header = msgspec.json.decode(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)), type=_Header)
     except ValueError:  # not base64, not JSON, or not these members
         raise _unauthorized("token_invalid", "The token's header needs alg, kid and typ") from None

@@ -26,7 +26,7 @@ def repeated_member(body: bytes) -> str | None:
         except _Repeated:
             return _first(_READING.decode(text))
     except (ValueError, RecursionError):
-        pass  # who reads it says so: what comes after such an object may be no JSON, or too deep
+        pass  # who reads it says so: it may be no JSON, too deep, or have a number of very many digits
     return None
 
 
@@ -35,9 +35,9 @@ def _once(members: list[tuple[str, Any]]) -> None:
         raise _Repeated
 
 
-# Made once, as each costs more than a small body does. No number is of interest here.
-_LOOKING = json.JSONDecoder(object_pairs_hook=_once, parse_int=float)
-_READING = json.JSONDecoder(object_pairs_hook=_Members, parse_int=float)
+# Made once, as each costs more than a small body does.
+_LOOKING = json.JSONDecoder(object_pairs_hook=_once)
+_READING = json.JSONDecoder(object_pairs_hook=_Members)
 
 
 def _first(value: Any) -> str | None:

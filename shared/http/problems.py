@@ -21,6 +21,9 @@ from shared.http.json_members import repeated_member
 from shared.journal.decider import Reasons
 
 BODY_LIMIT_BYTES = 1 << 20
+MEMBERS_LIMIT = (
+    20_000  # of the objects in a body: a bulk of 500 has some 3,000. Each is a fault that is looked for where it is none of ours
+)
 HEARD_OUT = 4  # times the limit: an answer to one who is still sending may be lost with the connection. Beyond, it closes all the same
 IMPORT_LIMIT_BYTES = 10 << 20  # on the routes that are named for imports, which read the body themselves
 FAULTS_LISTED = 100  # of a body that has more; its `detail` says how many there are
@@ -219,6 +222,9 @@ async def _on_bug(request: Request, error: Exception) -> Response:
     return ProblemResponse(problem, instance=f"urn:reserve:request:{correlation}")
 
 
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})  # whatever is sent, no route reads it
+_JSON = re.compile(rb"application/[^;]*json\s*(?:;|$)")  # what FastAPI reads as such: application/x+json, too
+
 # Every escape in JSON, one after the other, so that in `\\u0000` the second backslash is taken by the first.
 _ESCAPE = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|.)", re.DOTALL)
 
@@ -229,7 +235,8 @@ class BodyGuard:
 
     PostgreSQL cannot store a NUL in a text, half of a surrogate pair has no UTF-8, and of two members of one name each reader takes
     another: all are refused at the edge, once, rather than in each model. A body within the limit is read whole before the application
-    runs; bodies of the routes named in `streaming` (path prefixes) are left alone.
+    runs; bodies of the routes named in `streaming` (path prefixes) are left alone. To look through one takes long: where tokens are asked
+    for (`state.verifier`), nobody's is whose token lets them in nowhere, as each route then says.
     """
 
     def __init__(self, app: ASGIApp, *, limit_bytes: int = BODY_LIMIT_BYTES, streaming: tuple[str, ...] = ()) -> None:
@@ -243,7 +250,7 @@ class BodyGuard:
         if _nul_in_target(scope):
             return await _refuse(Problem("nul_in_text", "The path or the query holds a NUL"), scope, receive, send)
         length, chunked, content_type = _body_headers(scope)
-        if (not length and not chunked) or (self._streaming and scope["path"].startswith(self._streaming)):
+        if (not length and not chunked) or scope["method"] in _BODILESS or (self._streaming and scope["path"].startswith(self._streaming)):
             return await self._app(scope, receive, send)
         if length is not None and length > HEARD_OUT * self._limit_bytes:
             return await _refuse(body_too_large(self._limit_bytes), scope, receive, send)
@@ -259,7 +266,7 @@ class BodyGuard:
             more = message.get("more_body", False)
         if heard > self._limit_bytes:
             return await _refuse(body_too_large(self._limit_bytes), scope, receive, send)
-        if (unfit := _unfit_text(body, content_type) or _unfit_members(body, content_type)) is not None:
+        if await _may_come_in(scope) and (unfit := _unfit_text(body, content_type) or _unfit_members(body, content_type)) is not None:
             return await _refuse(unfit, scope, receive, send)
         return await self._app(scope, _replay(bytes(body), receive), send)
 
@@ -283,6 +290,17 @@ def _body_headers(scope: Scope) -> tuple[int | None, bool, bytes]:
         elif name == b"content-type":
             content_type = value.lower()
     return length, chunked, content_type
+
+
+async def _may_come_in(scope: Scope) -> bool:
+    if (verifier := getattr(scope["app"].state, "verifier", None)) is None:
+        return True
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), None)
+    try:
+        await verifier.caller(given)
+    except Problem:
+        return False
+    return True
 
 
 def _nul_in_target(scope: Scope) -> bool:
@@ -312,7 +330,11 @@ def _unfit_text(body: bytearray, content_type: bytes) -> Problem | None:
 
 def _unfit_members(body: bytearray, content_type: bytes) -> Problem | None:
     """Of two members of one name, each reader may take another."""
-    if not content_type.startswith(b"application/json") or (pointer := repeated_member(bytes(body))) is None:
+    if _JSON.match(content_type) is None:
+        return None
+    if body.count(b":") > MEMBERS_LIMIT:  # or there are as many in its texts
+        return Problem("body_too_large", "The body has too many members", accepted=f"at most {MEMBERS_LIMIT} members")
+    if (pointer := repeated_member(bytes(body))) is None:
         return None
     return Problem("member_repeated", "this member is there more than once", field=pointer, accepted="each member once")
 

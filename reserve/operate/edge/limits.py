@@ -7,7 +7,8 @@ the token lets anyone in is for the services to say, which verify it again.
 | another with a valid token: the Reserve's own people, auditors, services | its client and person | `official_calls_per_s` |
 | without a valid token | the address that it comes from | `stranger_calls_per_s` |
 | sends a large body, or one of a length that it does not say; reads a description of the API | the same, besides | none: 2 |
-| sends a bulk | its client and person, besides; as so many commands as its length can hold | those two, for commands |
+| sends a body that says its length | the same, besides; as many bytes | those three, times `BODY_BYTES` |
+| sends a bulk | the same, besides; as so many commands as its length can hold | those three, for commands |
 | asks the issuer for a token, logs in, or comes back to the console from there with a code | that address, besides | `guesses_per_s` |
 """
 
@@ -17,8 +18,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from reserve.operate.edge.endpoints import address, endpoint
-from reserve.operate.edge.routes import UNANNOUNCED, spelled
+from reserve.operate.edge.routes import UNANNOUNCED, WITH_BODY, spelled
+from shared.http.auth import SCHEMES
 from shared.http.bulk import ITEMS_LIMIT
+from shared.http.problems import BODY_LIMIT_BYTES
 from shared.settings import Rates
 
 BURST_S = 10  # who has been quiet for so long may send as much at once
@@ -28,6 +31,7 @@ LEEWAY_S = 60
 LARGE_PER_S = 2  # what holds a service's connection while it is slow, 60 s at most: 140 of 512, and one caller leaves others the rest
 COMMAND_BYTES = 80  # of a bulk, that count as a command: the shortest there is, a draw
 BULK_BYTES = ITEMS_LIMIT * COMMAND_BYTES  # of the most commands that a bulk may have
+BODY_BYTES = 2 << 10  # of a command's body, that count as a request: to refuse a bad one takes a service up to 0.7 s of processor a MiB
 VERIFIED = 1000  # tokens a worker remembers as verified
 
 _FILTER = "type.googleapis.com/envoy.extensions.filters.http"
@@ -82,6 +86,7 @@ def _verifying(issuer: Issuer) -> Configuration:
         "issuer": issuer.name,
         "audiences": [issuer.audience],
         "remote_jwks": keys,
+        "from_headers": [{"name": "authorization", "value_prefix": f"{scheme} "} for scheme in SCHEMES],  # as services do, and no query
         "forward": True,
         "require_expiration": True,
         "clock_skew_seconds": LEEWAY_S,
@@ -118,11 +123,8 @@ def _counting(rates: Rates) -> Configuration:
             _limit(LARGE_PER_S, "large", "client_id", "sub"),
             _limit(LARGE_PER_S, "large", "stranger", "remote_address"),
             _limit(rates.guesses_per_s, "credentials", "remote_address"),
-            *(
-                _limit(rates.client_calls_per_s * COMMAND_BYTES, "bulk", party, "client_id", "sub", holds=BULK_BYTES)
-                for party in ("partner", "borrower")
-            ),
-            _limit(rates.official_calls_per_s * COMMAND_BYTES, "bulk", "client_id", "sub", holds=BULK_BYTES),
+            *_weighed(rates, "bulk", COMMAND_BYTES, BULK_BYTES),
+            *_weighed(rates, "body", BODY_BYTES, BODY_LIMIT_BYTES),
         ],
     }
     return {"name": "envoy.filters.http.local_ratelimit", "typed_config": typed}
@@ -140,7 +142,7 @@ def _counted_by() -> list[Configuration]:
     parties = [[_claim(party), *person] for party in ("partner", "borrower")]
     return [
         {"actions": person},
-        *({"actions": [bulk, *who], "hits_addend": hits} for bulk, hits in _bulks() for who in (person, *parties)),
+        *({"actions": [sent, *who], "hits_addend": hits} for sent, hits in _sent() for who in (person, *parties, address)),
         *({"actions": [each, *who]} for each in large for who in (person, address)),
         *({"actions": party} for party in parties),
         {"actions": address},
@@ -148,21 +150,39 @@ def _counted_by() -> list[Configuration]:
     ]
 
 
-def _bulks() -> list[tuple[Configuration, Configuration]]:
-    """A bulk, and how much it takes from its bucket: its length, or that of the most commands where it is longer, or does not say it."""
+def _sent() -> list[tuple[Configuration, Configuration]]:
+    """A body that says its length, a bulk, and how much each takes from its bucket: its length; of a bulk that is longer than the largest,
+    or does not say it, that of the largest. Another body that does not is `large`."""
     ends_so = rf"(?i)[^?]*{_SLASH}{spelled('bulk')}{_SLASH}*(?:\?.*)?"
     to_bulk = [_header(":method", exact="POST"), _header(":path", safe_regex={"regex": ends_so})]
-    short: Configuration = {"name": "content-length", "range_match": {"start": 0, "end": BULK_BYTES}}
-    long = {**short, "invert_match": True, "treat_missing_header_as_empty": True}
+    length = {"format": "%REQ(content-length)%"}
+    long = {**_length(0, BULK_BYTES), "invert_match": True, "treat_missing_header_as_empty": True}
     return [
-        (_matched("bulk", [*to_bulk, short]), {"format": "%REQ(content-length)%"}),
+        (_matched("body", [WITH_BODY, _length(1, BODY_LIMIT_BYTES + 1)]), length),
+        (_matched("bulk", [*to_bulk, _length(1, BULK_BYTES)]), length),
         (_matched("bulk", [*to_bulk, long]), {"number": BULK_BYTES}),
+    ]
+
+
+def _length(least: int, below: int) -> Configuration:
+    """Envoy passes nothing on that takes nothing from its bucket."""
+    return {"name": "content-length", "range_match": {"start": least, "end": below}}
+
+
+def _weighed(rates: Rates, kind: str, bytes_a_call: int, holds: int) -> list[Configuration]:
+    """The buckets of what counts by its length."""
+    per_client = rates.client_calls_per_s * bytes_a_call
+    return [
+        _limit(per_client, kind, "partner", "client_id", "sub", holds=holds),
+        _limit(per_client, kind, "borrower", "client_id", "sub", holds=holds),
+        _limit(rates.official_calls_per_s * bytes_a_call, kind, "client_id", "sub", holds=holds),
+        _limit(rates.stranger_calls_per_s * bytes_a_call, kind, "stranger", "remote_address", holds=holds),
     ]
 
 
 def _limit(per_s: int, *keys: str, holds: int = 1) -> Configuration:
     """One bucket for each combination of values; what is matched by a header has its name for its value. `holds`: at least so much."""
-    fixed = {"stranger", "large", "credentials", "bulk"}
+    fixed = {"stranger", "large", "credentials", "bulk", "body"}
     entries = [{"key": "header_match", "value": key} if key in fixed else {"key": key} for key in keys]
     return {"entries": entries, "token_bucket": _bucket(per_s, holds)}
 

@@ -29,9 +29,10 @@ READY = {  # the filter answers
 }
 BUFFER = "envoy.filters.http.buffer"
 BUFFERED_BYTES = 32 << 10  # a body of so much is kept until it is whole: nobody who is slow to send one holds a service's connection
+WITH_BODY: dict[str, Any] = {"name": ":method", "string_match": {"safe_regex": {"regex": "POST|PUT|PATCH|DELETE"}}}
 # A body that may be larger: only a length that is there, and small, says that it is not.
 UNANNOUNCED: tuple[dict[str, Any], ...] = (
-    {"name": ":method", "string_match": {"safe_regex": {"regex": "POST|PUT|PATCH|DELETE"}}},
+    WITH_BODY,
     {
         "name": "content-length",
         "range_match": {"start": 0, "end": BUFFERED_BYTES + 1},

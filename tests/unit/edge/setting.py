@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from reserve.operate.edge.configuration import CALLERS, HEAP_BYTES, QUIET_S, REQUEST_WITHIN_S, Edge, configuration, encoded
 from reserve.operate.edge.limits import Issuer
 from reserve.operate.edge.program import command
+from services.identity.tokens import Claims, TokenSigner
 from shared.settings import Rates
 from tests.kernel.stage import free_port
 from tests.waiting import HANGS_AFTER_S, until
@@ -64,11 +65,15 @@ class Service:
         self.stream_cancelled = asyncio.Event()
         self.first_piece = asyncio.Event()
         self.healthy = True
+        self.reached: list[str] = []  # targets of requests to echo
+        self.keys_asked_for = 0
 
     async def echo(self, request: Request) -> Response:
+        target = (request.scope["raw_path"] + b"?" + request.scope["query_string"]).decode("latin-1")
+        self.reached.append(target)
         content = {
             "method": request.method,
-            "target": (request.scope["raw_path"] + b"?" + request.scope["query_string"]).decode("latin-1"),
+            "target": target,
             "headers": [[name.decode(), value.decode("latin-1")] for name, value in request.scope["headers"]],
             "body": (await request.body()).decode("latin-1"),
         }
@@ -119,6 +124,7 @@ class Service:
         return PlainTextResponse("internal")
 
     async def jwks(self) -> Response:
+        self.keys_asked_for += 1
         return JSONResponse(KeySet([KEY]).as_dict(private=False))
 
     async def readyz(self) -> Response:
@@ -202,3 +208,12 @@ def received(answer: httpx.Response) -> dict[str, list[str]]:
     for name, value in answer.json()["headers"]:
         headers.setdefault(name, []).append(value)
     return headers
+
+
+def token(subject: str, partner: str | None, *, client: str | None = None, key: ECKey = KEY, borrower: str | None = None) -> str:
+    signer = TokenSigner(key, issuer=ISSUER, audience="reserve")
+    return signer.sign(Claims(subject=subject, client_id=client or subject, roles=["partner"], partner=partner, borrower=borrower))
+
+
+async def get(setting: Setting, bearer: str | None = None, path: str = "/inventory/v1/echo/") -> httpx.Response:
+    return await setting.http.get(path, headers={} if bearer is None else {"authorization": f"Bearer {bearer}"})

@@ -14,10 +14,9 @@ import pytest
 from reserve.operate.edge.configuration import CONNECTIONS, HEADER_WITHIN_S, IDLE_S, QUIET_S, REQUEST_WITHIN_S
 from reserve.operate.edge.limits import BURST_S, LARGE_PER_S
 from reserve.operate.edge.routes import BUFFERED_BYTES
+from tests.unit.edge.attackers import an_honest_caller_is_answered, attacked
 from tests.unit.edge.setting import Setting, edge, raw
 from tests.waiting import HANGS_AFTER_S, until
-
-HONEST_S = 5.0  # on any machine; beside the attack that it is for, it was 41 s, or never
 
 
 @pytest.fixture(scope="module")
@@ -26,50 +25,6 @@ async def setting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Set
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     async with edge(tmp_path_factory.mktemp("edge")) as setting:
         yield setting
-
-
-class Attackers:
-    """Many connections, each of which has sent the same."""
-
-    def __init__(self, setting: Setting, sent: bytes) -> None:
-        self._port = int(setting.url.rsplit(":", 1)[1])
-        self._sent = sent
-        self.readers: list[asyncio.StreamReader] = []
-        self._writers: list[asyncio.StreamWriter] = []
-
-    async def come(self, count: int) -> None:
-        for _ in range(0, count, 50):
-            await asyncio.gather(*(self._one() for _ in range(50)))
-
-    async def _one(self) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        self.readers.append(reader)
-        self._writers.append(writer)
-        with contextlib.suppress(ConnectionError):
-            writer.write(self._sent)
-            await writer.drain()
-
-    def leave(self) -> None:
-        for writer in self._writers:
-            writer.close()
-
-
-@contextlib.asynccontextmanager
-async def attacked(setting: Setting, count: int, sent: bytes) -> AsyncIterator[Attackers]:
-    attackers = Attackers(setting, sent)
-    try:
-        await attackers.come(count)
-        yield attackers
-    finally:
-        attackers.leave()
-
-
-async def an_honest_caller_is_answered(setting: Setting) -> None:
-    for _ in range(10):
-        began = time.monotonic()
-        async with httpx.AsyncClient(base_url=setting.url, timeout=HANGS_AFTER_S) as http:
-            assert (await http.post("/inventory/v1/echo/", content=b"honest")).status_code == 200
-        assert time.monotonic() - began < HONEST_S
 
 
 async def held(setting: Setting) -> int:

@@ -12,9 +12,10 @@ from fastapi import FastAPI
 from joserfc.jwk import ECKey
 
 from reserve.operate.edge.limits import BULK_BYTES, BURST_S, COMMAND_BYTES
-from services.identity.tokens import Claims, TokenSigner
+from shared.http.auth import SCHEMES
+from shared.http.problems import BODY_LIMIT_BYTES
 from shared.settings import Rates
-from tests.unit.edge.setting import ISSUER, KEY, Setting, edge, received, serving
+from tests.unit.edge.setting import KEY, Setting, edge, get, received, serving, token
 from tests.waiting import until
 
 RATES = Rates(client_calls_per_s=2, official_calls_per_s=6, stranger_calls_per_s=4, guesses_per_s=1)
@@ -30,15 +31,6 @@ async def limited(tmp_path: Path) -> AsyncIterator[Setting]:
 
         await until(knows_the_keys)
         yield setting
-
-
-def token(subject: str, partner: str | None, *, client: str | None = None, key: ECKey = KEY, borrower: str | None = None) -> str:
-    signer = TokenSigner(key, issuer=ISSUER, audience="reserve")
-    return signer.sign(Claims(subject=subject, client_id=client or subject, roles=["partner"], partner=partner, borrower=borrower))
-
-
-async def get(setting: Setting, bearer: str | None = None, path: str = "/inventory/v1/echo/") -> httpx.Response:
-    return await setting.http.get(path, headers={} if bearer is None else {"authorization": f"Bearer {bearer}"})
 
 
 type Ask = Callable[[], Awaitable[httpx.Response]]
@@ -100,6 +92,18 @@ async def test_a_partners_client_has_a_bucket_of_its_own_and_hears_when_to_come_
         return (await get(limited, jp)).status_code == 200
 
     await until(may_again)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("beside", ["", "?access_token=x.y.z", "?access_token={other}"])
+async def test_however_a_token_is_sent_it_is_its_client_that_counts(limited: Setting, scheme: str, beside: str) -> None:
+    """Whose token services take, and the edge does not, would be counted by its address: as a stranger's, and its bulks not at all."""
+    other = token("operator-1", None)
+    headers = {"authorization": f"{scheme} {token('partner-jp', 'JP')}"}
+    answer = await limited.http.get(f"/inventory/v1/echo/{beside.format(other=other)}", headers=headers)
+    assert answer.headers["x-ratelimit-limit"] == str(RATES.client_calls_per_s * BURST_S)
+    answer = await limited.http.get(f"/inventory/v1/echo/?access_token={other}")
+    assert answer.headers["x-ratelimit-limit"] == str(RATES.stranger_calls_per_s * BURST_S)
 
 
 async def test_a_new_token_is_no_new_bucket(limited: Setting) -> None:
@@ -175,6 +179,28 @@ async def test_a_bulk_that_does_not_say_its_length_or_is_longer_counts_as_the_la
         bearer = token(f"partner-{partner.lower()}", partner)
         assert (await bulk(limited, bearer, largest)).status_code == 200, "it passes, whatever the rate"
         assert (await bulk(limited, bearer, b"x" * (BULK_BYTES // 2))).status_code == 429
+
+
+async def test_a_flood_of_large_bodies_waits_and_others_go_on(limited: Setting) -> None:
+    """To find what is wrong in one takes a service long, whoever sent it; each may be of up to 32 KiB, and far more than a command has."""
+    jp, us = token("partner-jp", "JP"), token("partner-us", "US")
+    body = b"x" * (BODY_LIMIT_BYTES // 6)
+
+    async def sent(bearer: str) -> int:
+        answer = await limited.http.post("/inventory/v1/echo/", content=body, headers={"authorization": f"Bearer {bearer}"})
+        return answer.status_code
+
+    assert [await sent(jp) for _ in range(6)] == [200] * 6
+    assert await sent(jp) == 429
+    assert await sent(us) == 200
+    assert (await get(limited, jp)).status_code == 200, "what has no body is counted as before"
+
+
+async def test_bulks_without_a_token_that_the_edge_knows_are_counted_by_their_address(limited: Setting) -> None:
+    """A service may know one that the edge does not: of a key that was published just now, or of an algorithm that Envoy has not."""
+    unknown = token("partner-jp", "JP", key=ECKey.generate_key("P-256", auto_kid=True))
+    assert (await bulk(limited, unknown, b"x" * BULK_BYTES)).status_code == 200
+    assert (await bulk(limited, unknown, b"x" * (BULK_BYTES // 2))).status_code == 429
 
 
 async def test_the_shortest_command_of_a_bulk_has_the_length_that_counts_as_one() -> None:

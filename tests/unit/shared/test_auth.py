@@ -19,7 +19,7 @@ from joserfc.jws import default_registry
 
 from shared.delivery.tokens import TokenSource, TokenUnavailable
 from shared.http import problems
-from shared.http.auth import CACHED_TOKENS, Caller, Keys, TokenVerifier, allow, whose
+from shared.http.auth import CACHED_TOKENS, SCHEMES, Caller, Keys, TokenVerifier, allow, whose
 from shared.http.problems import Problem
 from tests.waiting import until
 
@@ -221,6 +221,28 @@ async def test_who_speaks_for_someone_outside_has_no_role_of_the_reserves_own(ed
     assert (await edge.get("/ordinary", token, "POST")).status_code == (200 if party == "partner" else 403)
     only = signed(**{"roles": roles, "partner": None, party: "JP"})
     assert (await edge.get("/mine", only)).json()["code"] == "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("bEARER {token}", "token_missing"),
+        ("Bearer\t{token}", "token_missing"),
+        ("Bearer  {token}", "token_invalid"),
+        ("Bearer {token}=", "token_invalid"),
+        ("Bearer {token}!", "token_invalid"),
+        ("Bearer {token},", "token_invalid"),
+        ("Bearer {token} Bearer {token}", "token_invalid"),
+    ],
+)
+async def test_a_good_token_is_none_where_the_edge_would_not_find_it(edge: Edge, value: str, code: str) -> None:
+    """It would count by its address, not by its client."""
+    token = signed()
+    for scheme in SCHEMES:
+        assert (await edge.verifier.caller(f"{scheme} {token}")).partner == "JP"
+    with pytest.raises(Problem) as refused:
+        await edge.verifier.caller(value.format(token=token))
+    assert (refused.value.status, refused.value.code) == (401, code)
 
 
 async def test_two_tokens_at_once_are_none(edge: Edge) -> None:
