@@ -1,4 +1,5 @@
-"""One administrator takes from everybody what they act by: no conflict of interest, key or instrument is gone for longer than 72 hours."""
+"""One administrator takes from everybody what they act by: no conflict of interest, key or instrument is gone for longer than 72 hours. Nor
+does one operator take for longer, or for good, what others have approved, released or lifted."""
 
 from typing import Any
 
@@ -79,3 +80,86 @@ async def test_whoever_takes_all_keys_instruments_and_persons_has_them_for_72_ho
     ]
     for path, body in again:
         assert await refused(world.post(world.admin, path, body)) == "bar_renewed_by_same_person"
+
+
+async def of_both(world: World, *, release_days: int = 90) -> tuple[str, str, list[str], str]:
+    """(product, round, the requests of JP and US, JP's agreement): what the round's decision gives each is approved."""
+    product = await world.registered_product()
+    await world.taken_in(product, 2)
+    agreement, _ = [await world.agreed_with(partner, product) for partner in ("JP", "US")]
+    requests = [await world.requested(partner, product, UNIT_G) for partner in ("JP", "US")]
+    for request in requests:
+        await world.accepted(request, UNIT_G)
+    round = await world.opened(product, requests, release_days=release_days)
+
+    async def approved() -> bool:
+        try:
+            await world.approved(round, await world.proposed(round, 2 * UNIT_G))
+        except ProblemAnswer as problem:
+            assert problem.code == "round_not_proposed", problem  # an agreement came to the book meanwhile
+            return False
+        return True
+
+    await until(approved)
+    return product, round, requests, agreement
+
+
+async def test_whoever_makes_an_approved_decision_fall_throws_away_nothing_of_it_meanwhile(world: World) -> None:
+    _, round, (_, request), agreement = await of_both(world)
+    path, thief = f"/allocation/v1/rounds/{round}", world.operator
+    await world.post(thief, f"/allocation/v1/agreements/{agreement}/suspend", WHY)
+
+    async def fell() -> bool:
+        return (await thief.get(path))["status"] == "open"
+
+    await until(fell)
+    declined = world.post(thief, f"/allocation/v1/requests/{request}/decline", {"reasons": ["no need"]})
+    assert await refused(declined) == "decision_already_approved"
+    assert await refused(world.accepted(request, UNIT_G // 2)) == "decision_already_approved"
+    cancelled = await world.post(thief, f"{path}/cancel", WHY)
+    assert cancelled["status"] == "proposed", "another signs it, though the thief has opened the round"
+    await world.countersigned(f"agreements/{agreement}/resume", WHY, service="allocation")
+
+    async def certified() -> bool:
+        try:
+            await world.approved(round, await world.proposed(round, 2 * UNIT_G))
+            await world.certified(round)
+        except ProblemAnswer as problem:
+            assert problem.code in ("agreement_missing", "round_not_proposed", "approvals_missing"), problem
+            return False
+        return True
+
+    await until(certified)
+
+
+async def test_a_suspension_over_the_last_day_of_a_release_takes_it_from_nobody(world: World) -> None:
+    product, round, _, agreement = await of_both(world, release_days=1)
+    [release, _] = sorted(await world.releases_of(round, await world.certified(round)), key=lambda each: each["partner"])
+    thief = world.operator
+    await world.post(thief, f"/allocation/v1/agreements/{agreement}/suspend", WHY)
+
+    async def stopped() -> bool:
+        return await refused(world.drawn("JP", release["release"], UNIT_G)) == "on_hold"
+
+    await until(stopped)
+    await world.days_pass(4)
+
+    async def drawn() -> bool:
+        try:
+            return bool(await world.drawn("JP", release["release"], UNIT_G))
+        except ProblemAnswer as problem:
+            assert problem.code == "on_hold", problem
+            return False
+
+    await until(drawn)
+    [lapsed] = [row for row in await world.rows(thief, "/inventory/v1/releases", product=product) if row["partner"] == "US"]
+    assert lapsed["status"] == "lapsed", "nobody had stopped it"
+
+
+async def test_what_two_have_lifted_nobody_holds_again_at_once(world: World) -> None:
+    product = await world.registered_product()
+    lot = await world.taken_in(product, 1)
+    hold = await world.held("product", product)
+    await world.lifted(hold)
+    for scope, target in (("product", product), ("lot", lot)):
+        assert await refused(world.held(scope, target)) == "hold_renewed_by_same_person"

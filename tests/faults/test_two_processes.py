@@ -95,6 +95,7 @@ async def test_what_one_refuses_or_allows_follows_from_what_the_other_just_did(p
         assert (await pair.draw(there, drawer.release, UNIT_G, secrets.token_hex(8))).startswith("drw_")
         hold = await pair.operators[here].post("/v1/holds", {"scope": "product", "target": product, **WHY})
         assert await pair.draw(there, drawer.release, UNIT_G, secrets.token_hex(8)) == "on_hold"
+        await pair.world.post(pair.world.payer, f"/inventory/v1/holds/{hold['hold']}/confirm")  # else nobody puts it on again so soon
         await pair.world.countersigned(f"holds/{hold['hold']}/lift", {"reason": "cleared"})
 
 
