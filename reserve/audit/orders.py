@@ -147,7 +147,7 @@ ORDERS: dict[str, tuple[Follows, ...]] = {
         # clocks
         _follows("request", "clock_started", "clock_breached clock_paused clock_warned", until="clock_ended", same="product partner"),
         _ended("request", "clock_started clock_advanced clock_set_back", "clock_ended", same="product partner"),
-        _ended("request", "clock_paused", "clock_resumed", same="product partner"),
+        _ended("request", "clock_paused", "clock_resumed", says="clock_pause_confirmed", same="product partner"),
     ),
     "inventory": (
         _PROPOSALS,

@@ -35,6 +35,7 @@ from services.allocation.events import (
     ScreeningHitDecided,
     ScreeningHitLapsed,
 )
+from services.allocation.events.clocks import ClockEnded, ClockPauseConfirmed, ClockPaused, ClockResumed
 from services.inventory.events import HoldConfirmed, HoldLifted, HoldPutOn, MoveRatified
 from services.loans.events.defaults import (
     AccelerationNotified,
@@ -63,6 +64,11 @@ _RENEWED_AFTER = timedelta(days=6)  # a week, less the hours by which days and i
 
 
 type _OfDecline = RequestDeclined | RequestDeclineConfirmed | RequestDeclineLapsed | RequestAccepted
+
+
+_CONFIRMATIONS = (
+    ClockPauseConfirmed | DefaultConfirmed | MaterialDefaultConfirmed | BreachConfirmed | PayeeEndConfirmed | LaboratoryEndConfirmed
+)
 
 
 class _Stop(msgspec.Struct):
@@ -98,7 +104,7 @@ class Protecting:
         self._scopes_count_once = False  # the rule is in force, as an event has shown
         self._agreements_count_once: datetime | None = None  # the same of suspensions after what else stops the goods: since when
         self._kinds_count_once: set[str] = set()  # the same of loans, and of what stops a request
-        self._declines_lapse: datetime | None = None  # since when
+        self._lapse_since: dict[str, datetime] = {}  # what a person declines, or pauses: as the first that says so does
         self._borrowers: dict[str, str] = {}  # loan's stream -> whose payees it is advanced on
         self._last = ""  # when the last event was recorded
         self._bars = Bars(findings, approvers)
@@ -152,25 +158,22 @@ class Protecting:
     def _see_hit(self, place: str, record: Recorded, event: ScreeningHitDecided | ConsigneeHitDecided) -> None:
         """Who confirms it, once somebody has, makes it stand; who clears it, by two people, ends that."""
         if event.lapses_at is not None:
-            word = self._word(place, record, f"hit {event.hit}", event.decided_by, event.lapses_at, _screened(event))
+            word = _word(place, record, f"hit {event.hit}", event.decided_by, event.lapses_at, _screened(event))
             self._alone(record, event.hit, word, "hits", event.alone_since)
         elif event.outcome == "cleared":
             self._off(record, event.hit)
         elif (stop := self._standing.pop((record.stream, event.hit), None)) is not None:
             stop.second = event.decided_by
-            self._compare(place, record, stop, event.decided_by)
+            self._approvers.apart(Check.CONTROL, stop.confirms, place, event.decided_by, (stop.by,), instant(record))
 
     def _see_decline(self, place: str, record: Recorded, event: _OfDecline) -> None:
-        """It counts with the hits of its request, and so from the first that lapses on. What an earlier build declined, was for good."""
         thing, name = f"request {event.request}", f"decline {event.request}"
         match event:
             case RequestDeclined(declined_by=str() as by, lapses_at=datetime() as lapses_at):
-                self._declines_lapse = self._declines_lapse or instant(record)
-                self._alone(record, name, self._word(place, record, thing, by, lapses_at, thing), "hits", lapses_at)
+                self._lapse_since.setdefault("declined", instant(record))
+                self._alone(record, name, _word(place, record, thing, by, lapses_at, thing), "hits", lapses_at)
             case RequestDeclined():
-                in_force = self._declines_lapse is not None and self._declines_lapse <= instant(record)
-                what = f"{record.actor} declined {event.request} for good, and nobody was to confirm it"
-                self._findings.under_rule(Check.CONTROL, in_force, place, what)
+                self._without_end(place, record, "declined", event.request)
                 self._close(record, thing, set())
             case RequestDeclineConfirmed():
                 self._confirm(place, record, name, event.confirmed_by)
@@ -180,31 +183,43 @@ class Protecting:
             case RequestAccepted():
                 self._findings.look(Check.CONTROL, (record.stream, name) not in self._standing, place, f"{event.request} is declined")
 
+    def _without_end(self, place: str, record: Recorded, done: str, what: str) -> None:
+        since = self._lapse_since.get(done)
+        in_force = since is not None and since <= instant(record)
+        self._findings.under_rule(Check.CONTROL, in_force, place, f"{record.actor} {done} {what}, and nobody was to confirm it")
+
     def _see_loans(self, place: str, record: Recorded, event: Any) -> None:
         match event:
             case LoanProposed() | LoanImported():
                 self._borrowers[record.stream] = f"payees/{event.terms.borrower}"
             case LoanDefaulted(declared_by=str() as by, lapses_at=datetime() as lapses_at):
-                word = self._word(place, record, f"loan {event.loan}", by, lapses_at)
+                word = _word(place, record, f"loan {event.loan}", by, lapses_at)
                 self._alone(record, "default", word, "loans", event.alone_since, self._borrowers.get(record.stream, ""))
             case RatioReported(reported_by=str() as by, lapses_at=datetime() as lapses_at):
-                word = self._word(place, record, f"covenant {event.kind} of {event.loan}", by, lapses_at)
+                word = _word(place, record, f"covenant {event.kind} of {event.loan}", by, lapses_at)
                 self._alone(record, event.kind, word, "loans", event.alone_since, self._borrowers.get(record.stream, ""))
             case PayeeEnded(ended_by=str() as by, lapses_at=datetime() as lapses_at):
-                word = self._word(place, record, f"payee {event.payee}", by, lapses_at)
+                word = _word(place, record, f"payee {event.payee}", by, lapses_at)
                 loans = (loan for loan, payees in self._borrowers.items() if payees == record.stream)
                 self._alone(record, event.payee, word, "loans", event.alone_since, *loans)
             case MaterialDefaulted(declared_by=str() as by, lapses_at=datetime() as lapses_at):
-                self._alone(record, "default", self._word(place, record, f"material loan {event.loan}", by, lapses_at))
+                self._alone(record, "default", _word(place, record, f"material loan {event.loan}", by, lapses_at))
             case LaboratoryEnded(by=by, lapses_at=datetime() as lapses_at):
-                self._alone(record, "", self._word(place, record, f"laboratory {event.laboratory}", by, lapses_at))
-            case DefaultConfirmed() | MaterialDefaultConfirmed() | BreachConfirmed() | PayeeEndConfirmed() | LaboratoryEndConfirmed():
+                self._alone(record, "", _word(place, record, f"laboratory {event.laboratory}", by, lapses_at))
+            case ClockPaused(paused_by=str() as by, lapses_at=datetime() as lapses_at):
+                self._lapse_since.setdefault("paused", instant(record))
+                self._alone(record, "pause", _word(place, record, f"clock of {event.request}", by, lapses_at))
+            case ClockPaused():
+                self._without_end(place, record, "paused", f"the clock of {event.request}")
+            case ClockResumed() if of_service(record):
+                self._lapse(place, record, "pause")
+            case _ if isinstance(event, _CONFIRMATIONS):
                 self._confirm(place, record, _name(event), event.confirmed_by)
             case BreachLapsed() | PayeeEndLapsed() | LaboratoryEndLapsed() | DefaultCured(how="lapsed") | MaterialDefaultCured(lapsed=True):
                 self._lapse(place, record, _name(event))
             case DefaultCured() | MaterialDefaultCured() | MaterialDefaulted():
                 self._off(record, _name(event))
-            case LaboratoryRegistered() | RatioReported(standing="cured"):
+            case LaboratoryRegistered() | RatioReported(standing="cured") | ClockResumed() | ClockEnded():
                 self._off(record, _name(event))
             case LoanClosed() | MaterialLoanClosed():
                 for name in [name for stream, name in self._standing if stream == record.stream]:
@@ -216,10 +231,6 @@ class Protecting:
                     self._findings.look(Check.CONTROL, False, place, what)
             case _:
                 pass
-
-    def _word(self, place: str, record: Recorded, what: str, by: str, lapses_at: datetime, thing: str = "") -> _Stop:
-        confirms, renews = Apart.CONFIRMS_DEFAULT, Apart.RENEWS_DEFAULT
-        return _Stop(place, what, by, instant(record), lapses_at, thing=thing or record.stream, confirms=confirms, renews=renews)
 
     def _alone(self, record: Recorded, name: str, stop: _Stop, kinds: str = "", since: datetime | None = None, *also: str) -> None:
         """`kinds`: of which several stop the same thing. `since`: as the event says, under the rule that they count once. `also`: other
@@ -248,10 +259,9 @@ class Protecting:
 
     def _confirm(self, place: str, record: Recorded, name: str, by: str) -> None:
         """What nobody had said alone, is not there to be confirmed; of what an earlier build stopped for good, it is only not needed."""
-        stop = self._taken(record, name)
-        if stop is not None:
+        if (stop := self._taken(record, name)) is not None:
             stop.second = by
-            self._compare(place, record, stop, by)
+            self._approvers.apart(Check.CONTROL, stop.confirms, place, by, (stop.by,), instant(record))
         elif (record.stream, name) not in self._for_good:
             self._findings.look(Check.CONTROL, False, place, f"{by} confirms what nobody has stopped alone")
 
@@ -324,9 +334,6 @@ class Protecting:
                     counted = (each.again_from and stop.again_from) or self._stops.overlap(name, each.what, stop.what)
                     stop.before.append((each, the_same or (self._scopes_count_once and counted)))
 
-    def _compare(self, place: str, record: Recorded, stop: _Stop, confirmed_by: str) -> None:
-        self._approvers.apart(Check.CONTROL, stop.confirms, place, confirmed_by, (stop.by,), instant(record))
-
     def _renewed(self, before: _Stop, after: _Stop, in_force: bool) -> None:
         same = self._approvers.same(after.by, (before.by,), after.at)
         by_turns = after.renews is Apart.RENEWS_DEFAULT and before.what != after.what
@@ -338,6 +345,11 @@ class Protecting:
             )
         else:
             self._findings.looked(Check.CONTROL, 1)
+
+
+def _word(place: str, record: Recorded, what: str, by: str, lapses_at: datetime, thing: str = "") -> _Stop:
+    confirms, renews = Apart.CONFIRMS_DEFAULT, Apart.RENEWS_DEFAULT
+    return _Stop(place, what, by, instant(record), lapses_at, thing=thing or record.stream, confirms=confirms, renews=renews)
 
 
 def _screened(event: PartiesScreened | ConsigneeScreened | ScreeningHitDecided | ConsigneeHitDecided) -> str:
@@ -355,6 +367,8 @@ def _name(event: Any) -> str:
             return event.kind
         case PayeeEndConfirmed() | PayeeEndLapsed():
             return event.payee
+        case ClockPauseConfirmed() | ClockResumed() | ClockEnded():
+            return "pause"
         case LaboratoryEndConfirmed() | LaboratoryEndLapsed() | LaboratoryRegistered():
             return ""
         case _:

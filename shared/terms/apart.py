@@ -53,23 +53,26 @@ class Apart(Enum):
         "bar_renewed_by_same_person",
     )
     CONFIRMS_DEFAULT = (
-        "who confirms a default, a breach of a covenant, the end of a payee or a laboratory; a hit, once more; that a request is declined",
-        "who declared, reported or ended it; who confirmed it before; who declined it",
+        "who confirms a default, a breach of a covenant, the end of a payee or a laboratory; a hit, once more; that a request is declined,"
+        " or a clock paused",
+        "who declared, reported, ended, declined or paused it; who confirmed it before",
         "default_confirmed_by_same_person",
         "breach_confirmed_by_same_person",
         "ending_confirmed_by_same_person",
         "hit_confirmed_by_same_person",
         "decline_confirmed_by_same_person",
+        "clock_pause_confirmed_by_same_person",
     )
     RENEWS_DEFAULT = (
-        "who declares, reports, ends, confirms or declines so again what nobody confirmed, or stops the same loan, request or consignee"
-        " otherwise",
+        "who declares, reports, ends, confirms, declines or pauses so again what nobody confirmed, or stops the same loan, request or"
+        " consignee otherwise",
         "who did it, for seven days",
         "default_renewed_by_same_person",
         "breach_renewed_by_same_person",
         "ending_renewed_by_same_person",
         "hit_renewed_by_same_person",
         "decline_renewed_by_same_person",
+        "clock_pause_renewed_by_same_person",
     )
     WEIGHS_AGAIN = "who weighs underweight goods again", "who weighed them first", "weighed_by_same_person"
     DISPATCHES = "who dispatches goods", "who alone has weighed them", "dispatched_by_weigher"

@@ -7,7 +7,7 @@ from typing import Any
 from services.allocation.background.watch import clocks_overdue
 from services.allocation.domain.book.declining import LapseDecline
 from services.allocation.domain.book.reminders import RemindOfScreening
-from services.allocation.domain.clocks.clock import CheckClock, EndClock, StartClock
+from services.allocation.domain.clocks.clock import CheckClock, EndClock, LapsePause, StartClock
 from services.allocation.domain.clocks.state import MILESTONES
 from services.allocation.domain.readiness.readiness import CheckItem
 from services.allocation.events import PartnerCode, ProductId, RequestId
@@ -107,10 +107,22 @@ async def test_a_pause_moves_what_is_not_reached(reserve: Reserve):
     assert await reserve.refused("partner-us", f"{path}/pause", body) == (403, "forbidden")
     paused = await reserve.post("operator-1", f"{path}/pause", body)
     assert (paused["status"], paused["limit_on"]) == ("paused", None)
-    assert (await reserve.get("partner-us", path))["pause_reason"] == body["reason"]
+    seen = await reserve.get("partner-us", path)
+    assert (seen["pause_reason"], seen["pause_lapses_at"] is not None) == (body["reason"], True)
+    assert await reserve.refused("operator-1", f"{path}/pause/confirm") == (403, "clock_pause_confirmed_by_same_person")
+    await reserve.post("approver-1", f"{path}/pause/confirm")
+    assert (await reserve.get("partner-us", path))["pause_lapses_at"] is None
+    assert await reserve.refused("approver-1", f"{path}/pause/confirm") == (409, "clock_pause_stands_already")
     assert await reserve.refused("operator-1", f"{path}/pause", body) == (409, "clock_paused")
     resumed = await reserve.post("operator-1", f"{path}/resume")
     assert (resumed["status"], resumed["limit_on"]) == ("running", str(TODAY + timedelta(days=15)))
+    await reserve.post("operator-2", f"{path}/pause", body)
+    lapses = datetime.fromisoformat((await reserve.get("partner-us", path))["pause_lapses_at"])
+    await later(reserve, f"clock/{request}", LapsePause(lapses_at=lapses))
+    on = await reserve.get("partner-us", path)
+    assert (on["status"], on["pause_lapses_at"], on["limit_on"]) == ("running", None, str(TODAY + timedelta(days=18)))
+    assert await reserve.refused("operator-2", f"{path}/pause", body) == (403, "clock_pause_renewed_by_same_person")
+    assert await reserve.refused("operator-1", f"{path}/pause/confirm") == (409, "clock_not_paused")
     assert await reserve.refused("operator-1", f"/v1/clocks/req_{UNKNOWN}/pause", body) == (409, "clock_not_running")
     assert (await reserve.clients["operator-1"].get(f"/v1/clocks/req_{UNKNOWN}")).status_code == 404
 

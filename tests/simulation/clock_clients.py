@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from services.allocation.domain.clocks.clock import PauseClock, ResumeClock
+from services.allocation.domain.clocks.clock import ConfirmPause, PauseClock, ResumeClock
 from services.allocation.domain.readiness.readiness import ClearItem, Register, RenewItem, WithdrawItem
 from shared.journal.protocol import Document
 from tests.simulation.client import Client, Prepare
+from tests.simulation.two_people import by_one
 
 if TYPE_CHECKING:
     from tests.simulation.world import Running
@@ -21,8 +22,11 @@ async def pause_clocks(client: Client, until_s: float) -> None:
         if clocks := sorted(stream for stream in client.world.stores["allocation"].by_stream if stream.startswith("clock/")):
             stream = client.dice.choice(clocks)
             since = client.world.today() - timedelta(days=client.dice.choice((0, 0, 0, 1)))
-            await client.do("allocation", stream, PauseClock(reason="a permit is waited for", since=since, on=date.min))
+            pause = PauseClock(reason="a permit is waited for", since=since, by=by_one(client), on=date.min)
+            await client.do("allocation", stream, pause)
             await client.pause(2.5)
+            if client.dice.random() < 0.5:
+                await client.do("allocation", stream, ConfirmPause(by=OFFICER, accounts=frozenset({OFFICER})))
             await client.do("allocation", stream, ResumeClock(on=date.min))
 
 

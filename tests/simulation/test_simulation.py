@@ -32,6 +32,7 @@ UNPROVOKED = {
     "loans.text_erased.v1",
     # nor confirms what another has stopped, corrects a carrier's name, or leads a loan out of its default
     "allocation.agreement_suspension_confirmed.v1",
+    "allocation.request_decline_lapsed.v1",  # some day, in a long run
     "allocation.approver_key_revocation_confirmed.v1",
     "allocation.instrument_end_confirmed.v1",
     # an official declares what is theirs alone, and revokes their own key

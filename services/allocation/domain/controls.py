@@ -37,7 +37,17 @@ from services.allocation.domain.book.requests import AcceptRequest, ExpireReques
 from services.allocation.domain.book.rounds import CancelRound, CertifyRound, CloseRound, ProposeRound, ReopenRound
 from services.allocation.domain.book.screening import DecideHit, LapseHit, ScreenParties
 from services.allocation.domain.book.state import Book, Round
-from services.allocation.domain.clocks.clock import AdvanceClock, CheckClock, EndClock, PauseClock, ResumeClock, SetClockBack, StartClock
+from services.allocation.domain.clocks.clock import (
+    AdvanceClock,
+    CheckClock,
+    ConfirmPause,
+    EndClock,
+    LapsePause,
+    PauseClock,
+    ResumeClock,
+    SetClockBack,
+    StartClock,
+)
 from services.allocation.domain.decisions.renouncing import RenounceAward
 from services.allocation.domain.decisions.report import SendReport
 from services.allocation.domain.decisions.review import AssignReview, ConcludeReview, LapseReview, RequestReview
@@ -296,6 +306,8 @@ CONTROLS: Controls = {
     EndClock: Class.FOLLOWS,
     CheckClock: Class.FOLLOWS,
     PauseClock: Class.PROTECTS,
+    ConfirmPause: Class.PROTECTS,
+    LapsePause: Class.FOLLOWS,
     ResumeClock: Class.PREPARES,
     ClearItem: Class.PREPARES,
     RenewItem: Class.PREPARES,

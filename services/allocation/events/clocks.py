@@ -1,11 +1,11 @@
 """Clocks to delivery: when each milestone of a request was reached, and by when it should have been."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 import msgspec
 
-from services.allocation.events.ids import DecisionHash, PartnerCode, ProductId, RequestId
+from services.allocation.events.ids import DecisionHash, PartnerCode, ProductId, RequestId, SubjectId
 from shared.journal.record import Grams
 from shared.journal.texts import TypedText
 
@@ -98,12 +98,24 @@ class ClockBreached(_ClockEvent, frozen=True, kw_only=True, tag="allocation.cloc
     on: date
 
 
-class ClockPaused(_ClockEvent, frozen=True, kw_only=True, tag="allocation.clock_paused.v2"):
+class ClockPaused(_ClockEvent, frozen=True, kw_only=True, omit_defaults=True, tag="allocation.clock_paused.v2"):
+    """By one person, who says so."""
+
     reason: TypedText
     on: date
+    paused_by: SubjectId | None = None
+    lapses_at: datetime | None = None  # unless a second person confirms it; None: by an earlier build, and it goes on by itself
+
+
+class ClockPauseConfirmed(_ClockEvent, frozen=True, kw_only=True, tag="allocation.clock_pause_confirmed.v1"):
+    """By a second person: it goes on until the clock is resumed."""
+
+    confirmed_by: SubjectId
 
 
 class ClockResumed(_ClockEvent, frozen=True, kw_only=True, tag="allocation.clock_resumed.v1"):
+    """By a person, or by the timer of a pause that nobody has confirmed."""
+
     on: date
     days: int  # that it was paused
     limits: dict[Milestone, date]  # of the milestones that are not reached, later by so many days
@@ -115,4 +127,14 @@ class ClockEnded(_ClockEvent, frozen=True, kw_only=True, tag="allocation.clock_e
     cause: EndCause
 
 
-ClockEvent = ClockStarted | ClockAdvanced | ClockSetBack | ClockWarned | ClockBreached | ClockPaused | ClockResumed | ClockEnded
+ClockEvent = (
+    ClockStarted
+    | ClockAdvanced
+    | ClockSetBack
+    | ClockWarned
+    | ClockBreached
+    | ClockPaused
+    | ClockPauseConfirmed
+    | ClockResumed
+    | ClockEnded
+)

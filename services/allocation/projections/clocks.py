@@ -1,7 +1,7 @@
 """Read tables of clocks, from all of a commit's events at once: a round's awards are thousands of clocks."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, assert_never
 
 import msgspec
@@ -20,6 +20,7 @@ from services.allocation.events.clocks import (
     ClockBreached,
     ClockEnded,
     ClockEvent,
+    ClockPauseConfirmed,
     ClockPaused,
     ClockResumed,
     ClockSetBack,
@@ -28,18 +29,19 @@ from services.allocation.events.clocks import (
     Progress,
 )
 from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
+from services.allocation.tables.clocks import NOBODY
 from shared.journal.connection import Connection, as_json
 from shared.journal.record import Fact
 
 KEEP = """
     INSERT INTO clocks (request, product, partner, clock, submitted_on, limits, reached, warned, breaches, status, next, limit_on, breached,
-                        paused_since, pause_reason, ended)
+                        paused_since, pause_reason, pause_lapses_at, pause_confirmed_by, ended)
     SELECT request, product, partner, clock, submitted_on, limits, reached, warned, breaches, coalesce(status, 'running'), next, limit_on,
-           breached, paused_since, pause_reason, ended
+           breached, paused_since, pause_reason, pause_lapses_at, pause_confirmed_by, ended
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::date[], $6::jsonb[], $7::jsonb[], $8::jsonb[], $9::jsonb[], $10::text[],
-                $11::text[], $12::date[], $13::boolean[], $14::date[], $15::text[], $16::text[])
+                $11::text[], $12::date[], $13::boolean[], $14::date[], $15::text[], $16::timestamptz[], $17::text[], $18::text[])
         AS new(request, product, partner, clock, submitted_on, limits, reached, warned, breaches, status, next, limit_on, breached,
-               paused_since, pause_reason, ended)
+               paused_since, pause_reason, pause_lapses_at, pause_confirmed_by, ended)
     ON CONFLICT (request) DO UPDATE SET
         clock = coalesce(excluded.clock, clocks.clock),
         submitted_on = coalesce(excluded.submitted_on, clocks.submitted_on),
@@ -52,6 +54,8 @@ KEEP = """
         breached = excluded.breached,
         paused_since = coalesce(excluded.paused_since, clocks.paused_since),
         pause_reason = coalesce(excluded.pause_reason, clocks.pause_reason),
+        pause_lapses_at = coalesce(excluded.pause_lapses_at, clocks.pause_lapses_at),
+        pause_confirmed_by = coalesce(excluded.pause_confirmed_by, clocks.pause_confirmed_by),
         ended = coalesce(excluded.ended, clocks.ended)"""
 STAND = """
     UPDATE clocks SET status = new.status FROM unnest($1::text[], $2::text[]) AS new(request, status) WHERE clocks.request = new.request"""
@@ -75,6 +79,8 @@ class _Clock(msgspec.Struct):
     breached: bool = False
     paused_since: date | None = None
     pause_reason: str | None = None
+    pause_lapses_at: datetime | None = None
+    pause_confirmed_by: str | None = None
     ended: str | None = None
 
     def take(self, event: ClockEvent) -> None:
@@ -92,8 +98,11 @@ class _Clock(msgspec.Struct):
                 self.breaches[event.milestone] = event.on
             case ClockPaused():
                 self.status, self.paused_since, self.pause_reason = "paused", event.on, event.reason
+                self.pause_lapses_at, self.pause_confirmed_by = event.lapses_at, NOBODY
+            case ClockPauseConfirmed():
+                self.pause_confirmed_by = event.confirmed_by
             case ClockResumed():
-                self.status = "running"
+                self.status = "running" if event.now.next is not None else None  # all may be delivered
                 self.limits.update(dict(event.limits.items()))
             case ClockEnded():
                 self.status, self.ended = "ended", event.cause

@@ -1,6 +1,6 @@
 """Read tables of clocks to delivery, of readiness registers, and of the tasks that they and others give."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -9,6 +9,8 @@ from sqlmodel import Field
 
 from services.allocation.tables.table import Table
 from shared.journal.columns import json
+
+NOBODY = ""  # has confirmed a pause
 
 
 class ClockStatus(StrEnum):
@@ -37,6 +39,8 @@ class ClockRow(Table, table=True):
     breached: bool
     paused_since: date | None  # the last pause
     pause_reason: str | None
+    pause_lapses_at: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))  # unless it is confirmed
+    pause_confirmed_by: str | None = None
     ended: str | None  # why
 
 

@@ -191,6 +191,7 @@ class Clock(Struct, frozen=True, kw_only=True):
     breached: bool
     paused_since: date | None
     pause_reason: str | None
+    pause_lapses_at: datetime | None
     ended: str | None
     milestones: list[Milestone]
 

@@ -1,6 +1,6 @@
 """Clocks to delivery: what each request has reached by when. A partner sees its own; an operator pauses and resumes them."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -9,21 +9,23 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import READERS, PartnerField, ProductField, RequestPath, limited_to
-from services.allocation.domain.clocks.clock import PauseClock, ResumeClock
+from services.allocation.domain.clocks.clock import ConfirmPause, PauseClock, ResumeClock
 from services.allocation.domain.clocks.state import MILESTONES
+from services.allocation.events import SubjectId
 from services.allocation.events.clocks import Milestone
 from services.allocation.tables.clocks import ClockRow, ClockStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, Text
 from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.http.problems import Problem
+from shared.terms.acting_api import accounts_of_caller, by_one_caller
 
 router = APIRouter(prefix="/v1/clocks", tags=["clocks"])
 
 
 class PauseBody(Body):
     reason: Text  # whom the reserve waits for, and for what
-    since: Day | None = None  # the first day that does not count; today, if it is not said
+    since: Day | None = None  # the first day that does not count, at most three days ago; today, if it is not said
 
 
 class MilestoneView(BaseModel):
@@ -50,6 +52,7 @@ class ClockView(BaseModel):
     breached: bool
     paused_since: date | None
     pause_reason: str | None
+    pause_lapses_at: datetime | None  # unless a second person confirms it
     ended: str | None
     milestones: list[MilestoneView]
 
@@ -69,6 +72,7 @@ def view_clock(row: ClockRow) -> ClockView:
         ),
         paused_since=row.paused_since if paused else None,
         pause_reason=row.pause_reason if paused else None,
+        pause_lapses_at=row.pause_lapses_at if paused and not row.pause_confirmed_by else None,
         milestones=[_milestone(row, milestone) for milestone in MILESTONES],
     )
 
@@ -120,9 +124,23 @@ async def show_clock(request: RequestPath, caller: Annotated[Caller, allow(*READ
 
 
 @router.post("/{request}/pause")
-async def pause_clock(request: RequestPath, body: PauseBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> ClockChange:
-    """The reserve waits for somebody else: the days until it is resumed do not count."""
-    command = PauseClock(reason=post.text(body.reason), since=body.since or post.today, on=post.today)
+async def pause_clock(
+    request: RequestPath, body: PauseBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
+) -> ClockChange:
+    """The reserve waits for somebody else: the days until it is resumed do not count. By one person for 72 hours: until somebody resumes
+    it, if a second one confirms it."""
+    by = await by_one_caller(reads, caller, post.now)
+    command = PauseClock(reason=post.text(body.reason), since=body.since or post.today, by=by, on=post.today)
+    accepted = await post.submit(f"clock/{request}", command)
+    return _changed(request, accepted.facts[0].event, ClockStatus.PAUSED)
+
+
+@router.post("/{request}/pause/confirm")
+async def confirm_pause(
+    request: RequestPath, caller: Annotated[Caller, allow("operator", "approver")], post: Posting, reads: Reading
+) -> ClockChange:
+    """By a second person: it does not lapse any more."""
+    command = ConfirmPause(by=SubjectId(caller.subject), accounts=await accounts_of_caller(reads, caller))
     accepted = await post.submit(f"clock/{request}", command)
     return _changed(request, accepted.facts[0].event, ClockStatus.PAUSED)
 

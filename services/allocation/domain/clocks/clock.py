@@ -6,18 +6,19 @@ A milestone is reached when the whole award got there: what lapsed, was cancelle
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, assert_never
 
 import msgspec
 
 from services.allocation.domain.clocks.state import MILESTONES, STEPS_OF_DRAWS, Clock, evolve, open_milestones, reached_g, says_on, standing
-from services.allocation.events import DecisionHash, PartnerCode, ProductId, RequestId
+from services.allocation.events import DecisionHash, PartnerCode, ProductId, RequestId, SubjectId
 from services.allocation.events.clocks import (
     ClockAdvanced,
     ClockBreached,
     ClockEnded,
     ClockEvent,
+    ClockPauseConfirmed,
     ClockPaused,
     ClockResumed,
     ClockSetBack,
@@ -32,11 +33,12 @@ from services.allocation.events.clocks import (
 )
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.texts import TypedText
+from shared.terms.protecting import LAPSES_AFTER, ByOne, begins, day_of_lapse
 
 _UNTOLD = Standing(next=None, limit_on=None, breached=False, check_on=None)
 
 
-# Commands. All but the operator's two are total: what has happened cannot be refused.
+# Commands. All but the operator's three are total: what has happened cannot be refused.
 
 
 class _Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,14 +88,28 @@ class PauseClock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     reason: TypedText
     since: date
+    by: ByOne | None = None  # None: it does not lapse
     on: date
+
+
+class ConfirmPause(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By a second person: it goes on until somebody resumes the clock."""
+
+    by: SubjectId
+    accounts: frozenset[str]
+
+
+class LapsePause(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer: nobody has confirmed in time what was to lapse then. Total."""
+
+    lapses_at: datetime
 
 
 class ResumeClock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
-type Command = StartClock | AdvanceClock | SetClockBack | EndClock | CheckClock | PauseClock | ResumeClock
+type Command = StartClock | AdvanceClock | SetClockBack | EndClock | CheckClock | PauseClock | ConfirmPause | LapsePause | ResumeClock
 
 
 class Reason(Reasons):
@@ -102,6 +118,9 @@ class Reason(Reasons):
     NOT_RUNNING = "clock_not_running", 409, "No clock of the request is running"
     PAUSED = "clock_paused", 409, "The clock is paused already"
     NOT_PAUSED = "clock_not_paused", 409, "The clock is not paused"
+    CONFIRMED = "clock_pause_stands_already", 409, "The pause needs no confirmation"
+    OWN = "clock_pause_confirmed_by_same_person", 403, "A pause is confirmed by a second person"
+    RENEWED = "clock_pause_renewed_by_same_person", 403, "A pause that lapsed is not renewed by the same person"
     PAUSE_INVALID = "clock_pause_invalid", 422, "The clock was not running at that time"
 
 
@@ -121,6 +140,12 @@ def decide(command: Command, clock: Clock) -> list[ClockEvent] | Refused[Reason]
             return _check(clock, command.on)
         case PauseClock():
             return _pause(command, clock)
+        case ConfirmPause():
+            return _confirm(command, clock)
+        case LapsePause():
+            if clock.ended or clock.pause is None or clock.pause.lapses_at != command.lapses_at:
+                return []
+            return _resumed(clock, day_of_lapse(command.lapses_at))
         case ResumeClock():
             return _resume(command, clock)
         case _:
@@ -128,10 +153,16 @@ def decide(command: Command, clock: Clock) -> list[ClockEvent] | Refused[Reason]
 
 
 def clock_timers(event: ClockEvent) -> Sequence[Timer | CancelTimer]:
-    """One timer a clock: when it next has something to say."""
-    if (due := event.now.check_on) is None:
-        return [CancelTimer("check")]
-    return [Timer("check", due, CheckClock(on=due))]
+    """When it next has something to say, and when a pause ends that nobody has confirmed."""
+    due = event.now.check_on
+    check = CancelTimer("check") if due is None else Timer("check", due, CheckClock(on=due))
+    match event:
+        case ClockPaused(lapses_at=datetime() as at):
+            return [check, Timer.at_instant("pause", at, LapsePause(lapses_at=at))]
+        case ClockPauseConfirmed() | ClockResumed():
+            return [check, CancelTimer("pause")]
+        case _:
+            return [check]
 
 
 def _start(command: StartClock, clock: Clock) -> list[ClockEvent]:
@@ -220,22 +251,41 @@ def _pause(command: PauseClock, clock: Clock) -> list[ClockEvent] | Refused[Reas
         return Refused(Reason.NOT_RUNNING, "the request has no clock that runs")
     if clock.paused_since is not None:
         return Refused(Reason.PAUSED, f"it is paused since {clock.paused_since}")
-    earliest = max(clock.submitted_on, clock.resumed_on)
+    lapses = begins(clock.words, command.by, Reason.RENEWED)
+    if isinstance(lapses, Refused):
+        return lapses
+    earliest = max(clock.submitted_on, clock.resumed_on, command.on - LAPSES_AFTER)  # no more of the past than of what is to come
     if not earliest <= command.since <= command.on:
         return Refused(Reason.PAUSE_INVALID, "it was not running then", field="/since", accepted=f"{earliest} to {command.on}")
-    return [_stand(clock, ClockPaused(**_named(clock), reason=command.reason, on=command.since))]
+    by = None if command.by is None else SubjectId(command.by.by)
+    return [_stand(clock, ClockPaused(**_named(clock), reason=command.reason, on=command.since, paused_by=by, lapses_at=lapses))]
+
+
+def _confirm(command: ConfirmPause, clock: Clock) -> list[ClockEvent] | Refused[Reason]:
+    if clock.ended or clock.paused_since is None:
+        return Refused(Reason.NOT_PAUSED, "it is not paused")
+    if clock.pause is None:
+        return Refused(Reason.CONFIRMED, "the pause needs nobody's confirmation")
+    if clock.pause.by in command.accounts:
+        return Refused(Reason.OWN, "it is paused by the same person", accepted="a second person")
+    return [_stand(clock, ClockPauseConfirmed(**_named(clock), confirmed_by=command.by))]
 
 
 def _resume(command: ResumeClock, clock: Clock) -> list[ClockEvent] | Refused[Reason]:
     if not clock.running:
         return Refused(Reason.NOT_RUNNING, "the request has no clock that runs")
-    if (since := clock.paused_since) is None:
+    if clock.paused_since is None:
         return Refused(Reason.NOT_PAUSED, "it is not paused")
-    days = max((command.on - since).days, 0)
+    return _resumed(clock, command.on)
+
+
+def _resumed(clock: Clock, on: date) -> list[ClockEvent]:
+    since = clock.paused_since or on
+    days = max((on - since).days, 0)
     limits = {milestone: clock.limits[milestone] + timedelta(days=days) for milestone in open_milestones(clock)}
-    resumed: ClockEvent = _stand(clock, ClockResumed(**_named(clock), on=command.on, days=days, limits=limits))
+    resumed: ClockEvent = _stand(clock, ClockResumed(**_named(clock), on=on, days=days, limits=limits))
     # A timer may have fired meanwhile, and said nothing.
-    return [resumed, *_check(evolve(clock, resumed), command.on)]
+    return [resumed, *_check(evolve(clock, resumed), on)]
 
 
 def _stand[E: ClockEvent](clock: Clock, event: E) -> E:

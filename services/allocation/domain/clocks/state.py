@@ -12,6 +12,7 @@ from services.allocation.events.clocks import (
     ClockBreached,
     ClockEnded,
     ClockEvent,
+    ClockPauseConfirmed,
     ClockPaused,
     ClockResumed,
     ClockSetBack,
@@ -20,6 +21,7 @@ from services.allocation.events.clocks import (
     Milestone,
     Standing,
 )
+from shared.terms.protecting import Word, alone, confirmed, said
 
 MILESTONES: tuple[Milestone, ...] = get_args(Milestone.__value__)
 STEPS_OF_DRAWS: dict[str, int] = {"weighed": 1, "dispatched": 2, "delivered": 3}  # each is reached by what came so far or further
@@ -51,6 +53,8 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
     breached: frozenset[Milestone] = frozenset()
     checked_on: date = date.min  # the last day that it had something to say on
     paused_since: date | None = None
+    pause: Word | None = None  # whose it is, as long as nobody else has confirmed it
+    words: tuple[Word, ...] = ()  # all of late that nobody else has confirmed
     resumed_on: date = date.min
     paused_days: int = 0  # before the pause that goes on
     ended: bool = False
@@ -91,12 +95,16 @@ def evolve(clock: Clock, event: ClockEvent) -> Clock:
         case ClockBreached():
             return replace(clock, breached=clock.breached | {event.milestone}, checked_on=event.on)
         case ClockPaused():
-            return replace(clock, paused_since=event.on)
+            word = alone(event.paused_by, event.lapses_at)
+            return replace(clock, paused_since=event.on, pause=word, words=said(clock.words, word))
+        case ClockPauseConfirmed():
+            return replace(clock, pause=None, words=confirmed(clock.words, clock.pause))
         case ClockResumed():
             again = {milestone for milestone, limit_on in event.limits.items() if limit_on >= event.on}
             return replace(
                 clock,
                 paused_since=None,
+                pause=None,
                 resumed_on=event.on,
                 checked_on=max(clock.checked_on, event.on),
                 paused_days=clock.paused_days + event.days,

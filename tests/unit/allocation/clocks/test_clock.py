@@ -13,7 +13,9 @@ from services.allocation.domain.clocks.clock import (
     AdvanceClock,
     CheckClock,
     Command,
+    ConfirmPause,
     EndClock,
+    LapsePause,
     PauseClock,
     Reason,
     ResumeClock,
@@ -21,12 +23,13 @@ from services.allocation.domain.clocks.clock import (
     StartClock,
 )
 from services.allocation.domain.clocks.state import MILESTONES, Clock, standing
-from services.allocation.events import DecisionHash, PartnerCode, ProductId, RequestId
+from services.allocation.events import DecisionHash, PartnerCode, ProductId, RequestId, SubjectId
 from services.allocation.events.clocks import (
     ClockAdvanced,
     ClockBreached,
     ClockEnded,
     ClockEvent,
+    ClockPauseConfirmed,
     ClockPaused,
     ClockResumed,
     ClockSetBack,
@@ -34,6 +37,8 @@ from services.allocation.events.clocks import (
     ClockWarned,
 )
 from shared.journal.decider import CancelTimer, Timer
+from shared.terms.protecting import day_of_lapse
+from tests.stories.alone import LATER, ONE, TWO, by_one
 from tests.stories.given import Given
 
 DAY_0 = date(2026, 1, 6)
@@ -311,3 +316,50 @@ def test_whatever_the_order_of_news_each_limit_is_told_of_once_and_milestones_fo
     assert all(isinstance(timer, Timer) for event in told if event.now.check_on for timer in DECIDER.timers(event))
     assert msgspec.json.decode(msgspec.json.encode(told), type=list[ClockEvent]) == told
     assert len(checks) <= len(told)
+
+
+def pause(by: str = ONE, on: int = 0, back: int = 0) -> PauseClock:
+    return PauseClock(reason="letter of credit", since=day(on - back), by=by_one(by, on), on=day(on))
+
+
+def confirm(by: str = TWO) -> ConfirmPause:
+    return ConfirmPause(by=SubjectId(by), accounts=frozenset({by}))
+
+
+LAPSE = LapsePause(lapses_at=LATER)
+
+
+def test_a_pause_by_one_person_ends_after_72_hours_unless_a_second_one_confirms_it():
+    story = Given(CLOCK, start()).when(pause())
+    [paused] = story.events
+    assert (paused.paused_by, paused.lapses_at) == (ONE, LATER)
+    assert Timer.at_instant("pause", LATER, LAPSE) in DECIDER.timers(paused)
+    story.when(confirm(ONE)).refused(Reason.OWN)
+    resumed, *_ = story.when(LAPSE).events
+    assert isinstance(resumed, ClockResumed) and resumed.on == day_of_lapse(LATER)
+    stands = story.when(confirm()).then(ClockPauseConfirmed)
+    assert CancelTimer("pause") in DECIDER.timers(stands.events[0])
+    stands.when(LAPSE).then()
+    stands.when(confirm()).refused(Reason.CONFIRMED)
+    Given(CLOCK, start()).when(confirm()).refused(Reason.NOT_PAUSED)
+    Given(CLOCK, start(), pause(), EndClock(**NAMED, on=day(5), cause="withdrawn")).when(LAPSE).then()
+
+
+def test_a_pause_that_lapses_once_all_is_delivered_pauses_nothing_that_comes_back():
+    delivered = [advance(step, 1, of="drw_1") for step in ("weighed", "dispatched", "delivered")]
+    story = Given(CLOCK, start(on=0), awarded(0), released(0), pause(), *delivered).when(LAPSE).then(ClockResumed)
+    assert story.events[0].now.next is None
+    returned = story.given(back("returned", 4, of="drw_1", mass_g=50))
+    assert returned.state.paused_since is None
+
+
+def test_nobody_renews_a_pause_of_theirs_nor_begins_one_again_that_they_have_ended():
+    for story in (Given(CLOCK, start(), pause(), LAPSE), Given(CLOCK, start(), pause(), ResumeClock(on=day(1)))):
+        story.when(pause(on=4)).refused(Reason.RENEWED)
+        story.when(pause(TWO, 4)).then(ClockPaused)
+        story.when(pause(on=10)).then(ClockPaused)
+
+
+def test_a_pause_begins_at_most_as_long_ago_as_one_person_s_lasts():
+    Given(CLOCK, start()).when(pause(on=5, back=4)).refused(Reason.PAUSE_INVALID, "/since")
+    Given(CLOCK, start()).when(pause(on=5, back=3)).then(ClockPaused)

@@ -12,6 +12,7 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.protecting import Protecting
 from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
+from services.allocation.events.clocks import ClockEnded, ClockPauseConfirmed, ClockPaused, ClockResumed, Standing
 from services.inventory import events as inventory
 from services.inventory.events import HoldId
 from services.loans.events.defaults import (
@@ -42,6 +43,7 @@ RATIO: dict[str, Any] = {"kind": "dscr", "ratio": "1", "minimum": "1.3", "for_on
 METAL: dict[str, Any] = {"loan": "mln_1", "partner": "JP"}
 PAYEE: dict[str, Any] = {"borrower": "hillgrove-mines", "payee": "pye_1"}
 ASKED: dict[str, Any] = {"request": "req_1", "product": PRODUCT, "partner": "JP"}
+CLOCK: dict[str, Any] = {**ASKED, "now": Standing(next=None, limit_on=None, breached=False, check_on=None)}
 HIT: dict[str, Any] = {"request": "req_1", "product": PRODUCT, "hit": "hit_1"}
 NAMED: dict[str, Any] = {"consignee": "cns_1", "name": "Kyushu Warehouse", "hit": "hit_1"}
 BOUGHT: dict[str, Any] = {
@@ -140,6 +142,7 @@ class History:
     def _see(self, place: str, hours: int, event: Any, stream: str = "one") -> "History":
         at = NOON + timedelta(hours=hours)
         record: dict[str, Any] = {"effective_on": str(at.date()), "recorded_at": at.isoformat(), "stream": stream}
+        record["actor"] = "service:allocation" if isinstance(event, ClockResumed) else ""
         told = {name: record.get(name, 0 if name in ("shard", "position", "version") else "") for name in Recorded.__struct_fields__}
         self._protecting.see(place, Recorded(**told), event)
         return self
@@ -322,6 +325,11 @@ STOPS: dict[str, tuple[Any, Any, Any]] = {  # what one person says, how another 
         lambda by, at: allocation.RequestDeclined(**ASKED, reasons=(), declined_by=by, lapses_at=at),
         lambda by: allocation.RequestDeclineConfirmed(**ASKED, confirmed_by=by),
         allocation.RequestDeclineLapsed(**ASKED, accepted_g=None),
+    ),
+    "pause": (
+        lambda by, at: ClockPaused(**CLOCK, reason="", on=NOON.date(), paused_by=by, lapses_at=at),  # type: ignore[arg-type]
+        lambda by: ClockPauseConfirmed(**CLOCK, confirmed_by=by),
+        ClockResumed(**CLOCK, on=NOON.date(), days=3, limits={}),
     ),
     "payee": (
         lambda by, at: PayeeEnded(**PAYEE, ended_on=NOON.date(), reason="", ended_by=by, lapses_at=at),
@@ -547,3 +555,12 @@ def test_a_request_declined_for_good_is_listed_until_one_lapses_and_found_after(
     story._see("behind", 0, for_good)  # which the log took later
     assert story._see("after", 2, for_good).found(3) == ["after"]
     assert story.listed() == ["before", "behind"]
+
+
+def test_a_clock_that_is_over_is_not_paused_and_a_pause_for_good_is_listed_until_one_lapses():
+    says, _, _ = STOPS["pause"]
+    for_good = ClockPaused(**CLOCK, reason="", on=NOON.date())  # type: ignore[arg-type]
+    assert History()._see("paused", 0, says("ann", lapses_at(NOON)))._see("", 1, ClockEnded(**CLOCK, cause="expired")).found(74) == []
+    story = History()._see("before", 0, for_good, "clock/req_2")._see("paused", 1, says("ann", lapses_at(NOON)))
+    assert story._see("after", 2, for_good, "clock/req_2").found(3) == ["after"]
+    assert story.listed() == ["before"]
