@@ -1,7 +1,8 @@
 """Allocation: partners' requests become rounds, decisions and awards."""
 
+from fastapi import APIRouter
+
 from services.allocation import events
-from services.allocation.api import router
 from services.allocation.api.authority.capacity import REGISTER
 from services.allocation.api.book.terms import RecentTerms, TradeUnits
 from services.allocation.api.partners.signing import PartnerKeys
@@ -38,6 +39,13 @@ from shared.terms.authority_tables import UnderAuthority
 from shared.terms.countersigning import countersigned
 from shared.terms.erasing import CONTROLS as ERASING
 from shared.terms.erasing import erasing
+
+
+def _router() -> APIRouter:
+    from services.allocation.api.routes import router
+
+    return router
+
 
 SERVICE = Service(
     name="allocation",
@@ -84,7 +92,7 @@ SERVICE = Service(
         ),
         subscription("allocation", events.Event, OWN_TYPES, react=react_to_own, upcasters=UPCASTERS),
     ),
-    router=router,
+    router=_router,
     reasons=ApiReason,
     acting=UnderAuthority(register=REGISTER, proposals=True),
     recorded_by="ledger",

@@ -2,11 +2,12 @@
 
 from functools import partial
 
+from fastapi import APIRouter
+
 from services.allocation import events as allocation
 from services.allocation.events.acting import ACTING
 from services.allocation.events.partner import PartnerKeyRegistered, PartnerKeyRevoked
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
-from services.inventory.api import router
 from services.inventory.api.lookups import Stockpiles
 from services.inventory.api.signing import PartnerKeys
 from services.inventory.domain.controls import CONTROLS, EVENTS, EVENTS_OF_TEXTS
@@ -68,6 +69,12 @@ def _documents(fact: Fact) -> tuple[str, ...]:
     return () if isinstance(fact.event, allocation.ScreeningListPutInForce) else allocation.documents_of(fact.event)
 
 
+def _router() -> APIRouter:
+    from services.inventory.api.routes import router
+
+    return router
+
+
 SERVICE = Service(
     name=NAME,
     deciders=(
@@ -107,7 +114,7 @@ SERVICE = Service(
             take=take_checkpoints,
         ),
     ),
-    router=router,
+    router=_router,
     reasons=ApiReason,
     acting=UnderAuthority(proposals=True),
     recorded_by="ledger",

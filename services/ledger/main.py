@@ -1,10 +1,11 @@
 """The ledger: the record of all services' events, their accounts, and the log that proves them."""
 
+from fastapi import APIRouter
+
 from services.allocation import events as allocation
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory import events as inventory
 from services.inventory.events.upcasts import UPCASTERS as INVENTORY_UPCASTERS
-from services.ledger.api import router
 from services.ledger.domain import log as log_stream
 from services.ledger.domain import webhooks as webhook_streams
 from services.ledger.domain.controls import CONTROLS
@@ -22,6 +23,13 @@ from services.ledger.webhooks.sending import Webhooks, send_webhooks
 from services.loans import events as loans
 from services.loans.events.upcasts import UPCASTERS as LOANS_UPCASTERS
 from shared.process.service import Service, subscription
+
+
+def _router() -> APIRouter:
+    from services.ledger.api.routes import router
+
+    return router
+
 
 SERVICE = Service(
     name="ledger",
@@ -50,7 +58,7 @@ SERVICE = Service(
             upcasters=LOANS_UPCASTERS,
         ),
     ),
-    router=router,
+    router=_router,
     reasons=ApiReason,
     parts=(Log, News, Publisher, Webhooks),
     tasks=(keep_log, tell_news, keep_published, watch_log, send_webhooks),

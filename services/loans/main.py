@@ -1,11 +1,12 @@
 """Loans: what the Facility lends and holds, and what the Reserve lends in material."""
 
+from fastapi import APIRouter
+
 from services.allocation import events as allocation
 from services.allocation.events.acting import ACTING
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory import events as inventory
 from services.inventory.events.upcasts import UPCASTERS as INVENTORY_UPCASTERS
-from services.loans.api import router
 from services.loans.api.loan import imports as loan_imports
 from services.loans.domain.controls import CONTROLS, EVENTS
 from services.loans.domain.equity import decider as equity
@@ -46,6 +47,13 @@ SIGNED = (
     laboratories.DECIDER,
 )  # some of whose commands two people give
 
+
+def _router() -> APIRouter:
+    from services.loans.api.routes import router
+
+    return router
+
+
 SERVICE = Service(
     name="loans",
     of_one_party=frozenset({"equity", "loan", "material", "payees"}),
@@ -80,7 +88,7 @@ SERVICE = Service(
         ),
         subscription("loans", Event, OWN_TYPES, react=react_to_own, upcasters=UPCASTERS),
     ),
-    router=router,
+    router=_router,
     acting=UnderAuthority(proposals=True),
     imports=(loan_imports.PATH,),
     reasons=ApiReason,

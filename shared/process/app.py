@@ -89,7 +89,7 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
         # Ours is in shared.observe.telemetry; to ask for FastAPI's costs as much.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.include_router(service.router)
+    app.include_router(service.router())
     app.include_router(kernel_api.router)
     problems.install(app)
     application.install(app)

@@ -66,7 +66,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     project: Project  # own events into its read tables
     tables: sa.MetaData  # its read tables
     subscriptions: tuple[Subscription, ...] = ()
-    router: APIRouter
+    router: Callable[[], APIRouter]  # imports its API: most of that is building routes, and who migrates or rebuilds serves none
     of_one_party: frozenset[str] = frozenset()  # kinds of streams of which each is of one partner or borrower, who may know its version
     controls: Controls = {}  # what each command does to what people hold, and so who gives it
     reasons: type[Reasons] | None = None  # why its API refuses by itself, besides what its deciders refuse

@@ -8,6 +8,7 @@ import msgspec
 
 from tests.e2e.world import World
 from tests.faults.load import (
+    PAUSE_S,
     UNIT_G,
     Drawer,
     Load,
@@ -56,13 +57,14 @@ class Ground(msgspec.Struct, frozen=True):
         return sum(len(client.answers) for client in self.clients)
 
     @asynccontextmanager
-    async def under_load(self, fault: str, pause_s: float = 0.0) -> AsyncIterator[Load]:
+    async def under_load(self, fault: str, pause_s: float = PAUSE_S) -> AsyncIterator[Load]:
         """Draws and payments go on while the block breaks something. Afterwards all goes on by itself, and nothing is lost or doubled."""
         before = self.acknowledged
         async with Load(self.clients, pause_s) as load:
             await load.goes_on(MORE)
             yield load
             await all_are_ready(self.world)
+            load.pauses(pause_s)
             await load.goes_on(MORE)
         present = await assert_nothing_is_lost_or_doubled(self.world, self.product, UNITS * UNIT_G, self.drawers)
         present += await assert_no_payment_is_lost_or_doubled(self.world, self.payer)

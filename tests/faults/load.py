@@ -23,6 +23,8 @@ from tests.waiting import HANGS_AFTER_S, until
 
 UNIT_G = 1_000
 PAYMENT_PAUSE_S = 0.1
+PAUSE_S = 0.05  # of each client between two draws: some draw is under way whenever something breaks
+WAITING_S = 0.5  # while a supervisor, or another leader, takes its time
 BULK_UNITS = 5  # that are drawn in one request
 DRAWN = "inventory.stock_drawn.v1"
 PAID = "loans.payment_recorded.v1"
@@ -109,7 +111,7 @@ class Payer(Drawer):
 class Load:
     """Draws going on while the block runs; at its end each of them is answered. `pause_s`: of each client between two draws."""
 
-    def __init__(self, drawers: Sequence[Drawer], pause_s: float = 0.0) -> None:
+    def __init__(self, drawers: Sequence[Drawer], pause_s: float = PAUSE_S) -> None:
         self.drawers = list(drawers)
         self._pause_s = pause_s
         self._tasks: list[asyncio.Task[None]] = []
@@ -124,6 +126,11 @@ class Load:
         for drawer in self.drawers:
             drawer.stop()
         await asyncio.gather(*self._tasks)
+
+    def pauses(self, pause_s: float = WAITING_S) -> None:
+        """Of each client, from now on. While something broken is waited for they are long: every later audit reads all draws."""
+        for drawer in self.drawers:
+            drawer.pause_s = pause_s
 
     @property
     def longest_wait_s(self) -> float:

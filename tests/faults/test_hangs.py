@@ -12,11 +12,9 @@ import pytest
 from reserve.client import Client, ProblemAnswer
 from services.registry import PROCESSES
 from tests.faults.ground import MORE, Ground
-from tests.faults.load import all_are_ready
+from tests.faults.load import PAUSE_S, all_are_ready
 from tests.faults.second import client_at, second_of, sessions_of, suspended
 from tests.waiting import until
-
-PAUSE_S = 0.05  # of each client: draws that a hang does not touch go on for as long as the supervisor takes to notice it
 
 pytestmark = pytest.mark.long
 
@@ -24,9 +22,10 @@ pytestmark = pytest.mark.long
 @pytest.mark.parametrize("victim", [*PROCESSES, "postgres", "kafka"])
 async def test_what_hangs_is_started_again(ground: Ground, victim: str) -> None:
     world = ground.world
-    async with ground.under_load(f"SIGSTOP of {victim}", PAUSE_S):
+    async with ground.under_load(f"SIGSTOP of {victim}") as load:
         hung = world.running.endpoints.pids[victim]
         stop_all_of(hung)
+        load.pauses()
 
         async def runs_again() -> bool:
             return world.running.endpoints.pids.get(victim, hung) != hung
@@ -67,9 +66,11 @@ async def test_a_leader_that_wakes_up_when_another_leads_does_no_harm(ground: Gr
             return await sessions.leads(first) == 0 and await sessions.leads(second.pid) >= LEADS_OF_A_SERVICE
 
         await until(all_is_led)
-        async with ground.under_load(f"SIGSTOP of a leading {name}, SIGCONT when another leads"):
+        async with ground.under_load(f"SIGSTOP of a leading {name}, SIGCONT when another leads") as load:
             with suspended(world.running.pid), suspended(first):
+                load.pauses()
                 await until(another_leads)
+                load.pauses(PAUSE_S)
                 await drawer.has(len(drawer.answers) + MORE)
             await drawer.has(len(drawer.answers) + MORE)
             place = list(drawer.answers.values())[-1]["place"]

@@ -17,6 +17,7 @@ from services.registry import JOURNALED
 from shared.journal.messages import topic_of
 from tests.e2e.world import World
 from tests.faults.ground import MORE, Ground
+from tests.faults.load import PAUSE_S
 from tests.faults.second import suspended
 from tests.waiting import until
 
@@ -34,12 +35,14 @@ async def test_readers_go_on_when_the_topics_have_lost_their_tail(ground: Ground
                 await until(partial(all_is_in_kafka, world, await positions_of(world)))
                 os.kill(kafka, signal.SIGKILL)
                 await until(lambda: is_dead(kafka))
+                load.pauses()
             assert cut_in_half(world.running.folder / "kafka" / "log")
 
         async def runs_again() -> bool:
             return world.running.endpoints.pids["kafka"] != kafka
 
         await until(runs_again)
+        load.pauses(PAUSE_S)
         await load.goes_on(MORE)
     assert not await all_is_in_kafka(world, await positions_of(world)), "it was lost, and stays lost"
 

@@ -18,9 +18,10 @@ PAUSE_S = 0.02  # of each client: some draw is under way whenever something is k
 @pytest.mark.parametrize("victim", [*PROCESSES, "postgres", "kafka"])
 async def test_what_was_acknowledged_is_there_once_after_a_kill_of(ground: Ground, victim: str) -> None:
     world = ground.world
-    async with ground.under_load(f"kill -9 of {victim}", PAUSE_S):
+    async with ground.under_load(f"kill -9 of {victim}", PAUSE_S) as load:
         killed = world.running.endpoints.pids[victim]
         os.kill(killed, signal.SIGKILL)
+        load.pauses()
 
         async def runs_again() -> bool:
             return world.running.endpoints.pids.get(victim, killed) != killed
@@ -51,11 +52,12 @@ async def test_a_start_on_what_a_killed_supervisor_left_goes_on_with_it(ground: 
 async def test_everything_killed_at_once_comes_back(ground: Ground) -> None:
     """As when the machine loses its power, but for the disk."""
     world = ground.world
-    async with ground.under_load("kill -9 of everything at once, and a new supervisor started", PAUSE_S):
+    async with ground.under_load("kill -9 of everything at once, and a new supervisor started", PAUSE_S) as load:
         pids = world.running.endpoints.pids
         await world.running.kill()
         for pid in pids.values():
             os.kill(pid, signal.SIGKILL)
+        load.pauses()
         world.running = await start(world.running.folder)
 
 

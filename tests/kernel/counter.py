@@ -316,7 +316,7 @@ def counter_service(
         project=project,
         tables=tables.metadata,
         subscriptions=subscriptions,
-        router=router,
+        router=lambda: router,
         recorded_by="ledger",
         tasks=tasks,
         epoch=epoch,

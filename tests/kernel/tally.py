@@ -154,6 +154,6 @@ def tally_service(name: str, source: str, mood: Mood | None = None, *, epoch: in
         project=project,
         tables=tables.metadata,
         subscriptions=(subscription(source, counter.Event, TYPES, react=reactions(mood or Mood()), needs=needs, take=take),),
-        router=router,
+        router=lambda: router,
         epoch=epoch,
     )

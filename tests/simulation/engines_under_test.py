@@ -103,7 +103,7 @@ class RealJournal(JournalEngine):
 def _service(name: str) -> Service:
     tables = sa.MetaData()
     sa.Table("seen", tables, sa.Column("place", sa.Text, primary_key=True))
-    return Service(name=name, deciders=(DECIDER,), event_type=Event, project=_see, tables=tables, router=APIRouter())
+    return Service(name=name, deciders=(DECIDER,), event_type=Event, project=_see, tables=tables, router=APIRouter)
 
 
 async def _see(connection: Connection, facts: Sequence[Fact]) -> None:

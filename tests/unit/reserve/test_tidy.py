@@ -20,7 +20,7 @@ ALL = (*OURS, "bench", "deploy", "migrations", "tests")  # where a name of ours 
 LAYERS = ("api", "events", "projections", "tables", "reactions")
 # What a layer is itself made of, whatever its features.
 OF_A_LAYER = {
-    "api": {"fields", "lookups", "me", "views"},
+    "api": {"fields", "lookups", "me", "routes", "views"},
     "events": {"ids", "upcasts"},
     "projections": set[str](),
     "tables": {"table"},

@@ -252,7 +252,7 @@ async def test_a_body_that_comes_in_pieces_is_one_body() -> None:
 
 def test_every_route_of_inventory_is_served_directly() -> None:
     app = FastAPI()
-    app.include_router(SERVICE.router)
+    app.include_router(SERVICE.router())
     direct = DirectRoutes(app)
     direct._read(app)
     assert direct._candidates is not None
@@ -263,7 +263,7 @@ def test_every_route_of_inventory_is_served_directly() -> None:
 @pytest.mark.parametrize("name", JOURNALED)
 def test_every_route_of_every_service_says_what_its_query_may_name(name: str) -> None:
     app = FastAPI()
-    app.include_router(service(name).router)
+    app.include_router(service(name).router())
     direct = DirectRoutes(app)
     direct._read(app)
     assert direct._candidates is not None

@@ -31,7 +31,7 @@ def all_of(router: Any) -> Iterator[APIRoute]:
 
 def routes() -> Iterator[tuple[str, APIRoute]]:
     for name in JOURNALED:
-        for route in (*all_of(service(name).router), *all_of(kernel_routes)):
+        for route in (*all_of(service(name).router()), *all_of(kernel_routes)):
             if route.methods != {"GET"}:
                 yield f"POST /{name}{route.path}", route
 
