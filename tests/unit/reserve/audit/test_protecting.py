@@ -63,8 +63,8 @@ class History:
     def stops_what(
         self, hours: int, what: str, *, hold: Any, by: str = "ann", to: int | None = None, marked: bool = True, again: bool = False
     ) -> "History":
-        """`to`: when it lapses, if it is not 72 hours later. `marked`: by a build in which scopes count once. `again`: by one in which nobody
-        puts it on again that two have lifted, nor on another lot of the same draw."""
+        """`to`: when it lapses, if it is not 72 hours later. `marked`: by a build in which scopes count once. `again`: by one in which
+        nobody puts it on again that two have lifted, nor on another lot of the same draw."""
         scope, _, target = what.partition("/")
         lapses = lapses_at(NOON + timedelta(hours=hours)) if to is None else NOON + timedelta(hours=to)
         told: dict[str, Any] = {"product": PRODUCT, "hold": hold, "scope": scope, "target": target or None, "reason": "", "authority": ""}
