@@ -69,6 +69,7 @@ BY_THEMSELVES = (  # services may do these, by what `orders.py` and `protecting.
     inventory.ReleaseCancelled,
     allocation.AgreementResumed,
     RateReset,
+    material.ReturnTurnedBack,
 )
 type _Cancelled = allocation.RoundCancelled | allocation.TenderCancelled
 type _OfBook = allocation.ScreeningListPutInForce | allocation.ScreeningListWithdrawn | _Cancelled

@@ -38,6 +38,7 @@ MOVES = (
     equity.DividendReversed,
     equity.UncalledCancelled,
     material.ReturnAssayed,
+    material.ReturnTurnedBack,
     material.SecurityMarked,
     material.MaterialCashSettled,
     material.MaterialReplaced,

@@ -119,7 +119,7 @@ async def test_a_decision_falls_when_terms_or_protected_stock_change(reserve: Re
     await reserve.propose(round, 5)
     await reserve.happen(SetProtectedStock(mass_g=99 * UNIT_G, authority="Minister", reason="review", capacity=may("keeper", TODAY)))
     assert (await reserve.status(round, "open"))["reason"] == "lapsed: protected stock"
-    await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "superseded"})
+    await reserve.by_two(f"/v1/rounds/{round}/cancel", {"reason": "superseded"})  # somebody has approved a decision of it
     assert (await reserve.get("partner-us", f"/v1/rounds/{round}"))["reason"] == "superseded"
 
 
@@ -150,7 +150,7 @@ async def test_a_decision_falls_when_another_version_of_its_policy_is_active(res
     assert (await reserve.status(round, "open"))["reason"] == "lapsed: policy turning"
     offer = {"supply_g": 5 * UNIT_G}
     assert await reserve.refused("operator-1", f"/v1/rounds/{round}/propose", offer) == (409, "policy_changed")
-    await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "superseded"})
+    await reserve.by_two(f"/v1/rounds/{round}/cancel", {"reason": "superseded"})  # somebody has approved a decision of it
     another = await reserve.a_round(5, policy="turning")
     assert (await reserve.get("operator-1", f"/v1/rounds/{another}"))["policy_version"] == 2
     assert await reserve.refused("operator-1", f"/v1/rounds/{another}/propose", offer) == (409, "supply_beyond_stock")

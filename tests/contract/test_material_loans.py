@@ -299,6 +299,17 @@ async def test_a_partner_finds_its_own_loans_only(lending: Lending):
     assert await lending.refused(f"/v1/material-loans/{loan}/terms", TERMS, "partner-jp") == (403, "forbidden")
 
 
+async def test_a_return_that_never_came_is_taken_back_by_two(lending: Lending):
+    loan, _ = await lending.lent(1)
+    returned = (await lending.post(f"/v1/material-loans/{loan}/returns", GOODS | {"units": 2}))["returned"]
+    assert await lending.refused(f"/v1/material-loans/{loan}/returns", GOODS) == (422, "return_exceeds_owed")
+    done = await lending.by_two(f"/v1/material-loans/{loan}/returns/{returned}/withdraw", {"reason": "no truck came"})
+    assert done["status"] == "approved"
+    [row] = (await lending.get(f"/v1/material-loans/{loan}/returns", "partner-jp"))["data"]
+    assert (row["status"], row["reason"]) == ("turned_back", "never_came: two people have taken it back")
+    await lending.post(f"/v1/material-loans/{loan}/returns", GOODS)
+
+
 async def test_what_settles_a_return_is_registered_and_neither_partys(lending: Lending):
     loan, _ = await lending.lent(1)
     returned = (await lending.post(f"/v1/material-loans/{loan}/returns", GOODS))["returned"]

@@ -87,6 +87,20 @@ async def test_a_fact_is_recorded_read_and_withdrawn(projects: Projects):
     assert (again.status_code, again.json()["code"]) == (404, "project_fact_not_found")
 
 
+async def test_more_of_what_a_share_is_of_waits_for_another_person(projects: Projects):
+    output = {"kind": "output", "quantity": 100, "unit": "g", "since": SINCE, "evidence": ["a report"]}
+    path = "/v1/projects/mined/facts"
+    assert (await projects.post(path, output)).status_code == 201
+    waits = await projects.post(path, output | {"subject": "another mine", "quantity": 1_000})
+    proposed = waits.json()
+    assert (waits.status_code, proposed["act"], proposed["status"]) == (202, "amend_conditions", "proposed")
+    assert "Reserve-Position" in waits.headers
+    assert [fact["quantity"] for fact in await projects.facts(path)] == [100]
+    signed = approve(TODAY, proposal=proposed["proposal"], document=proposed["document"])
+    await projects.loans.kernel.writer.submit("project/mined", signed, context())
+    assert sorted(fact["quantity"] for fact in await projects.facts(path)) == [100, 1_000]
+
+
 async def test_a_firm_right_is_an_offtake_of_its_project(projects: Projects):
     told = right(RightId(f"rgt_{RIGHT}"), 4, project="Nolans (Arafura)")
     for command in (each for whole in (register(), told) for each in by_two(CONTROLS, whole, date(2026, 1, 6), proposed_on=TODAY)):

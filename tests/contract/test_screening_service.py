@@ -112,7 +112,7 @@ async def test_an_accepted_request_that_is_hit_leaves_its_decision_without_appro
     assert await reserve.refused("operator-1", f"/v1/rounds/{round}/propose", {"supply_g": 2 * UNIT_G}) == (409, "screening_hit_open")
     await reserve.by_two(f"/v1/screening-hits/{hit['hit']}/clear", {"reason": "another"})
     await reserve.propose(round, 2)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "not needed"})
+    await reserve.by_two(f"/v1/rounds/{round}/cancel", {"reason": "not needed"})
     await withdraw(reserve)
 
 
@@ -126,7 +126,7 @@ async def test_a_list_that_came_into_force_a_moment_ago_counts_when_a_decision_i
     await put_in_force(reserve, entry("Harima Flame Retardants"))
     code = (await reserve.refused("operator-1", f"/v1/rounds/{round}/certify"))[1]
     assert code in ("round_not_proposed", "screening_hit_open")
-    await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "not needed"})
+    await reserve.by_two(f"/v1/rounds/{round}/cancel", {"reason": "not needed"})
     await withdraw(reserve)
 
 

@@ -79,7 +79,7 @@ from services.loans.domain.material.held import (
     TopUpSecurity,
 )
 from services.loans.domain.material.laboratories import ConfirmLaboratoryEnd, EndLaboratory, LapseLaboratoryEnd, RegisterLaboratory
-from services.loans.domain.material.returns import AssayReturn, CreditReturn, ReceiveReturn, TurnBackReturn
+from services.loans.domain.material.returns import AssayReturn, CreditReturn, ReceiveReturn, TurnBackReturn, WithdrawReturn
 from services.loans.domain.material.state import MaterialLoan, owed_on
 from services.loans.domain.material.terms import (
     ApproveDeferral,
@@ -275,7 +275,7 @@ def _award(_: WithdrawMaterialLoan, loan: MaterialLoan) -> Action:
     return Action(act="cancel_release") if loan.id is None else of_metal("cancel_release", loan.product, loan.mass_g, loan.partner)
 
 
-def _returned_g(command: AssayReturn, loan: MaterialLoan) -> int:
+def _returned_g(command: AssayReturn | WithdrawReturn, loan: MaterialLoan) -> int:
     return 0 if (returned := loan.returns.get(command.returned)) is None else returned.mass_g
 
 
@@ -287,8 +287,7 @@ CONTROLS: Controls = {
     ReserveHeadroom: Class.FOLLOWS,
     ReleaseHeadroom: Class.FOLLOWS,
     TellDefault: Class.FOLLOWS,
-    # Nothing moves by evidence until an advance is paid, by another than has recorded it.
-    RecordFact: Countersigned("amend_conditions", _recorded, only=_lowers_a_share),
+    RecordFact: Countersigned("amend_conditions", _recorded, only=_lowers_a_share),  # else it prepares: another pays the advance
     WithdrawFact: Countersigned("amend_conditions", _withdrawn),  # fewer conditions are met without it, until somebody proves it anew
     RecordRight: Class.FOLLOWS,
     EndRight: Class.FOLLOWS,
@@ -376,6 +375,7 @@ CONTROLS: Controls = {
     ApproveDeferral: Class.MOVES_VALUE,
     ReceiveReturn: Class.EXERCISES,  # it waits for the Reserve's own assay
     AssayReturn: _of_material("settle_return", None, _returned_g),
+    WithdrawReturn: _of_material("settle_return", None, _returned_g),
     RegisterLaboratory: Countersigned("register_laboratory", _of_laboratory),
     EndLaboratory: Class.PROTECTS,  # nothing is settled by its assays any more
     ConfirmLaboratoryEnd: Class.PROTECTS,  # by another than has ended it

@@ -241,7 +241,7 @@ class ReturnCredited(_Event, frozen=True, kw_only=True, tag="loans.return_credit
 
 
 class ReturnTurnedBack(_Event, frozen=True, kw_only=True, tag="loans.return_turned_back.v1"):
-    """Inventory could not take the lot in: nothing is credited."""
+    """Inventory could not take the lot in, or two people have found that it never came: nothing is credited."""
 
     returned: ReturnId  # the return
     element: str

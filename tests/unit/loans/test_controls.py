@@ -26,6 +26,7 @@ from services.loans.domain.loan.state import LoanStatus
 from services.loans.domain.material.decider import DECIDER as MATERIAL
 from services.loans.domain.material.defaults import DeclareMaterialDefault, RecordReplacement
 from services.loans.domain.material.held import MarkSecurity, SettleInCash
+from services.loans.domain.material.returns import WithdrawReturn
 from services.loans.domain.material.terms import WithdrawMaterialLoan, WithdrawOffer
 from services.loans.domain.offtake.delivery import DECIDER as DELIVERY
 from services.loans.domain.offtake.offtake import DECIDER as OFFTAKE
@@ -36,7 +37,14 @@ from services.loans.events.controls import CommandApproved, CommandProposed
 from services.loans.events.equity import EquityFlowId
 from services.loans.events.facility import FacilityId, FacilityOpened, Limit, LimitsSet, RateRecorded
 from services.loans.events.loan import FeeCharged, LoanImported, PaymentId, RateReset, RatioReported, Regraded
-from services.loans.events.material import MaterialCashSettled, MaterialLoanClosed, MaterialLoanWithdrawn
+from services.loans.events.material import (
+    MaterialCashSettled,
+    MaterialLoanClosed,
+    MaterialLoanWithdrawn,
+    ReturnId,
+    ReturnReceived,
+    ReturnTurnedBack,
+)
 from services.loans.events.offtake import OfftakeAgreed, OfftakeEnded, OfftakeId
 from services.loans.events.terms import Covenant, WaiveCondition
 from shared.journal.decider import Refused
@@ -286,6 +294,19 @@ def test_security_is_marked_and_a_return_settled_by_two():
     marked.when(propose(msgspec.structs.replace(MARK, price_minor="0.01"), MARK.on, proposal="prp_2")).refused("price_implausible")
     back = material_story.bring(2, material_story.TODAY)
     refused_alone(metal(back), material_story.check("0.5", material_story.TODAY))
+
+
+def test_a_return_that_never_came_is_taken_back_by_two():
+    """What one operator books keeps the borrower from bringing anything back: all that it owes is on its way."""
+    story = metal(material_story.bring(10, material_story.TODAY))
+    story.when(material_story.bring(10, material_story.TODAY, name=ReturnId("mrt_2"))).refused("return_exceeds_owed")
+    never = WithdrawReturn(returned=material_story.BACK, reason="no truck came")
+    refused_alone(story, never)
+    back = signed(story, never, material_story.TODAY)
+    assert [type(event) for event in back.events] == [CommandApproved, ReturnTurnedBack, AuthorityCited]
+    assert (back.events[1].reason, back.events[2].cited.mass_g) == ("never_came", 10_000_000)
+    back.when(material_story.bring(10, material_story.TODAY, name=ReturnId("mrt_2"))).then(ReturnReceived)
+    back.when(propose(never, material_story.TODAY, proposal="prp_2")).refused("return_not_found")
 
 
 # Shares, and repayment in kind

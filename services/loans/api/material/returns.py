@@ -24,10 +24,10 @@ from services.loans.api.material.fields import (
 )
 from services.loans.api.material.laboratories import registered_as
 from services.loans.domain.controls import CONTROLS
-from services.loans.domain.material.returns import AssayReturn, ReceiveReturn
+from services.loans.domain.material.returns import AssayReturn, ReceiveReturn, WithdrawReturn
 from services.loans.events.material import Assayer, Basis, CustodyModel, ReturnedLot, ReturnId
 from services.loans.tables.material import MaterialReturnRow
-from shared.http.fields import Body, Day, PositiveGrams, Text
+from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
 from shared.terms.countersigning_api import ProposalView, propose
@@ -137,6 +137,12 @@ async def assay_return(
     registered = await registered_as(reads, body.laboratory, loan)
     command = AssayReturn(returned=ReturnId(returned), by=body.by, assay=body.assay(), registered=registered, on=post.today)
     return await propose(post, CONTROLS, stream_of(loan), command)
+
+
+@router.post("/{loan}/returns/{returned}/withdraw", status_code=202)
+async def withdraw_return(loan: MaterialPath, returned: ReturnPath, body: ReasonBody, caller: Operates, post: Posting) -> ProposalView:
+    """It never came. Signed, it is owed as if nobody had booked it."""
+    return await propose(post, CONTROLS, stream_of(loan), WithdrawReturn(returned=ReturnId(returned), reason=post.text(body.reason)))
 
 
 @router.get("/{loan}/returns")

@@ -4,6 +4,7 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, StrictBool, StrictInt, StringConstraints
 from sqlmodel import col, select
 
@@ -63,10 +64,10 @@ class ProjectView(BaseModel):
     loans: list[str]  # that watch it
 
 
-@router.post("/{project}/facts", status_code=201, responses=OR_PROPOSED)
+@router.post("/{project}/facts", status_code=201, response_model=FactView, responses=OR_PROPOSED)
 async def record_fact(
     project: ProjectPath, body: FactBody, caller: Annotated[Caller, allow("operator")], post: Posting
-) -> FactView | ProposalView:
+) -> FactView | Response:
     """Something is established, with evidence. Each loan that watches the project looks at its conditions again. What adds to a quantity
     that is known, and so may lower a share of it, another person signs."""
     known = ProjectFact(
@@ -83,8 +84,8 @@ async def record_fact(
     )
     command = RecordFact(project=ProjectCode(project), known=known, evidence=post.texts(body.evidence), document=body.document)
     done = await done_or_proposed(post, CONTROLS, f"project/{project}", command)
-    if isinstance(done, ProposalView):
-        return done
+    if isinstance(done, ProposalView):  # beside the answer that clients of before know
+        return JSONResponse(done.model_dump(mode="json"), post.response.status_code or 202, dict(post.response.headers))
     event = done.facts[0].event
     return FactView(
         fact=event.known.fact,

@@ -42,10 +42,12 @@ from services.loans.domain.material.returns import (
     CreditReturn,
     ReceiveReturn,
     TurnBackReturn,
+    WithdrawReturn,
     assay_return,
     credit,
     receive,
     turn_back,
+    withdraw_return,
 )
 from services.loans.domain.material.state import MaterialLoan, evolve
 from services.loans.domain.material.terms import (
@@ -105,6 +107,7 @@ type Command = (
     | AssayReturn
     | CreditReturn
     | TurnBackReturn
+    | WithdrawReturn
     | MarkSecurity
     | TopUpSecurity
     | SettleInCash
@@ -156,6 +159,8 @@ def _decide(command: Command, loan: MaterialLoan) -> Sequence[MaterialEvent | Au
             return assay_return(command, loan)
         case CreditReturn():
             return credit(command, loan)
+        case WithdrawReturn():
+            return withdraw_return(command, loan)
         case TurnBackReturn():
             return turn_back(command, loan)
         case MarkSecurity():

@@ -35,7 +35,10 @@ from services.loans.events.material import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
+from shared.journal.texts import TypedText
 from shared.terms.dating import Dated, undated
+
+NEVER_CAME = "never_came"
 
 
 class ReceiveReturn(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -53,6 +56,13 @@ class AssayReturn(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     assay: Assay
     registered: Registered | None = None  # its laboratory, as it was looked up; None: no such one is in force
     on: date
+
+
+class WithdrawReturn(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """It never came. Else what one person has booked keeps the borrower from bringing back what it owes, with no assay to reject it by."""
+
+    returned: ReturnId
+    reason: TypedText
 
 
 class CreditReturn(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -269,16 +279,27 @@ def credit(command: CreditReturn, loan: MaterialLoan) -> Sequence[MaterialEvent]
 
 def turn_back(command: TurnBackReturn, loan: MaterialLoan) -> Sequence[MaterialEvent]:
     received = loan.returns.get(command.returned)
-    if loan.id is None or received is None:
-        return []
-    return [
-        ReturnTurnedBack(
-            loan=loan.id,
-            partner=loan.partner,
-            returned=command.returned,
-            element=agreed(loan).element,
-            pending_g=received.pending_g,
-            reason=command.reason,
-            detail=command.detail,
-        )
-    ]
+    return [] if loan.id is None or received is None else [_turned_back(command.returned, loan, received, command.reason, command.detail)]
+
+
+def withdraw_return(command: WithdrawReturn, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refused[Reason]:
+    if loan.id is None:
+        return not_found()
+    if (received := loan.returns.get(command.returned)) is None:
+        return Refused(Reason.RETURN_NOT_FOUND, f"no return {command.returned} waits here", "path:returned")
+    if received.settled_g is not None:
+        return Refused(Reason.RETURN_SETTLED, f"{command.returned} is settled")
+    return [_turned_back(command.returned, loan, received, NEVER_CAME, "two people have taken it back")]
+
+
+def _turned_back(name: ReturnId, loan: MaterialLoan, received: Return, reason: str, detail: str) -> ReturnTurnedBack:
+    assert loan.id is not None
+    return ReturnTurnedBack(
+        loan=loan.id,
+        partner=loan.partner,
+        returned=name,
+        element=agreed(loan).element,
+        pending_g=received.pending_g,
+        reason=reason,
+        detail=detail,
+    )
