@@ -87,6 +87,7 @@ async def settings(world: World, tmp_path_factory: pytest.TempPathFactory) -> Pa
     }
     file = tmp_path_factory.mktemp("schemathesis") / "schemathesis.toml"
     with file.open("w") as out:
+        out.write(f"hooks = {json.dumps(str(Path(__file__).with_name('fuzzing_tokens.py')))}\n")
         for heading, values in sections.items():
             out.write(f"{heading}\n" + "".join(f'"path.{name}" = {json.dumps(value)}\n' for name, value in values.items()))
     return file
@@ -167,10 +168,10 @@ async def of_loans(world: World) -> dict[str, str]:
 async def test_no_request_breaks_a_service_and_answers_are_as_documented(
     world: World, settings: Path, name: str, client: str, phases: str
 ) -> None:
-    base = world.running.endpoints.base_url
+    endpoints = world.running.endpoints
+    base, caller = endpoints.base_url, endpoints.client(client)
     options: dict[str, Any] = {
         "--url": base if name == "identity" else f"{base}/{name}",
-        "--header": f"Authorization: Bearer {await world.clients[client].token()}",
         "--phases": phases if EXAMPLES == FEW else f"{phases},stateful",
         "--checks": CHECKS,
         "--max-examples": EXAMPLES,
@@ -185,6 +186,12 @@ async def test_no_request_breaks_a_service_and_answers_are_as_documented(
         *("--config-file", str(settings), "run", str(FOLDER / f"{name}.openapi.json"), *arguments),
         *("--continue-on-failure", "--generation-deterministic", "--no-shrink", "--no-color"),
         cwd=settings.parent,
+        env=os.environ
+        | {
+            "RESERVE_FUZZ_TOKEN_URL": f"{endpoints.issuer}/oauth/token",
+            "RESERVE_FUZZ_CLIENT": caller.client_id,
+            "RESERVE_FUZZ_SECRET": caller.client_secret,
+        },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
