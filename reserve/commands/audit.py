@@ -31,7 +31,6 @@ from reserve.commands.forks import write_fork
 from reserve.commands.pinned_keys import pinned_keys
 from reserve.commands.receipt import log_keys, witness_policy
 from reserve.commands.token import client_of
-from reserve.operate.served import look_at_served
 from services.ledger.receipt import ReceiptInvalid, verify_receipt
 from shared.proofs.policy import WitnessPolicy
 from shared.proofs.signed_note import VerifierKey
@@ -124,6 +123,8 @@ async def _with_documents(report: Report, bundle: BundleEvidence) -> Report:
 
 async def _with_served(report: Report, folder: Path) -> Report:
     """With what is looked at in the database and the folder, which whoever runs the deployment has."""
+    from reserve.operate.served import look_at_served  # here: it imports the services, which an auditor elsewhere does without
+
     findings = Findings()
     try:
         await look_at_served(findings, owner_url(folder), folder)

@@ -45,6 +45,7 @@ async def test_a_start_on_what_a_killed_supervisor_left_goes_on_with_it(ground: 
     async with ground.under_load("kill -9 of the supervisor, and a new one started", PAUSE_S) as load:
         await world.running.kill()
         await load.goes_on(MORE)  # the services go on without it
+        load.pauses()
         world.running = await start(world.running.folder)
         assert world.running.endpoints.pids == left
 

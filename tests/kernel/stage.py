@@ -2,11 +2,14 @@
 
 import asyncio
 import secrets
+import shutil
 import socket
 import string
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -120,6 +123,14 @@ class Running:
         return reasons
 
 
+@cache
+def _seeded() -> "tempfile.TemporaryDirectory[str]":
+    """The clients of all stages: to hash their secrets takes a second and a half."""
+    folder = tempfile.TemporaryDirectory(prefix="reserve-seeded-")
+    seed(Path(folder.name))
+    return folder
+
+
 class Stage:
     """`database_url` is the superuser's: what an operator with psql would see and do."""
 
@@ -128,6 +139,7 @@ class Stage:
         self.folder = folder
         self.issuer = issuer
         self.urls: dict[str, str] = {}  # of all services that run
+        shutil.copytree(_seeded().name, folder, dirs_exist_ok=True)
         self.clients = {client.client_id: client for client in seed(folder)}
         self.passwords: dict[str, str] = {}
 
