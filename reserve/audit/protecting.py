@@ -114,7 +114,7 @@ class Protecting:
         self._bars.see(place, record, event)
         self._stops.see(event)
         if isinstance(event, HoldPutOn) and event.takes_on is not None:
-            self._go_on(place, event, self._standing.get((record.stream, event.takes_on)))
+            _go_on(self._findings, place, event, self._standing.get((record.stream, event.takes_on)))
         if isinstance(event, HoldPutOn | AgreementSuspended):
             self._ends[record.stream, event.hold] = event.lapses_at, getattr(event, "expires_on", None)
             if event.lapses_at is None:
@@ -314,11 +314,6 @@ class Protecting:
             due = over or (lapses_at is not None and lapses_at <= instant(record) + AT_ONCE)
             self._findings.look(Check.CONTROL, due, place, f"{event.hold} was not to lapse yet, or not at all")
 
-    def _go_on(self, place: str, event: HoldPutOn, before: _Stop | None) -> None:
-        due = (None, None) if before is None else (before.by, before.lapses_at)
-        what = f"{event.hold} is {event.put_on_by}'s, to {event.lapses_at}: {event.takes_on}, which it goes on from, is not"
-        self._findings.look(Check.CONTROL, (event.put_on_by, event.lapses_at) == due, place, what)
-
     def _stop(self, record: Recorded, hold: str, stop: _Stop, *where: str) -> None:
         """`where`: of these products, or agreements."""
         self._standing[record.stream, hold] = stop
@@ -345,6 +340,12 @@ class Protecting:
             )
         else:
             self._findings.looked(Check.CONTROL, 1)
+
+
+def _go_on(findings: Findings, place: str, event: HoldPutOn, before: _Stop | None) -> None:
+    due = (None, None) if before is None else (before.by, before.lapses_at)
+    what = f"{event.hold} is {event.put_on_by}'s, to {event.lapses_at}: {event.takes_on}, which it goes on from, is not"
+    findings.look(Check.CONTROL, (event.put_on_by, event.lapses_at) == due, place, what)
 
 
 def _word(place: str, record: Recorded, what: str, by: str, lapses_at: datetime, thing: str = "") -> _Stop:
