@@ -335,9 +335,8 @@ class Protecting:
         longer = after.lapses_at > before.lapses_at + (AT_ONCE if by_turns else timedelta())  # begun in one moment, of two streams
         alone = same and before.second is None and not after.goes_on and longer
         if alone:
-            self._findings.under_rule(
-                Check.CONTROL, in_force, after.place, f"{after.by} renewed {before.what} as {after.what}: {after.renews}"
-            )
+            what = f"{after.by} renewed {before.what} as {after.what}: {after.renews}"
+            self._findings.under_rule(Check.CONTROL, in_force, after.place, what)
         else:
             self._findings.looked(Check.CONTROL, 1)
 
