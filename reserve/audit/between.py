@@ -8,13 +8,12 @@ from typing import Any
 
 import msgspec
 
-from reserve.audit.evidence import LEDGER, SOURCES, Evidence, Recorded
+from reserve.audit.evidence import JOURNALED, Evidence, Recorded
 from reserve.audit.life import events_of, read_event, texts_in
 from reserve.audit.telling import printable, sentence_of
 
 MOST_THINGS = 1000  # that are named, the first ones; the others are counted
 MOST_SENTENCES = 3  # of one thing, and of what differs
-_SERVICES = (*SOURCES, LEDGER)
 _NAMED = (
     "draw release award request round lot right hold move bid tender change objection review agreement disruption instrument policy "
     "proposal consignee list loan holding facility project offtake payee laboratory rate webhook"
@@ -58,7 +57,7 @@ class Between(msgspec.Struct, frozen=True, kw_only=True):
 
 async def between(one: Evidence, other: Evidence) -> Between:
     added, gone, differing, differs = _Told(), _Told(), 0, list[tuple[str, Recorded, Recorded]]()
-    for service in _SERVICES:
+    for service in JOURNALED:
         for shard in sorted({*await one.heads(service), *await other.heads(service)}):
             async for left, right in _side_by_side(events_of(one, service, shard), events_of(other, service, shard)):
                 if left is None and right is not None:
@@ -83,7 +82,7 @@ async def between(one: Evidence, other: Evidence) -> Between:
 async def since(evidence: Evidence, after: str, until: str | None) -> Between:
     """Of one history: what was recorded after an instant, up to another one; each as journals write it, "2026-01-06T00:00:00.000000Z"."""
     added = _Told()
-    for service in _SERVICES:
+    for service in JOURNALED:
         for shard in sorted(await evidence.heads(service)):
             async for record in events_of(evidence, service, shard):
                 if record.recorded_at > after and (until is None or record.recorded_at <= until):

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from reserve.audit.evidence import SOURCES, Evidence, Recorded
+from reserve.audit.evidence import JOURNALED, Evidence, Recorded
 from reserve.audit.life import events_of, read_event, texts_in
 from reserve.audit.telling import printable, sentence_of
 from shared.journal.codec import without_version
@@ -59,7 +59,7 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 async def changes(evidence: Evidence, kinds: Collection[str] = KINDS, after: str = "", until: str | None = None) -> tuple[Changed, ...]:
     """What was recorded after an instant, up to another one, as journals write them."""
     found: list[tuple[str, Recorded, Any]] = []
-    for service in (*SOURCES, "ledger"):
+    for service in JOURNALED:
         for shard in sorted(await evidence.heads(service)):
             async for record in events_of(evidence, service, shard):
                 if _KIND_OF.get(without_version(record.type)) not in kinds or record.recorded_at <= after:

@@ -11,6 +11,7 @@ from shared.proofs.fork import Consistency
 
 LEDGER = "ledger"
 SOURCES = ("inventory", "allocation", "loans")  # whose events are leaves of the ledger's log
+JOURNALED = (*SOURCES, LEDGER)
 
 
 class Unreadable(Exception):

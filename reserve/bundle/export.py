@@ -17,7 +17,7 @@ from typing import Protocol
 
 import msgspec
 
-from reserve.audit.evidence import LEDGER, SOURCES, Evidence, LedgerEntry, LogOfHistory, Recorded
+from reserve.audit.evidence import JOURNALED, SOURCES, Evidence, LedgerEntry, LogOfHistory, Recorded
 from reserve.audit.tables import DOCUMENTS_OF, naming_documents
 from reserve.bundle.documents import documents_named
 from reserve.bundle.evidence import ShownOf
@@ -185,9 +185,7 @@ class _Export:
                 await self._write(name, [content.encode()])
         if policy is not None:
             await self._write(POLICY, [policy])
-        heads = {
-            f"{service}/{shard}": head for service in (*SOURCES, LEDGER) for shard, head in (await self._source.heads(service)).items()
-        }
+        heads = {f"{service}/{shard}": head for service in JOURNALED for shard, head in (await self._source.heads(service)).items()}
         head = checkpoint.head
         plan = _Plan(checkpoint.origin, note, head.size, head.root.hex(), recorded, heads, [*logs, (histories[-1], head.size)])
         write_private(self._folder / UNFINISHED, msgspec.json.encode(plan))

@@ -56,9 +56,10 @@ def _changed(line: Line) -> str:
 
 
 def _said(line: Line, amounts: Amounts) -> str:
-    posted, pending = (_amount(line.asset, each) for each in amounts)
+    posted, pending = (amount_text(line.asset, each) for each in amounts)
     return posted if not amounts[1] else f"{posted}; pending {pending}"
 
 
-def _amount(asset: str, amount: int) -> str:
+def amount_text(asset: str, amount: int) -> str:
+    """For people, in the asset's unit."""
     return f"{amount:,} g" if unit_of(asset) == "g" else money(amount, asset)

@@ -13,6 +13,7 @@ from reserve.audit.live import UNANSWERED
 from reserve.audit.report import Report
 from reserve.audit.result import FORMAT, Result, Value, result_of
 from reserve.commands.approve import Signer, sign_name
+from reserve.commands.as_of import amount_text
 from reserve.commands.audit import Asked, evidence_of
 from reserve.commands.failure import CHECK_FAILED, fail, why
 from reserve.commands.pinned_keys import pinned_keys
@@ -22,7 +23,6 @@ from shared.journal.record import name_of
 from shared.terms.approval import SignedApproval, fingerprint, verify_approval
 
 PURPOSE = "audit"
-ASSETS = {True: "g", False: "minor units"}
 
 
 class SignedResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,6 +97,5 @@ def show(signed: SignedResult) -> None:
 
 
 def _words(value: Value) -> str:
-    money = len(value.asset) == 3 and value.asset.isupper()
     share = f", {100 * value.amount / value.held:.2g}% of what the books hold" if value.held else ""
-    return f"{value.amount:,} {ASSETS[not money]} of {value.asset}{share}"
+    return f"{amount_text(value.asset, value.amount)} of {value.asset}{share}"

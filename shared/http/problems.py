@@ -21,9 +21,8 @@ from shared.http.json_members import repeated_member
 from shared.journal.decider import Reasons
 
 BODY_LIMIT_BYTES = 1 << 20
-MEMBERS_LIMIT = (
-    20_000  # of the objects in a body: a bulk of 500 has some 3,000. Each is a fault that is looked for where it is none of ours
-)
+# Of the objects in a body: a bulk of 500 has some 3,000. Each is a fault that is looked for where it is none of ours.
+MEMBERS_LIMIT = 20_000
 HEARD_OUT = 4  # times the limit: an answer to one who is still sending may be lost with the connection. Beyond, it closes all the same
 IMPORT_LIMIT_BYTES = 10 << 20  # on the routes that are named for imports, which read the body themselves
 FAULTS_LISTED = 100  # of a body that has more; its `detail` says how many there are

@@ -1,11 +1,23 @@
 """A server that answers as it is told to, in the place of the network: what the partner's client is tried against."""
 
 from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 import httpx
 
-from reserve_partner import AsyncClient, Client
+from reserve_partner import AsyncClient, Client, RequestBody
+
+ASKED = RequestBody(
+    product="antimony-metal",
+    mass_g=5,
+    daily_consumption_g=1,
+    needed_by=date(2026, 3, 1),
+    nominee="a trader",
+    consignee="a trader",
+    end_user="a smelter",
+    end_use="alloys",
+)
 
 type Answer = Callable[[httpx.Request], httpx.Response]
 

@@ -7,8 +7,8 @@ import httpx
 import msgspec
 import pytest
 
-from reserve_partner import DrawItem, NoAnswer, NoToken, ProblemError, RequestBody, RequestItem
-from tests.unit.client.serving import Server, cut, event, ok, refuses, streams, unreachable
+from reserve_partner import DrawItem, NoAnswer, NoToken, ProblemError, RequestItem
+from tests.unit.client.serving import ASKED, Server, cut, event, ok, refuses, streams, unreachable
 
 DRAW = DrawItem(release="rel_1", idempotency_key="truck-1", mass_g=5)
 DRAWN: dict[str, Any] = {
@@ -26,16 +26,6 @@ DRAWN: dict[str, Any] = {
     "remaining_g": 7,
     "of_a_later_version": True,
 }
-ASKED = RequestBody(
-    product="antimony-metal",
-    mass_g=5,
-    daily_consumption_g=1,
-    needed_by=date(2026, 3, 1),
-    nominee="a trader",
-    consignee="a trader",
-    end_user="a smelter",
-    end_use="alloys",
-)
 
 
 def said(number: int) -> str:

@@ -17,6 +17,7 @@ from shared.journal.record import name_of
 from shared.journal.texts import commitment_to
 from shared.terms import approval
 from shared.terms.approval import SignedApproval, verify_approval
+from tests.unit.client.serving import ASKED
 
 KEY, OTHER = (Ed25519PrivateKey.from_private_bytes(name * 32) for name in (b"k", b"o"))
 ORIGIN = "reserve.example/ledger/1"
@@ -54,15 +55,8 @@ def test_a_registration_is_signed_by_its_own_key_and_by_one_that_vouches_for_it(
     assert fingerprint(KEY) == approval.fingerprint(public_key(KEY))
 
 
-ASKED = RequestBody(
-    product="antimony-metal",
-    mass_g=5,
-    daily_consumption_g=1,
-    needed_by=date(2026, 3, 1),
-    nominee="a trader",
-    consignee="a trader",
-    end_user="a smelter",
-    end_use="alloys",
+SPECIAL = msgspec.structs.replace(
+    ASKED,
     excluded_origins=["RU", "CN", "RU"],
     least_contents={"Sb": "0.9985"},
     return_on=date(2026, 9, 1),
@@ -70,7 +64,7 @@ ASKED = RequestBody(
 )
 
 
-@pytest.mark.parametrize("asked", [ASKED, RequestItem(**msgspec.structs.asdict(ASKED), idempotency_key="order-1")])
+@pytest.mark.parametrize("asked", [SPECIAL, RequestItem(**msgspec.structs.asdict(SPECIAL), idempotency_key="order-1")])
 def test_a_signed_request_is_the_paper_that_allocation_makes_of_it(asked: RequestBody) -> None:
     signed = sign_request(asked, KEY, me=ME, origin=ORIGIN, idempotency_key="order-1")
     assert signed.salt is not None and signed.signature is not None

@@ -15,18 +15,6 @@ from tests.waiting import HANGS_AFTER_S
 
 
 @pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Setting]:
-    async with edge(tmp_path_factory.mktemp("edge")) as setting:
-        yield setting
-
-
-@pytest.fixture
-def setting(shared: Setting) -> Setting:
-    shared.service.forget()
-    return shared
-
-
-@pytest.fixture(scope="module")
 async def impatient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Setting]:
     """An edge that waits for half a second: for tests of time-outs alone."""
     async with edge(tmp_path_factory.mktemp("edge"), quiet_s=0.5, request_s=2) as setting:

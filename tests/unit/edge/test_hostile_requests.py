@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
@@ -66,18 +65,6 @@ READ_IN_ONE_WAY = {  # and their bodies
     "a length under another name": (POST + b"content_length: 0\r\ncontent-length: 3\r\n\r\nabc", b"abc"),
     "its address in the target": (b"GET http://elsewhere.example/inventory/v1/echo/ HTTP/1.1\r\n" + HEAD + b"\r\n", b""),
 }
-
-
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Setting]:
-    async with edge(tmp_path_factory.mktemp("edge")) as setting:
-        yield setting
-
-
-@pytest.fixture
-def setting(shared: Setting) -> Setting:
-    shared.service.forget()
-    return shared
 
 
 async def test_what_two_readers_may_read_otherwise_reaches_no_service(setting: Setting) -> None:

@@ -6,27 +6,22 @@ import httpx
 
 
 class FailingNetwork(httpx.BaseTransport):
-    """`lose_next`: the answer to the next command does not arrive. `break_stream`: the next stream breaks after its first event.
-
-    Both are told once what they are told, and count in `failed` how often they were.
-    """
+    """`lose_next`: the answer to the next command does not arrive. `break_stream`: the next stream breaks after its first event. Each is
+    over once it has happened."""
 
     def __init__(self, network: httpx.BaseTransport | None = None) -> None:
         self._network = network or httpx.HTTPTransport()
         self.lose_next = self.break_stream = False
-        self.failed = 0
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         answer = self._network.handle_request(request)
         if self.lose_next and request.method == "POST" and "idempotency-key" in request.headers:
             self.lose_next = False
-            self.failed += 1
             answer.read()
             answer.close()
             raise httpx.ReadError("the check has cut the connection", request=request)
         if self.break_stream and answer.headers.get("content-type", "").startswith("text/event-stream"):
             self.break_stream = False
-            self.failed += 1
             assert isinstance(answer.stream, httpx.SyncByteStream)
             answer.stream = _Breaking(answer.stream)
         return answer

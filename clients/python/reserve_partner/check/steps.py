@@ -26,6 +26,7 @@ from reserve_partner.signing import sign_draw, sign_request
 from reserve_partner.webhooks import WebhookInvalid, WebhookTest, verify_webhook
 
 FEW = 3  # rows, or events, of which an order can be seen
+WAIT_S = 25  # for news; the most that the feed waits
 WITHIN_S = 60.0  # the ledger covers a draw in well under a second; a sandbox may be slow
 NEEDED_IN = timedelta(days=120)
 FOR = "reserve-partner check"
@@ -102,7 +103,7 @@ def _row(what: str, step: Callable[[Walk], str], walked: Walk) -> Row:
         return Row(what, "passed", step(walked))
     except NotTried as why:
         return Row(what, "not tried", str(why))
-    except (Broken, ProblemError, NoAnswer, NoToken, ReceiptInvalid, WebhookInvalid, msgspec.MsgspecError, ValueError) as error:
+    except (Broken, ProblemError, NoAnswer, NoToken, ReceiptInvalid, WebhookInvalid, msgspec.MsgspecError, ValueError, OSError) as error:
         return Row(what, "failed", str(error) or repr(error))
 
 
@@ -124,20 +125,8 @@ def who_am_i(walked: Walk) -> str:
     if me.partner is None:
         raise Broken(f"{walked.sandbox.client_id} acts for no partner")
     walked.me = me
-    for page in _pages(walked):
-        walked.last = page
+    walked.last = next((event.id for event in reversed(_events(walked))), None)
     return f"{me.partner}, with {_many(len(me.entitlements), 'product')} to ask for"
-
-
-def _pages(walked: Walk) -> Iterator[str | None]:
-    """The cursors of the feed, up to now."""
-    after: str | None = None
-    while True:
-        page = walked.client.feed.page(after)
-        after = page.cursor
-        yield after
-        if not page.more:
-            return
 
 
 def wrong_input(walked: Walk) -> str:
@@ -159,9 +148,8 @@ def lost_answer(walked: Walk) -> str:
     before, key = _requests(walked), f"{walked.run}-request"
     asked = _asked(walked, key)
     walked.network.lose_next = True
-    failed = walked.network.failed
     taken = walked.client.submit_request(asked, key=key)
-    if walked.network.failed == failed:
+    if walked.network.lose_next:
         raise Broken("no answer was lost: the command went without an Idempotency-Key")
     again = walked.client.submit_request(asked, key=key)
     found = _requests(walked) - before
@@ -230,14 +218,17 @@ def feed_after_a_fall(walked: Walk) -> str:
 
 
 def _events(walked: Walk) -> list[Event]:
-    """All, up to the draw's."""
-    ends = time.monotonic() + WITHIN_S
+    """All of the feed, up to the draw's event, which is waited for."""
+    if (drawn := walked.drawn) is None:
+        return list(walked.client.feed.events())
+    ends, found, after = time.monotonic() + WITHIN_S, list[Event](), None
     while True:
-        found = list(walked.client.feed.events())
-        if walked.drawn is None or any(event.place == walked.drawn.place for event in found):
+        page = walked.client.feed.page(after, wait_s=WAIT_S)
+        found, after = [*found, *page.data], page.cursor
+        if not page.more and any(event.place == drawn.place for event in found):
             return found
         if time.monotonic() > ends:
-            raise Broken(f"the event of {walked.drawn.place} is not in the feed")
+            raise Broken(f"the event of {drawn.place} is not in the feed")
 
 
 def stream_that_breaks(walked: Walk) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import msgspec
 
@@ -20,14 +21,14 @@ REMEMBERED_S = 1.0
 MOST = 10_000
 
 type _Key = tuple[str, PartnerCode, date]
-type _Looks = dict[_Key, _Look]
+type _Looks = dict[_Key, _Look[TermsRead | None]]
 
 
-class _Look(msgspec.Struct, frozen=True, eq=False):
+class _Look[T](msgspec.Struct, frozen=True, eq=False):
     """A look that is under way or was: whoever asks meanwhile waits for it, since a second is over for all of them at once."""
 
     since: float  # monotonic
-    found: asyncio.Task[TermsRead | None]
+    found: asyncio.Task[T]
 
 
 class RecentTerms(Part):
@@ -57,18 +58,20 @@ class TradeUnits(Part):
 
     def __init__(self, kernel: Kernel) -> None:
         super().__init__(kernel)
-        self._looks: dict[str, tuple[float, asyncio.Task[tuple[int, ...]]]] = {}  # since when, monotonic
+        self._looks: dict[str, _Look[tuple[int, ...]]] = {}
 
     async def of(self, reads: Reads, product: str) -> tuple[int, ...]:
         """As they are, or were within the last second."""
-        now = time.monotonic()
-        since, look = self._looks.get(product, (now, None))
-        if look is None or now >= since + REMEMBERED_S or (look.done() and (look.cancelled() or look.exception() is not None)):
+        now, look = time.monotonic(), self._looks.get(product)
+        if look is None or now >= look.since + REMEMBERED_S or _failed(look.found):
             if len(self._looks) >= MOST:
                 self._looks.clear()
-            look = asyncio.create_task(_sizes(reads, product))
-            self._looks[product] = now, look
-        return await asyncio.shield(look)
+            look = self._looks[product] = _Look(now, asyncio.create_task(_sizes(reads, product)))
+        return await asyncio.shield(look.found)
+
+
+def _failed(look: asyncio.Task[Any]) -> bool:
+    return look.done() and (look.cancelled() or look.exception() is not None)
 
 
 async def _sizes(reads: Reads, product: str) -> tuple[int, ...]:
