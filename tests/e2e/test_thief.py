@@ -152,8 +152,12 @@ async def test_a_suspension_over_the_last_day_of_a_release_takes_it_from_nobody(
             return False
 
     await until(drawn)
-    [lapsed] = [row for row in await world.rows(thief, "/inventory/v1/releases", product=product) if row["partner"] == "US"]
-    assert lapsed["status"] == "lapsed", "nobody had stopped it"
+
+    async def lapsed() -> bool:
+        [of_us] = [row for row in await world.rows(thief, "/inventory/v1/releases", product=product) if row["partner"] == "US"]
+        return bool(of_us["status"] == "lapsed")
+
+    await until(lapsed)  # nobody had stopped it
 
 
 async def test_what_two_have_lifted_nobody_holds_again_at_once(world: World) -> None:

@@ -336,8 +336,8 @@ def _step(stock: Stock, kind: str, data: Json, day: str) -> str | None:
                 return "its units are not the whole"
             return _take(stock, data, sizes, data["mass_g"] - sizes.total(), day)
         case "release_extended":
-            if data["expires_on"] <= stock.releases[data["release"]]["until"]:
-                return "its last day is no later than it was"
+            if data["expires_on"] < stock.releases[data["release"]]["until"]:
+                return "its last day is sooner than it was"
             stock.releases[data["release"]]["until"] = data["expires_on"]
         case "release_lapsed" | "release_cancelled":
             release = stock.releases.pop(data["release"], None)

@@ -69,7 +69,7 @@ class AgreementSuspended(
 
 
 class AgreementSuspensionConfirmed(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_suspension_confirmed.v1"
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.agreement_suspension_confirmed.v1"
 ):
     """By a second person: it does not lapse any more."""
 

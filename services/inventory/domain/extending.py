@@ -16,7 +16,8 @@ def is_held(state: Stockpile, release: Release) -> bool:
 
 
 def extended(state: Stockpile, stop: str, on: date) -> Iterator[ReleaseExtended]:
-    """What moves when this hold, or the hold of this round, is off from `on`. `state`: as it was while it stood."""
+    """What moves when this hold, or the hold of this round, is off from `on`, and what nothing stops any more. `state`: as it was while
+    it stood."""
     if not state.releases or state.product is None:
         return
     for name, release in sorted(state.releases.items()):
@@ -24,8 +25,8 @@ def extended(state: Stockpile, stop: str, on: date) -> Iterator[ReleaseExtended]
         since = standing.pop(stop, None)
         if since is None or since > release.expires_on:
             continue
-        days = (min(on, *standing.values(), NEVER) - since).days
-        if days > 0:
+        days = max(0, (min(on, *standing.values(), NEVER) - since).days)
+        if days or all(began > release.expires_on for began in standing.values()):  # its timer may have come and gone: it is set again
             expires_on = release.expires_on + timedelta(days=min(days, (NEVER - release.expires_on).days))
             yield ReleaseExtended(product=state.product, release=name, partner=release.partner, stop=stop, days=days, expires_on=expires_on)
 

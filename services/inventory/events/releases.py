@@ -59,8 +59,8 @@ class RoundReleaseRefused(StockpileEvent, frozen=True, kw_only=True, tag="invent
 
 
 class ReleaseExtended(StockpileEvent, frozen=True, kw_only=True, tag="inventory.release_extended.v1"):
-    """A hold of the Reserve's own is off: the release's last day moves by as long as it stood. Days on which another one stands as well are
-    counted once, when that is off."""
+    """A hold of the Reserve's own is off: the release's last day moves by as long as it stood, which may be less than a day. Days on which
+    another one stands as well are counted once, when that is off."""
 
     release: ReleaseId
     partner: str

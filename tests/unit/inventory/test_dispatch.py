@@ -240,7 +240,7 @@ def test_a_hold_is_put_on_and_lifted():
     assert isinstance(put_on, HoldPutOn)
     assert timers(put_on) == []
     story = story.when(LIFT)
-    lifted, _ = story.events
+    lifted, *_ = story.events
     assert isinstance(lifted, HoldLifted)
     assert (lifted.reason, lifted.authority) == ("order withdrawn", INSTRUMENT)
     story.given(draw("drw_2"))
@@ -272,7 +272,7 @@ def test_an_expired_hold_is_lifted_by_its_timer_once():
 
 
 def test_a_hold_that_is_lifted_early_forgets_its_timer():
-    lifted, _ = drawn(hold("product", expires_on=LAST_DAY)).when(LIFT).events
+    lifted, *_ = drawn(hold("product", expires_on=LAST_DAY)).when(LIFT).events
     assert timers(lifted) == [CancelTimer("hold/hld_1"), CancelTimer("unconfirmed/hld_1")]
 
 

@@ -126,7 +126,7 @@ def test_a_hold_of_an_earlier_build_goes_on_as_it_was():
     story = a_stockpile(lot(units=10), a_round(award("a", "JP", 4)), hold("partner", "JP", expires_on=date(2026, 2, 1)))
     assert story.when(LAPSE).then().state.holds
     story.when(confirm()).refused(Reason.HOLD_CONFIRMED)
-    story.when(lift()).then(HoldLifted, AuthorityCited)
+    story.when(lift()).then(HoldLifted, AuthorityCited, ReleaseExtended)
 
 
 def told(scope: str, target: str | None = None) -> dict[str, Any]:

@@ -7,7 +7,9 @@ import msgspec
 from services.inventory.domain.holds import FreeRound, HoldRound
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import LapseRelease
+from services.inventory.domain.stockpile import timers
 from services.inventory.events import ReleaseExtended, ReleaseId, ReleaseLapsed, RoundFreed, RoundHeld
+from shared.journal.decider import Timer
 from tests.stories.given import Given
 from tests.stories.stockpile import DAY_AFTER, LAST_DAY, TODAY, a_round, a_stockpile, award, dispatch, draw, lift, lot, weigh
 
@@ -38,9 +40,7 @@ def test_goods_of_a_release_that_is_wholly_drawn_are_held_too():
 
 def test_a_late_ratification_frees_it():
     story = drawn().given(HOLD)
-    story = story.when(FREE)
-    [event] = story.events
-    assert isinstance(event, RoundFreed)
+    story = story.when(FREE).then(RoundFreed, ReleaseExtended)
     story = story.given(draw("drw_2", units=1), dispatch())
     story.when(FREE).then()
 
@@ -48,6 +48,15 @@ def test_a_late_ratification_frees_it():
 def test_another_decision_is_not_held():
     story = drawn().given(HoldRound(round="rnd_2", decision="cd" * 32, reason="not ratified", on=TODAY))
     story.given(draw("drw_2", units=1), dispatch())
+
+
+def test_a_release_whose_last_day_passed_before_it_was_known_to_be_ratified_lapses():
+    story = drawn().given(HOLD)
+    lapse = LapseRelease(release=ReleaseId("rel_a"), on=LAST_DAY + timedelta(days=1))
+    story.when(lapse).then()
+    freed = story.when(FREE).then(RoundFreed, ReleaseExtended)
+    assert timers(freed.events[1]) == [Timer("lapse/rel_a", lapse.on, lapse)]
+    freed.when(lapse).then(ReleaseLapsed)
 
 
 def test_a_release_that_is_held_does_not_lapse_and_has_its_days_back_when_it_is_ratified():
