@@ -54,16 +54,17 @@ class Relay:
                 self.leading = False
 
     async def _carry_all(self, lead: RelayLead, producer: Producer, cursors: dict[int, Cursor]) -> int:
-        """All shards at once, since what goes to one broker goes as one. How many events went."""
+        """All shards that have news at once, since what goes to one broker goes as one. How many events went."""
         before = sum(cursor.position for cursor in cursors.values())
-        carried = await asyncio.gather(*(self._carry(lead, producer, shard, cursors) for shard in cursors), return_exceptions=True)
+        ahead = await lead.ahead(cursors)
+        carried = await asyncio.gather(*(self._carry(lead, producer, shard, cursors) for shard in ahead), return_exceptions=True)
         for error in carried:
             if error is not None:
                 raise error
         return sum(cursor.position for cursor in cursors.values()) - before
 
     async def _carry(self, lead: RelayLead, producer: Producer, shard: int, cursors: dict[int, Cursor]) -> None:
-        """Sends the next records of a shard, if there are any, waits for the acknowledgements, and saves the cursor."""
+        """Sends the next records of a shard, waits for the acknowledgements, and saves the cursor."""
         service, cursor = self.journal.service, cursors[shard]
         records = await self.journal.read(shard, after=cursor.position, limit=BATCH)
         if not records:

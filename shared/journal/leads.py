@@ -163,6 +163,11 @@ class _RelayLead(_Lead):
             )
         return {shard: Cursor(position, GENESIS if chain is None else chain) for shard, position, chain in rows}
 
+    async def ahead(self, cursors: Mapping[int, Cursor]) -> list[int]:
+        async with self._asking() as connection:
+            heads = {row["shard"]: row["position"] for row in await connection.fetch("SELECT shard, position FROM heads")}
+        return [shard for shard, cursor in cursors.items() if heads.get(shard, 0) > cursor.position]
+
     async def move(self, shard: int, *, since: int, to: int) -> None:
         async with self._asking() as connection:
             moved = await connection.execute(_CARRIED, shard, to, since)

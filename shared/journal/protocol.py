@@ -117,6 +117,9 @@ class Append(Protocol):
 class RelayLead(Protocol):
     async def cursors(self) -> dict[int, Cursor]: ...
 
+    async def ahead(self, cursors: Mapping[int, Cursor]) -> list[int]:
+        """The shards of which more is committed than up to their cursors: one look at all, whoever appends."""
+
     async def move(self, shard: int, *, since: int, to: int) -> None:
         """Raises `LostLead` where the cursor is not at `since`."""
 

@@ -437,6 +437,10 @@ class SimRelayLead(SimLead):
         await self._ask("cursors")
         return {shard: Cursor(at, self.store.chain_at(shard, at) or GENESIS) for shard, at in self.store.carried.items()}
 
+    async def ahead(self, cursors: Mapping[int, Cursor]) -> list[int]:
+        await self._ask("ahead")
+        return [shard for shard, cursor in cursors.items() if self.store.shards[shard].head().position > cursor.position]
+
     async def move(self, shard: int, *, since: int, to: int) -> None:
         await self._change(f"{shard} from {since} to {to}", lambda: self._move(shard, since, to))
 

@@ -279,7 +279,10 @@ async def test_the_relay_moves_its_cursor_from_where_it_left_it(engine: JournalE
     added = await append(engine, journal, 0, "counter/a", count=3)
     async with journal.lead("relay") as lead:
         assert lead is not None
-        assert await lead.cursors() == dict.fromkeys(range(4), Cursor(0, GENESIS))
+        cursors = dict.fromkeys(range(4), Cursor(0, GENESIS))
+        assert await lead.cursors() == cursors
+        assert await lead.ahead(cursors) == [0]
+        assert await lead.ahead(cursors | {0: Cursor(3, GENESIS)}) == []
         await lead.move(0, since=0, to=2)
         with pytest.raises(LostLead):
             await lead.move(0, since=0, to=3)
