@@ -26,6 +26,10 @@ async def test_a_release_is_drawn_weighed_dispatched_and_arrives(browser: Browse
     wrong: dict[str, list[str]] = {}
     async with at_the_console(browser, sandbox, "operator-1") as first, at_the_console(browser, sandbox, "operator-2") as second:
         page = first.page
+        for listed, of in (("requests", "JP"), ("rounds", GALLIUM)):
+            await first.open(f"/{listed}")
+            head, *rows = (await saved(page, "All of them as CSV", tmp_path / f"{listed}.csv")).splitlines()
+            assert head.startswith(f"{listed[:-1]},") and any(of in row for row in rows)
         await first.open("/releases")
         wrong |= await first.faults_of_look(tmp_path, "releases")
         assert release in await saved(page, "All of them as CSV", tmp_path / "releases.csv")

@@ -9,11 +9,13 @@ from starlette.responses import Response
 
 from services.console.acting import Act, around_one, mass_of, recorded, step
 from services.console.asking import ROWS, Answer
+from services.console.spreadsheet import spreadsheet
 from services.console.visit import TypedForm, Visit, Visiting
 
 type Status = Literal["submitted", "accepted", "declined", "withdrawn", "expired", "awarded"]
 
 STATUSES = ("submitted", "accepted", "awarded", "declined", "withdrawn", "expired")
+COLUMNS = ("request", "kind", "partner", "product", "status", "mass_g", "minimum_g", "accepted_g", "needed_by", "round")
 Cursor = Annotated[str | None, Query(max_length=400)]
 Id = Annotated[str, Path(pattern="^[a-z]{2,4}_[0-9a-z]{26}$")]
 # As the service asks, and as people read it.
@@ -34,6 +36,11 @@ router = APIRouter(prefix="/requests")
 async def list_requests(visit: Visiting, status: Status | None = None, cursor: Cursor = None) -> Response:
     found = await visit.reader.get("allocation", "/v1/requests", status=status, cursor=cursor, limit=ROWS)
     return visit.page("requests.html", requests=found, statuses=STATUSES, chosen=status)
+
+
+@router.get("/requests.csv")
+async def requests_file(visit: Visiting, status: Status | None = None) -> Response:
+    return await spreadsheet(visit, "allocation", "/v1/requests", COLUMNS, status=status)
 
 
 @router.get("/{request}")

@@ -17,11 +17,13 @@ from services.console import shown
 from services.console.acting import Act, around_one, mass_of, recorded, signed, step
 from services.console.asking import LONG_TIMEOUT_S, ROWS, Answer, Wanted
 from services.console.pages.requests import Cursor, Id
+from services.console.spreadsheet import spreadsheet
 from services.console.visit import TypedForm, Visit, Visiting
 
 type Status = Literal["open", "proposed", "certified", "released", "cancelled"]
 
 STATUSES = ("open", "proposed", "certified", "released", "cancelled")
+COLUMNS = ("round", "product", "status", "opened_on", "rule", "disruption", "expires_on", "decision")
 LOOKED_UP = 50  # requests of a round that has no decision yet
 
 router = APIRouter(prefix="/rounds")
@@ -43,6 +45,11 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 async def list_rounds(visit: Visiting, status: Status | None = None, cursor: Cursor = None) -> Response:
     found = await visit.reader.get("allocation", "/v1/rounds", status=status, cursor=cursor, limit=ROWS)
     return visit.page("rounds.html", rounds=found, statuses=STATUSES, chosen=status)
+
+
+@router.get("/rounds.csv")
+async def rounds_file(visit: Visiting, status: Status | None = None) -> Response:
+    return await spreadsheet(visit, "allocation", "/v1/rounds", COLUMNS, status=status)
 
 
 @router.get("/{round}")
