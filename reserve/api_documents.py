@@ -2,7 +2,7 @@
 
 `python -m reserve.api_documents` writes them to docs/api; a test compares what is there with what the code says.
 `python -m reserve.api_documents release 2026-12-02` keeps those that are there as the ones of that day's release: what would break a client
-of the last release fails a test (`reserve.api_breaks`).
+of the last release fails a test (`tests/contract/api_breaks.py`).
 """
 
 import json
@@ -159,10 +159,6 @@ def release(day: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for file in FOLDER.glob("*.json"):
         (folder / file.name).write_text(json.dumps(json.loads(file.read_text()), separators=(",", ":")) + "\n")
-
-
-def last_release() -> Path:
-    return max(RELEASED.iterdir())
 
 
 if __name__ == "__main__":

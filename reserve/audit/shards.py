@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, contextmanager
-from functools import partial
+from contextlib import AbstractAsyncContextManager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
@@ -84,12 +83,6 @@ def _page(journal: Journal, shard: Shard, records: Sequence[Recorded]) -> Page:
         if record.type.startswith(says) and isinstance(event := journal.read(record, place), LogReachReported):
             said[record.position] = event
     return Page(leaves, [record.position for record in records], [record.recorded_at for record in records], said)
-
-
-@contextmanager
-def here(evidence: Evidence, shards: Sequence[Shard]) -> Iterator[Follow]:
-    """In this process."""
-    yield partial(follow, evidence)
 
 
 class Processes:

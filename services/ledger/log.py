@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import Gauge
 
 from services.ledger.domain.log import RecordCheckpoint, stream_of
+from services.ledger.events import CheckpointSigned
 from services.ledger.histories import Logs, read_logs, tiles_of
 from services.ledger.keys import open_key
 from services.ledger.receipt import Grade, Opening, make_receipt
@@ -207,7 +208,7 @@ class Log(Part):
         assert not isinstance(answer, Refused), "the log refuses nothing"
         if not answer.facts:
             raise AnotherSigned(f"the log is beyond {head.size} leaves already")
-        if answer.facts[0].event.root != command.root:
+        if answer.event(CheckpointSigned).root != command.root:
             raise ForkDetected(f"another root was recorded before at {head.size} leaves")
         await self._grow(signed)
 

@@ -138,12 +138,6 @@ class Inbox:
         """The lines that stand still, with why. Of a process that leads no more nothing is said: its lines are another's by now."""
         return {line.name: line.stopped for line in self.lines.values() if self.leading and line.stopped is not None}
 
-    def look_every(self, seconds: float) -> None:
-        """How often an idle line compares itself with its source; each does so now."""
-        self.idle_seconds = seconds
-        for line in self.lines.values():
-            line.look()
-
     # Leading: what arrives from the broker, and a look at the sources where nothing does
 
     async def _take_all(self, lead: InboxLead) -> None:

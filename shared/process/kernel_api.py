@@ -22,7 +22,7 @@ from shared.journal.protocol import Head, LostLead
 from shared.journal.record import MAX_INTEGER
 from shared.process.parking import parked_in, parks
 from shared.terms.acting_api import accounts_of_caller
-from shared.terms.parking import STREAM, ConfirmParking, MessageParked, Parking, ParkMessage, UnparkMessages, key_of
+from shared.terms.parking import STREAM, ConfirmParking, MessageParked, MessagesUnparked, Parking, ParkMessage, UnparkMessages, key_of
 from shared.terms.protecting import ByOne
 
 router = APIRouter()
@@ -195,7 +195,7 @@ async def park_message(
     except (LookupError, LostLead) as error:
         command = Problem("nothing_to_park", str(error))
     accepted = await post.submit(STREAM, command)  # first: nothing is put aside without a word
-    about = accepted.facts[0].event if accepted.facts else command
+    about = accepted.event(MessageParked) if accepted.facts else command
     if isinstance(about, Problem):
         raise about
     try:
@@ -234,7 +234,7 @@ async def unpark_messages(
         raise Problem("still_not_taken", str(error)) from error
     command = UnparkMessages(line=f"{source}/{shard}", stream=stream, messages=taken, by=caller.subject)
     accepted = await post.submit(STREAM, command)
-    return UnparkedView(replayed=accepted.facts[0].event.messages if accepted.facts else taken)
+    return UnparkedView(replayed=accepted.event(MessagesUnparked).messages if accepted.facts else taken)
 
 
 async def _accounts(reads: Reads, caller: Caller) -> frozenset[str]:

@@ -137,11 +137,3 @@ def read_private_key(pem: bytes, password: bytes | None = None) -> Ed25519Privat
 def approval_bytes(approval: SignedApproval) -> bytes:
     """The approval as a JSON file."""
     return msgspec.json.encode(approval, order="sorted")
-
-
-def read_approval(data: bytes) -> SignedApproval:
-    """The approval in a JSON file. Raises `ApprovalError`."""
-    try:
-        return msgspec.json.decode(data, type=SignedApproval)
-    except msgspec.DecodeError as error:
-        raise ApprovalError("approval_malformed", str(error)) from error

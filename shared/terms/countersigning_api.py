@@ -25,6 +25,7 @@ from shared.terms.countersigning import (
     EVENTS,
     ApproveCommand,
     CommandPaper,
+    CommandProposed,
     ControlReason,
     Controls,
     Countersigned,
@@ -100,7 +101,7 @@ async def propose(
     document = Document(canonical(paper))
     wanted = ProposeCommand(proposal=proposal, streams=streams, command=said, document=document.name, by=post.caller.subject, on=post.today)
     accepted = await _by_all(post, proposal, streams, bar or wanted, streams, documents=[document, *documents])
-    event = accepted[-1].facts[0].event
+    event = accepted[-1].event(CommandProposed)
     post.response.status_code = 202
     return ProposalView(
         streams=list(streams),
@@ -194,7 +195,7 @@ async def _by_all(
             raise
         if isinstance(command, ProposeCommand):
             # Should it have failed midway, the first stream has it with the salts that were drawn then: one paper is signed for all.
-            event = taken[-1].facts[0].event
+            event = taken[-1].event(CommandProposed)
             command = msgspec.structs.replace(command, command=event.command, document=event.document)
     return taken
 

@@ -107,6 +107,10 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
     position: int  # of its last event, or of the shard's last one where it has none
     facts: tuple[Fact, ...]
 
+    def event[E](self, kind: type[E]) -> E:
+        """The first of its events that is of this type; that there is none is a bug."""
+        return next(fact.event for fact in self.facts if isinstance(fact.event, kind))
+
 
 class AllOrNothing(msgspec.Struct, frozen=True):
     """Commands for one stream, of which all are accepted or none is decided, under a command id of its own. Its refusal is that of the

@@ -98,8 +98,10 @@ class Running:
         return answer
 
     def look_every(self, seconds: float) -> None:
-        """How often idle lines compare themselves with their sources."""
-        self.kernel.inbox.look_every(seconds)
+        """How often idle lines compare themselves with their sources; each does so now."""
+        self.kernel.inbox.idle_seconds = seconds
+        for line in self.kernel.inbox.lines.values():
+            line.look()
 
     async def metric(self, name: str, **labels: Any) -> float:
         """The sum over all series of this service that have these labels."""

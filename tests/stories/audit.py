@@ -3,7 +3,8 @@
 A request of JP and one of US, a round, two releases, a draw that is dispatched with its receipt, a right assigned, a lapse.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from datetime import date, datetime
 from fractions import Fraction
@@ -17,11 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
 from reserve.audit.anchors import Anchor
-from reserve.audit.evidence import BalanceLine, LedgerEntry, LogOfHistory, PostedLine, ReadText, Recorded
+from reserve.audit.evidence import BalanceLine, Evidence, LedgerEntry, LogOfHistory, PostedLine, ReadText, Recorded
 from reserve.audit.history import audit
 from reserve.audit.integrity import CHECKS, audit_integrity
 from reserve.audit.report import Check, Report
-from reserve.audit.shards import here
+from reserve.audit.shards import Follow, Shard, follow
 from services.allocation import events as allocation
 from services.allocation.domain.decisions.composing import compose
 from services.allocation.domain.decisions.decision import Claimant, DecisionFile, DecisionTerms, Opened, canonical_document
@@ -758,3 +759,9 @@ RECORD = Recorded(
     event_hash="",
     chain_hash="",
 )
+
+
+@contextmanager
+def here(evidence: Evidence, _: Sequence[Shard]) -> Iterator[Follow]:
+    """In this process."""
+    yield partial(follow, evidence)

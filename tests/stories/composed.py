@@ -1,6 +1,7 @@
 """Decisions composed of claims that are said in a line each, and the values of a document one by one."""
 
 import hashlib
+from collections.abc import Collection
 from fractions import Fraction
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 from services.allocation.domain.decisions.composing import compose
 from services.allocation.domain.decisions.decision import FORMAT, Claimant, DecisionFile, DecisionTerms, Format, Opened
 from services.allocation.domain.decisions.holdings import Holdings, Units
+from services.allocation.domain.decisions.sealed import OwnFile, SealedDecision, View, own_line, publish
 from services.allocation.domain.rules import IepFigures
 
 
@@ -72,3 +74,17 @@ def at(document: Any, path: tuple[Any, ...]) -> Any:
     for key in path:
         document = document[key]
     return document
+
+
+def partner_view(file: DecisionFile, partner: str) -> View:
+    """What a partner is given of it. It has the same name."""
+    return own_view(file, {line.content.claimant.request for line in file.lines if line.content.claimant.partner == partner})
+
+
+def own_view(file: DecisionFile, requests: Collection[str]) -> View:
+    """The file with only the lines of these requests opened: those that a reader may see. It has the same name."""
+    own = tuple(line for line in file.lines if line.content.claimant.request in requests)
+    published = publish(file)
+    if isinstance(published, SealedDecision):
+        return OwnFile(decision=published, lines=tuple(map(own_line, own)))
+    return msgspec.structs.replace(file, holdings=None, lines=own)

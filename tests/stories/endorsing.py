@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation.domain.authority.approver import EnrolKey
@@ -11,7 +12,7 @@ from services.allocation.events import KeyId, SubjectId
 from services.allocation.events.papers import AuthorityPaper, EnrolmentPaper
 from shared.journal.record import name_of
 from shared.terms.acting import Signing
-from shared.terms.approval import approve, key_id, public_key_hex
+from shared.terms.approval import SignedApproval, approve, key_id, public_key_hex
 from shared.terms.authority import Capacity
 from tests.stories.log import ORIGIN
 
@@ -44,3 +45,7 @@ def enrolment(subject: str, key: Ed25519PrivateKey, endorsing: Endorsing = CEREM
     possession = approve(name_of(paper), key, approver=subject, purpose=paper.purpose, origin=ORIGIN)
     told: dict[str, Any] = {"subject": paper.subject, "key": paper.key, "public_key": paper.public_key, "possession": possession}
     return EnrolKey(**(told | {"endorsing": endorsing} | changes))
+
+
+def read_approval(data: bytes) -> SignedApproval:
+    return msgspec.json.decode(data, type=SignedApproval)

@@ -16,6 +16,7 @@ from services.inventory.domain.pinning import ReleasePool, Take
 from services.inventory.domain.products import RegisterProduct, SetProtectedStock
 from services.inventory.domain.releases import AwardedRelease, CancelRelease, ReleaseRound
 from services.inventory.domain.rights import AddRight
+from services.inventory.domain.state import Stockpile
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import (
     Assay,
@@ -186,3 +187,8 @@ def open_gate(name: str = "a", decision: str = DECISION) -> OpenLoanGate:
 def a_stockpile(*happened: Any) -> Given:
     """Antimony is registered, then all this happened."""
     return Given(DECIDER, register(), *happened)
+
+
+def reserved_g(state: Stockpile) -> int:
+    """Grams that open releases reserve of lots."""
+    return sum(shelf.reserved_units * unit_g for unit_g, shelf in state.shelves.items())

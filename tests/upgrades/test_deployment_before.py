@@ -22,11 +22,12 @@ from reserve.client import ProblemAnswer
 from reserve.demo.instruments import empower
 from shared.engines.engines import engines
 from shared.kafka import Kafka
-from shared.terms.approval import public_key_hex, read_approval, read_private_key, verify_approval
+from shared.terms.approval import public_key_hex, read_private_key, verify_approval
 from tests.e2e.consigning import asked_for_consignee
 from tests.e2e.lending import paid
 from tests.e2e.running import up
 from tests.e2e.world import CONSIGNEE, World
+from tests.stories.endorsing import read_approval
 from tests.stories.powers import INSTRUMENT
 from tests.upgrades.keep import ALLOCATION, INVENTORY, JOURNALED, a_world_again, at_rest
 from tests.waiting import until

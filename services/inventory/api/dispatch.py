@@ -23,7 +23,7 @@ from services.inventory.domain.dispatch import (
     gates_of,
 )
 from services.inventory.domain.reasons import Refusal
-from services.inventory.events import DrawId, DrawWeighed, GateEvidence
+from services.inventory.events import DrawDispatched, DrawId, DrawWeighed, GateEvidence
 from services.inventory.projections.dispatch import pinned
 from services.inventory.tables import CoveredRow, DrawRow, DrawStatus, WitnessedRow
 from shared.http.auth import Caller, allow
@@ -127,8 +127,7 @@ async def dispatch_draw(
     The gates: the ledger's receipt (a checkpoint that covers the draw), and a consignee that no screening list in force has.
     """
     product, command = await _dispatching(reads, caller, draw, body.carrier, body.consignee, post.today)
-    accepted = await post.submit(stream_of(product), command)
-    event = accepted.facts[0].event
+    event = (await post.submit(stream_of(product), command)).event(DrawDispatched)
     return DispatchView(
         draw=draw,
         product=event.product,

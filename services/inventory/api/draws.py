@@ -16,7 +16,7 @@ from services.inventory.domain.dispatch import (
     DeliverDraw,
     ReturnDraw,
 )
-from services.inventory.events import DrawId, RightAssigned, StockDrawn
+from services.inventory.events import DrawDelivered, DrawId, RightAssigned, StockDrawn
 from services.inventory.tables import AssignmentRow, DrawRow, DrawStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
@@ -196,8 +196,7 @@ async def deliver_draw(
         dated_because=body.dated_because,
         on=post.today,
     )
-    accepted = await post.submit(stream_of(row.product), command, effective_on=body.delivered_on)
-    event = accepted.facts[0].event
+    event = (await post.submit(stream_of(row.product), command, effective_on=body.delivered_on)).event(DrawDelivered)
     return DeliveryView(
         draw=draw,
         product=event.product,

@@ -13,7 +13,7 @@ from services.inventory.api.lookups import not_found, own_depots, require_partne
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.holds import ConfirmHold, LiftHold, PutOnHold
 from services.inventory.domain.reasons import Reason
-from services.inventory.events import HoldId, HoldScope
+from services.inventory.events import HoldConfirmed, HoldId, HoldPutOn, HoldScope
 from services.inventory.tables import HoldRow, ProductRow, ReleaseRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
@@ -102,7 +102,7 @@ async def put_on_hold(
             continue
         products += [fact.event.product for fact in accepted.facts]
         if accepted.facts:  # in all of them, the words have the salts that were drawn for the first
-            put_on = accepted.facts[0].event
+            put_on = accepted.event(HoldPutOn)
             command = replace(command, reason=put_on.reason, authority=put_on.authority)
     if renewed is not None and not products:
         raise renewed
@@ -142,10 +142,10 @@ async def confirm_hold(
 ) -> HoldChange:
     """By a second person: it does not lapse any more."""
     command = ConfirmHold(hold=HoldId(hold), by=caller.subject, accounts=await accounts_of_caller(reads, caller))
-    products = []
+    products: list[str] = []
     for stream in await _streams_with(reads, hold):
         accepted = await post.submit(stream, command, part=stream)
-        products.append(accepted.facts[0].event.product)
+        products.append(accepted.event(HoldConfirmed).product)
     return HoldChange(hold=hold, products=products)
 
 

@@ -244,11 +244,6 @@ def in_stock_g(state: Stockpile) -> int:
     return sum(shelf.units * unit_g for unit_g, shelf in state.shelves.items())
 
 
-def reserved_g(state: Stockpile) -> int:
-    """Grams that open releases reserve of lots."""
-    return sum(shelf.reserved_units * unit_g for unit_g, shelf in state.shelves.items())
-
-
 def short_g(state: Stockpile) -> int:
     """Grams that releases have reserved and that are not there, since an assay failed them."""
     return sum((max(0, -shelf.free_units) + shelf.failed_units) * unit_g for unit_g, shelf in state.shelves.items())

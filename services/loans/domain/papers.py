@@ -80,6 +80,3 @@ class DeferralPaper(Paper, frozen=True, kw_only=True, tag="reserve.material_defe
     evidence: TypedText
     due_on: date
     premium_pct: str | None
-
-
-PAPERS: tuple[type[Paper], ...] = (LoanActPaper, LoanPaper, WriteDownPaper, HoldingPaper, MaterialTermsPaper, DeferralPaper)

@@ -9,7 +9,7 @@ from services.inventory.domain.draws import MAX_PARCELS
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import AwardedRelease
 from services.inventory.domain.rights import MatureRight
-from services.inventory.domain.state import free_rights_g, in_stock_g, reserved_g
+from services.inventory.domain.state import free_rights_g, in_stock_g
 from services.inventory.domain.stockpile import timers
 from services.inventory.events import (
     DrawPaper,
@@ -25,7 +25,21 @@ from services.inventory.events import (
     StockDrawn,
 )
 from shared.journal.decider import CancelTimer, Timer
-from tests.stories.stockpile import DAY_AFTER, FAILED, LAST_DAY, TONNE, UNIT_G, a_round, a_stockpile, award, draw, hold, lot, right
+from tests.stories.stockpile import (
+    DAY_AFTER,
+    FAILED,
+    LAST_DAY,
+    TONNE,
+    UNIT_G,
+    a_round,
+    a_stockpile,
+    award,
+    draw,
+    hold,
+    lot,
+    reserved_g,
+    right,
+)
 
 FIVE_TO_JAPAN = a_round(award("a", "JP", 5))
 

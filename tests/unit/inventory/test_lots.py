@@ -8,7 +8,7 @@ import pytest
 from services.inventory.domain.lots import AdjustStock, RecordAssay
 from services.inventory.domain.products import StandingHold
 from services.inventory.domain.reasons import Reason
-from services.inventory.domain.state import held_g, in_stock_g, reserved_g, short_g
+from services.inventory.domain.state import held_g, in_stock_g, short_g
 from services.inventory.domain.stockpile import DECIDER, timers
 from services.inventory.events import (
     AssayRecorded,
@@ -37,6 +37,7 @@ from tests.stories.stockpile import (
     lot,
     protect,
     register,
+    reserved_g,
 )
 
 

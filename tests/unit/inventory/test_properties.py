@@ -10,11 +10,12 @@ from services.inventory import events as happened
 from services.inventory.domain.holds import ExpireHold
 from services.inventory.domain.lots import RecordAssay
 from services.inventory.domain.releases import LapseRelease, ReleaseRound
-from services.inventory.domain.state import free_rights_g, in_stock_g, reserved_g, short_g, usable_units
+from services.inventory.domain.state import free_rights_g, in_stock_g, short_g, usable_units
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import LotId
 from shared.journal.decider import Refused
 from tests.stories.given import Given
+from tests.stories.stockpile import reserved_g
 from tests.stories.stockpile_by_chance import histories, stories
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import AwardedRelease, LapseRelease, TakeBackDecision, TakeBackRelease
-from services.inventory.domain.state import in_stock_g, reserved_g
+from services.inventory.domain.state import in_stock_g
 from services.inventory.domain.stockpile import DECIDER, timers
 from services.inventory.events import (
     AuthorityCited,
@@ -36,6 +36,7 @@ from tests.stories.stockpile import (
     hold,
     lot,
     protect,
+    reserved_g,
     right,
     take_back,
 )

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from services.allocation.events import PartnerCode, PartnerRegistered
 from services.inventory.domain.products import SetProtectedStock, SetReceiptGrade
-from services.inventory.domain.state import in_stock_g, reserved_g
+from services.inventory.domain.state import in_stock_g
 from services.inventory.domain.weighing import SetWeighingTolerance
 from services.inventory.events import ReleaseId
 from services.inventory.projections import project
@@ -38,6 +38,7 @@ from tests.stories.stockpile import (
     lot,
     open_gate,
     register,
+    reserved_g,
 )
 from tests.stories.stockpile_facts import A_LIFE, fact, facts_of
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from hypothesis import given, settings
 
-from services.inventory.domain.state import in_stock_g, reserved_g, short_g
+from services.inventory.domain.state import in_stock_g, short_g
 from services.ledger.accounts import Balance, Key, Side, post
 from services.ledger.postings import postings
-from tests.stories.stockpile import ANTIMONY
+from tests.stories.stockpile import ANTIMONY, reserved_g
 from tests.stories.stockpile_by_chance import histories, stories
 from tests.stories.two_opinions import both_say_the_same
 

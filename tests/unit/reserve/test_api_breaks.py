@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reserve.api_breaks import breaks
+from tests.contract.api_breaks import breaks
 
 
 def problem(*codes: str) -> Any:

@@ -14,11 +14,11 @@ from shared.terms.approval import (
     key_id,
     private_key_pem,
     public_key_hex,
-    read_approval,
     read_private_key,
     statement,
     verify_approval,
 )
+from tests.stories.endorsing import read_approval
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -125,9 +125,8 @@ def test_an_approval_file_is_read_as_it_was_written() -> None:
     ],
 )
 def test_what_is_no_approval_file_is_refused(data: bytes) -> None:
-    with pytest.raises(ApprovalError) as caught:
+    with pytest.raises(msgspec.DecodeError):
         read_approval(data)
-    assert caught.value.code == "approval_malformed"
 
 
 def test_a_key_file_is_read_as_it_was_written() -> None:

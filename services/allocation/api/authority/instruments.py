@@ -24,8 +24,8 @@ from services.allocation.domain.authority.instrument import (
     RegisterInstrument,
     decide,
 )
-from services.allocation.events import InstrumentId, InstrumentRegistered, ProductId, SubjectId
-from services.allocation.events.authority import Power
+from services.allocation.events import InstrumentEnded, InstrumentId, InstrumentRegistered, ProductId, SubjectId
+from services.allocation.events.authority import InstrumentEndConfirmed, Power
 from services.allocation.tables.authority import CitationRow, InstrumentRow
 from services.allocation.tables.book import ApprovalRow, RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
@@ -178,7 +178,7 @@ async def register_instrument(body: InstrumentBody, caller: Administers, post: P
         entered = await in_ceremony(post, body, EnterInstrument(instrument=instrument), command.endorsing)
         command = msgspec.structs.replace(command, endorsing=entered)
     accepted = await post.submit(f"instrument/{instrument}", command)
-    return _as_registered(accepted.facts[0].event)
+    return _as_registered(accepted.event(InstrumentRegistered))
 
 
 @router.post("/{instrument}/acting")
@@ -203,8 +203,8 @@ async def end_instrument(instrument: InstrumentPath, body: ReasonBody, caller: A
         products = await _books_that_cite(session, instrument)
     barring = await barring_of(reads, post, caller)
     command = EndInstrument(products=products, reason=post.text(body.reason), on=post.today, barring=barring)
-    accepted = await post.submit(f"instrument/{instrument}", command)
-    ended = accepted.facts[0].event
+    ended = (await post.submit(f"instrument/{instrument}", command)).event(InstrumentEnded)
+    assert ended.lapses_at is not None, "an end without is of an earlier build"
     return EndChange(instrument=instrument, ended_on=ended.ended_on, reason=body.reason, lapses_at=ended.lapses_at)
 
 
@@ -214,7 +214,7 @@ async def confirm_end(
 ) -> EndConfirmation:
     """By an approver who has a key and has not ended it."""
     accepted = await post.submit(f"instrument/{instrument}", ConfirmEnd(confirming=await confirming_of(reads, caller)))
-    return EndConfirmation(instrument=instrument, ended_on=accepted.facts[0].event.ended_on)
+    return EndConfirmation(instrument=instrument, ended_on=accepted.event(InstrumentEndConfirmed).ended_on)
 
 
 @router.get("")

@@ -18,7 +18,7 @@ from services.allocation.api.lookups import find_round, require_partners, requir
 from services.allocation.domain.authority.official import ConfirmConflict, DeclareConflict, NamePerson, WithdrawConflict
 from services.allocation.domain.controls import CONTROLS
 from services.allocation.events import DecisionHash, KeyId, ProductId, ReviewId, RoundId, SubjectId
-from services.allocation.events.authority import ConflictAbout, PersonId, Tainted
+from services.allocation.events.authority import ConflictAbout, ConflictConfirmed, PersonId, Tainted
 from services.allocation.tables.authority import ConflictRow, PersonRow
 from services.allocation.tables.book import ApprovalRow, RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
@@ -94,8 +94,7 @@ async def confirm_conflict(
         raise Problem("forbidden", "a conflict is confirmed by whose it is, or by an approver", field="path:subject")
     confirming = await confirming_of(reads, caller)
     command = ConfirmConflict(official=SubjectId(subject), about=body.about, name=body.name, confirming=confirming)
-    accepted = await post.submit(f"official/{subject}", command)
-    confirmed = accepted.facts[0].event
+    confirmed = (await post.submit(f"official/{subject}", command)).event(ConflictConfirmed)
     return ConflictChange(official=subject, about=confirmed.about, name=confirmed.name, declared=True)
 
 

@@ -15,7 +15,7 @@ from services.allocation.api.lookups import among, find_request, involved_in
 from services.allocation.api.partners.signing import SALT, SIGNATURE, SaltField, committed, signed_objection
 from services.allocation.background.party_screening import lists_in_force, versions
 from services.allocation.domain.book.objections import AnswerObjection, RaiseObjection
-from services.allocation.events import ObjectionId, RequestId, SubjectId
+from services.allocation.events import ObjectionId, ObjectionRaised, RequestId, SubjectId
 from services.allocation.tables.book import RequestRow
 from services.allocation.tables.screening import ObjectionRow, ObjectionStatus
 from shared.http.auth import Caller, allow
@@ -78,7 +78,7 @@ async def raise_objection(
         on=post.today,
     )
     accepted = await post.submit(f"book/{row.product}", await signed_objection(reads, post, body, partner, command))
-    return ObjectionChange(objection=accepted.facts[0].event.objection, request=request, status=ObjectionStatus.OPEN)
+    return ObjectionChange(objection=accepted.event(ObjectionRaised).objection, request=request, status=ObjectionStatus.OPEN)
 
 
 @router.post("/v1/objections/{objection}/answer")

@@ -9,7 +9,17 @@ from services.allocation.api.authority.capacity import concerns_of_requests
 from services.allocation.api.fields import DisruptionField, PartnerField, PolicyField, ProductField, RequestField
 from services.allocation.api.lookups import read_policy
 from services.allocation.domain.book.opening import MAX_PARTNERS, MAX_REQUESTS, OpenRound
-from services.allocation.events import DisruptionId, EmergencyPath, IepPosition, PartnerCode, ProductId, RequestId, RoundId, SubjectId
+from services.allocation.events import (
+    DisruptionId,
+    EmergencyPath,
+    IepPosition,
+    PartnerCode,
+    ProductId,
+    RequestId,
+    RoundId,
+    RoundOpened,
+    SubjectId,
+)
 from services.allocation.events.policies import PolicyTerms
 from services.allocation.tables.book import RoundStatus
 from services.allocation.tables.partners import DisruptionRow
@@ -76,7 +86,7 @@ async def open_round(
             if await session.get(DisruptionRow, body.disruption) is None:
                 raise Problem("disruption_not_found", f"there is no disruption {body.disruption}", field="/disruption")
     bar = await barred(reads, caller.subject, lambda session: concerns_of_requests(session, body.product, body.requests))
-    opened = (await post.submit(f"book/{body.product}", bar or await _opening(body, post, reads))).facts[0].event
+    opened = (await post.submit(f"book/{body.product}", bar or await _opening(body, post, reads))).event(RoundOpened)
     return OpenedView(
         round=opened.round,
         product=opened.product,

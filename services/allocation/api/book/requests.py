@@ -31,7 +31,7 @@ from services.allocation.domain.book.requests import AcceptRequest, ClockTerms, 
 from services.allocation.domain.figures import CLOCKS, OBJECTION_DAYS, warn_days_of
 from services.allocation.domain.policies.terms import STANDARD
 from services.allocation.domain.rules.cover import days_of_cover
-from services.allocation.events import CRITERIA, Criterion, Finding, RequestId, RequestSubmitted, Statement, SubjectId
+from services.allocation.events import CRITERIA, Criterion, Finding, RequestAccepted, RequestId, RequestSubmitted, Statement, SubjectId
 from services.allocation.events.clocks import Milestone
 from services.allocation.tables.book import RequestRow, RequestStatus
 from shared.http.auth import Caller, allow
@@ -201,8 +201,8 @@ async def submit_request(
         screen_by=post.today + timedelta(days=CLOCKS[STANDARD]["screened"]),
         on=post.today,
     )
-    accepted = await post.submit(f"book/{body.product}", await signed_request(reads, post, body, body.product, command))
-    event = accepted.facts[0].event
+    signed = await signed_request(reads, post, body, body.product, command)
+    event = (await post.submit(f"book/{body.product}", signed)).event(RequestSubmitted)
     return RequestTaken(
         **msgspec.to_builtins(event),
         status=RequestStatus.SUBMITTED,
@@ -288,7 +288,7 @@ async def accept_request(
         )
     )
     accepted = await post.submit(f"book/{row.product}", command)
-    return RequestChange(request=request, status=RequestStatus.ACCEPTED, accepted_g=accepted.facts[0].event.accepted_g)
+    return RequestChange(request=request, status=RequestStatus.ACCEPTED, accepted_g=accepted.event(RequestAccepted).accepted_g)
 
 
 def _findings(post: Post, body: FindingsBody) -> dict[Criterion, Finding]:

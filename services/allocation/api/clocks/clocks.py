@@ -12,7 +12,7 @@ from services.allocation.api.fields import READERS, PartnerField, ProductField, 
 from services.allocation.domain.clocks.clock import ConfirmPause, PauseClock, ResumeClock
 from services.allocation.domain.clocks.state import MILESTONES
 from services.allocation.events import SubjectId
-from services.allocation.events.clocks import Milestone
+from services.allocation.events.clocks import ClockPauseConfirmed, ClockPaused, ClockResumed, Milestone
 from services.allocation.tables.clocks import ClockRow, ClockStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, Text
@@ -132,7 +132,7 @@ async def pause_clock(
     by = await by_one_caller(reads, caller, post.now)
     command = PauseClock(reason=post.text(body.reason), since=body.since or post.today, by=by, on=post.today)
     accepted = await post.submit(f"clock/{request}", command)
-    return _changed(request, accepted.facts[0].event, ClockStatus.PAUSED)
+    return _changed(request, accepted.event(ClockPaused), ClockStatus.PAUSED)
 
 
 @router.post("/{request}/pause/confirm")
@@ -142,14 +142,14 @@ async def confirm_pause(
     """By a second person: it does not lapse any more."""
     command = ConfirmPause(by=SubjectId(caller.subject), accounts=await accounts_of_caller(reads, caller))
     accepted = await post.submit(f"clock/{request}", command)
-    return _changed(request, accepted.facts[0].event, ClockStatus.PAUSED)
+    return _changed(request, accepted.event(ClockPauseConfirmed), ClockStatus.PAUSED)
 
 
 @router.post("/{request}/resume")
 async def resume_clock(request: RequestPath, caller: Annotated[Caller, allow("operator")], post: Posting) -> ClockChange:
     """What is not reached yet is due later by the days of the pause."""
     accepted = await post.submit(f"clock/{request}", ResumeClock(on=post.today))
-    return _changed(request, accepted.facts[0].event, ClockStatus.RUNNING)
+    return _changed(request, accepted.event(ClockResumed), ClockStatus.RUNNING)
 
 
 def _changed(request: str, event: Any, status: ClockStatus) -> ClockChange:

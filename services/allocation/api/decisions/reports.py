@@ -14,7 +14,7 @@ from services.allocation.api.decisions.report_page import page_of
 from services.allocation.api.fields import ProductField, RoundPath
 from services.allocation.api.lookups import find_round
 from services.allocation.domain.decisions.report import SendReport
-from services.allocation.events import DecisionHash, ProductId, RoundId, SubjectId
+from services.allocation.events import DecisionHash, ProductId, ReportSent, RoundId, SubjectId
 from services.allocation.tables.decisions import ReportRow, ReportSentRow, ReportStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, Text
@@ -108,7 +108,7 @@ async def send_report(
             on=post.today,
         )
         accepted = await post.submit(f"report/{round}", command, documents=[document])
-    return SentView.model_validate(accepted.facts[0].event, from_attributes=True)
+    return SentView.model_validate(accepted.event(ReportSent), from_attributes=True)
 
 
 async def _current(reads: Reads, round: str) -> tuple[ReportView, Document] | Problem:

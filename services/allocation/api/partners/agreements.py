@@ -19,7 +19,15 @@ from services.allocation.domain.partners.agreement import (
     SignAgreement,
     SuspendAgreement,
 )
-from services.allocation.events import AgreementId, PartnerCode, ProductId, ProductTerms, SubjectId
+from services.allocation.events import (
+    AgreementId,
+    AgreementSuspended,
+    AgreementSuspensionConfirmed,
+    PartnerCode,
+    ProductId,
+    ProductTerms,
+    SubjectId,
+)
 from services.allocation.tables.partners import AgreementRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text, WholeGrams
@@ -182,7 +190,7 @@ async def suspend_agreement(
     )
     accepted = await post.submit(f"agreement/{agreement}", command)
     post.kernel.part(RecentTerms).forget()
-    return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False, suspended=True)
+    return AgreementChange(agreement=agreement, partner=accepted.event(AgreementSuspended).partner, ended=False, suspended=True)
 
 
 @router.post("/{agreement}/suspension/confirm")
@@ -192,7 +200,7 @@ async def confirm_suspension(
     """By a second person: it does not lapse any more."""
     command = ConfirmSuspension(by=SubjectId(caller.subject), accounts=await accounts_of_caller(reads, caller))
     accepted = await post.submit(f"agreement/{agreement}", command)
-    return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False, suspended=True)
+    return AgreementChange(agreement=agreement, partner=accepted.event(AgreementSuspensionConfirmed).partner, ended=False, suspended=True)
 
 
 @router.post("/{agreement}/resume", status_code=202)

@@ -9,7 +9,7 @@ from sqlmodel import select
 
 from services.allocation.api.fields import READERS, PartnerField, PartnerPath, limited_to
 from services.allocation.domain.partners.partner import RegisterPartner
-from services.allocation.events import PartnerCode
+from services.allocation.events import PartnerCode, PartnerRegistered
 from services.allocation.tables.partners import PartnerKeyRow, PartnerRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text
@@ -51,8 +51,8 @@ def _view(row: PartnerRow) -> PartnerView:
 
 @router.post("", status_code=201)
 async def register_partner(body: PartnerBody, caller: Annotated[Caller, allow("administrator")], post: Posting) -> PartnerView:
-    accepted = await post.submit(f"partner/{body.partner}", RegisterPartner(partner=PartnerCode(body.partner), name=body.name))
-    event = accepted.facts[0].event
+    command = RegisterPartner(partner=PartnerCode(body.partner), name=body.name)
+    event = (await post.submit(f"partner/{body.partner}", command)).event(PartnerRegistered)
     return PartnerView(partner=event.partner, name=event.name)
 
 

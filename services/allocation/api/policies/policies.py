@@ -22,7 +22,7 @@ from services.allocation.domain.policies.policy import (
 )
 from services.allocation.domain.policies.terms import STANDARD_CLOCKS
 from services.allocation.events.ids import SubjectId
-from services.allocation.events.policies import PolicyDocument, PolicyTerms
+from services.allocation.events.policies import PolicyApproved, PolicyDocument, PolicyDrafted, PolicyRevised, PolicySubmitted, PolicyTerms
 from services.allocation.events.rounds import QUORUM_DAYS
 from services.allocation.tables.policies import PolicyRow, PolicyVersionRow
 from shared.http.auth import Caller, allow
@@ -148,7 +148,7 @@ async def draft_version(policy: PolicyPath, body: VersionBody, caller: Operates,
     begins = body.active_from or post.today
     command = DraftVersion(policy=policy, version=number, active_from=begins, terms=terms, by=SubjectId(caller.subject), on=post.today)
     document = Document(document_of(policy, number, begins, terms))
-    event = (await post.submit(f"policy/{policy}", command, documents=[document])).facts[0].event
+    event = (await post.submit(f"policy/{policy}", command, documents=[document])).event(PolicyDrafted)
     return VersionChange(policy=policy, version=event.version, status="draft", document=event.document, active_from=event.active_from)
 
 
@@ -169,7 +169,7 @@ async def revise_version(
     begins = body.active_from or post.today
     command = ReviseVersion(version=version, active_from=begins, terms=terms, by=SubjectId(caller.subject), on=post.today)
     document = Document(document_of(policy, version, begins, terms))
-    event = (await post.submit(f"policy/{policy}", command, documents=[document])).facts[0].event
+    event = (await post.submit(f"policy/{policy}", command, documents=[document])).event(PolicyRevised)
     return VersionChange(policy=policy, version=version, status="draft", document=event.document, active_from=event.active_from)
 
 
@@ -178,7 +178,7 @@ async def submit_version(policy: PolicyPath, version: VersionPath, caller: Opera
     """Nothing of it changes any more; approvers may sign it. `active_from`: from when it would be in force, if it is approved by then."""
     accepted = await post.submit(f"policy/{policy}", SubmitVersion(version=version, by=SubjectId(caller.subject)))
     begins = max((await read_policy(reads, policy)).versions[version].active_from, post.today)
-    document = accepted.facts[0].event.document
+    document = accepted.event(PolicySubmitted).document
     return VersionChange(policy=policy, version=version, status="submitted", document=document, active_from=begins)
 
 
@@ -193,7 +193,7 @@ async def approve_version(
 ) -> VersionChange:
     """What `reserve approve` makes of the version's document. Whoever wrote it does not approve it."""
     command = ApproveVersion(version=version, signing=await signing_of(reads, body, caller, post.today))
-    event = (await post.submit(f"policy/{policy}", command)).facts[0].event
+    event = (await post.submit(f"policy/{policy}", command)).event(PolicyApproved)
     return VersionChange(policy=policy, version=version, status="approved", document=event.document, active_from=event.active_from)
 
 

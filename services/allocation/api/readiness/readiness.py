@@ -176,7 +176,7 @@ async def clear_item(body: ItemBody, caller: Annotated[Caller, allow("operator")
         warn_days=READINESS_WARN_DAYS,
         on=post.today,
     )
-    event = (await post.submit(_stream(body.agreement, body.product), command)).facts[0].event
+    event = (await post.submit(_stream(body.agreement, body.product), command)).event(ReadinessCleared)
     return _changed(event, ItemStatus.CLEARED, event.until)
 
 
@@ -192,7 +192,7 @@ async def renew_item(
         warn_days=READINESS_WARN_DAYS,
         on=post.today,
     )
-    event = (await post.submit(await _register(reads, item), command)).facts[0].event
+    event = (await post.submit(await _register(reads, item), command)).event(ReadinessRenewed)
     return _changed(event, ItemStatus.CLEARED, event.until)
 
 
@@ -200,7 +200,8 @@ async def renew_item(
 async def withdraw_item(
     item: ItemPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> ItemChange:
-    event = (await post.submit(await _register(reads, item), WithdrawItem(item=ItemId(item), reason=post.text(body.reason)))).facts[0].event
+    command = WithdrawItem(item=ItemId(item), reason=post.text(body.reason))
+    event = (await post.submit(await _register(reads, item), command)).event(ReadinessWithdrawn)
     return _changed(event, ItemStatus.WITHDRAWN, None)
 
 

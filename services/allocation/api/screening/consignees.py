@@ -12,7 +12,7 @@ from services.allocation.api.fields import READERS, ConsigneeField, limited_to, 
 from services.allocation.background.party_screening import consignee_of, lists_in_force, screen_consignee, versions
 from services.allocation.domain.controls import CONTROLS
 from services.allocation.domain.screening.consignee import ApproveChange, AskForConsignee, DecideConsigneeHit, RefuseChange
-from services.allocation.events import AwardId, ChangeId, HitId, PartnerCode, ProductId, SubjectId
+from services.allocation.events import AwardId, ChangeId, ConsigneeChangeAsked, HitId, PartnerCode, ProductId, SubjectId
 from services.allocation.tables.book import AwardRow
 from services.allocation.tables.screening import ChangeStatus, ConsigneeChangeRow, ConsigneeRow
 from services.allocation.tables.tenders import TenderAwardRow
@@ -134,7 +134,7 @@ async def ask_for_consignee(
     )
     accepted = await post.submit(f"consignee/{consignee}", command)
     return ConsigneeChangeView(
-        change=accepted.facts[0].event.change,
+        change=accepted.event(ConsigneeChangeAsked).change,
         award=body.award,
         request=request,
         product=product,

@@ -102,8 +102,7 @@ async def reveal_bid(tender: TenderPath, body: RevealBody, caller: Bids, post: P
         terms=terms,
         at=post.now,
     )
-    accepted = await post.submit(stream_of(TenderId(tender), partner), closed or command)
-    event = accepted.facts[0].event
+    event = (await post.submit(stream_of(TenderId(tender), partner), closed or command)).event(BidRevealed)
     return RevealedView(tender=tender, bid=event.bid, steps=_steps(event.steps))
 
 

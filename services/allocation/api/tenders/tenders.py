@@ -40,6 +40,7 @@ from services.allocation.events import (
     TenderAwardGranted,
     TenderCertified,
     TenderId,
+    TenderOpened,
     TenderProposed,
     TenderTerms,
 )
@@ -97,7 +98,7 @@ async def open_tender(body: TenderBody, caller: Operates, post: Posting, reads: 
         at=post.now,
     )
     accepted = await post.submit(f"tender/{tender}", command)
-    return OpenedTenderView(tender=tender, status=TenderStatus.OPEN, terms=view_terms(accepted.facts[0].event.terms, None))
+    return OpenedTenderView(tender=tender, status=TenderStatus.OPEN, terms=view_terms(accepted.event(TenderOpened).terms, None))
 
 
 @router.post("/{tender}/propose")

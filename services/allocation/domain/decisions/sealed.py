@@ -14,7 +14,7 @@ whoever is given a derived one learns no other.
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Annotated, Literal
 
@@ -148,20 +148,6 @@ def publish(file: DecisionFile) -> Decision | SealedDecision:
 def decision_hash(view: View) -> str:
     """The name of a decision: the SHA-256 (hex) of its published part's canonical bytes; all files of a round have the same."""
     return hashlib.sha256(canonical_document(view.decision if isinstance(view, OwnFile) else publish(view))).hexdigest()
-
-
-def partner_view(file: DecisionFile, partner: str) -> View:
-    """What a partner is given of it. It has the same name."""
-    return own_view(file, {line.content.claimant.request for line in file.lines if line.content.claimant.partner == partner})
-
-
-def own_view(file: DecisionFile, requests: Collection[str]) -> View:
-    """The file with only the lines of these requests opened: those that a reader may see. It has the same name."""
-    own = tuple(line for line in file.lines if line.content.claimant.request in requests)
-    published = publish(file)
-    if isinstance(published, SealedDecision):
-        return OwnFile(decision=published, lines=tuple(map(own_line, own)))
-    return msgspec.structs.replace(file, holdings=None, lines=own)
 
 
 def read_view(data: bytes) -> View:

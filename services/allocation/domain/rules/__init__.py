@@ -14,7 +14,7 @@ from services.allocation.domain.rules.apportionment import (
     retrace,
 )
 from services.allocation.domain.rules.claims import RULES, Claim, Method, Pool, Rule, RuleInputError, counted_g, find_rule, rational
-from services.allocation.domain.rules.families import Branch, divide
+from services.allocation.domain.rules.families import Branch
 from services.allocation.domain.rules.iteration import Step, capped
 from services.allocation.domain.rules.positions import Group, IepFigures, group_of, largest_restraint, right_g
 
@@ -36,7 +36,6 @@ __all__ = [
     "apportion",
     "capped",
     "counted_g",
-    "divide",
     "find_rule",
     "group_of",
     "largest_restraint",

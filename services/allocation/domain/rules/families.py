@@ -15,7 +15,7 @@ which it reaches the supply is looked for: exactly, in O(n log n).
 - `priority`: classes, each by a rule of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import accumulate
 from operator import mul
@@ -23,7 +23,6 @@ from typing import Literal
 
 import msgspec
 
-from services.allocation.domain.rules.claims import RuleInputError, find_rule
 from services.allocation.domain.rules.order import order_keys
 
 type Branch = Literal["awards", "losses"]
@@ -92,16 +91,6 @@ def solve(
         x = Fraction(scale, unit) if rule in _WEIGHTED else Fraction(0)
     value = x * unit / scale
     return Entitled(Parameter(-value if rule == "equal_losses" else value, None), *_at(x, weights, offsets, floors, tops, scale))
-
-
-def divide(rule: str, supply: Fraction, claims: Mapping[str, int], caps: Mapping[str, int] = {}) -> dict[str, Fraction]:
-    """What a rule entitles each claimant to, without any rounding: the rule as the literature has it. Raises `RuleInputError`."""
-    if (found_rule := find_rule(rule)).by_class or found_rule.by_right:
-        raise RuleInputError("rule_unknown", "rule", f"{rule} needs more than claims", "a rule that shares by claims alone")
-    grams = list(claims.values())
-    most = [min(claim, caps.get(name, claim)) for name, claim in claims.items()]
-    found = solve(rule, supply.numerator, grams, most, [0] * len(grams), [1] * len(grams), scale=supply.denominator)
-    return {name: Fraction(numerator, found.denominator) for name, numerator in zip(claims, found.numerators, strict=True)}
 
 
 def _lines(rule: str, claims: Sequence[int], rights: Sequence[int], right_unit: int, scale: int) -> tuple[Sequence[int], list[int], int]:

@@ -16,7 +16,7 @@ from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, Re
 from services.loans.domain.equity.state import HoldingStatus, keys_of
 from services.loans.domain.facility.headroom import ReserveHeadroom
 from services.loans.domain.papers import HoldingPaper
-from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingId, HoldingTerms, ShareClass
+from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingId, HoldingProposed, HoldingTerms, ShareClass
 from services.loans.events.facility import CommitmentId, FacilityId
 from services.loans.events.terms import Category, FundingAccount
 from services.loans.tables.equity import EquityFlowRow, HoldingRow, ValuationRow
@@ -180,7 +180,7 @@ async def propose_holding(body: HoldingBody, caller: Operates, post: Posting, re
         by=caller.subject,
         shortage=await shortage_now(reads, wanted),
     )
-    event = (await post.submit(f"equity/{holding}", command, documents=[document])).facts[0].event
+    event = (await post.submit(f"equity/{holding}", command, documents=[document])).event(HoldingProposed)
     return HoldingProposedView(holding=event.holding, status=HoldingStatus.PROPOSED, document=event.document)
 
 

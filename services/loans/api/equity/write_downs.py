@@ -13,7 +13,7 @@ from services.loans.api.fields import PositiveMinor
 from services.loans.domain.controls import CONTROLS
 from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
 from services.loans.domain.papers import WriteDownPaper
-from services.loans.events.equity import EquityFlowId
+from services.loans.events.equity import EquityFlowId, WriteDownProposed
 from services.loans.tables.equity import WriteDownRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
@@ -80,7 +80,7 @@ async def propose_write_down(holding: HoldingPath, body: WriteDownBody, caller: 
         on=post.today,
         dated_because=body.dated_because,
     )
-    event = (await post.submit(f"equity/{holding}", command, documents=[document])).facts[0].event
+    event = (await post.submit(f"equity/{holding}", command, documents=[document])).event(WriteDownProposed)
     return WriteDownView(
         flow=event.flow,
         holding=event.holding,

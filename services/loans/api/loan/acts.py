@@ -16,7 +16,7 @@ from services.loans.api.loan.terms import ConditionBody, Name, ScheduleBody
 from services.loans.domain.controls import CONTROLS
 from services.loans.domain.loan.agreement import ApproveAct, ProposeAct, WithdrawAct
 from services.loans.domain.papers import LoanActPaper
-from services.loans.events.loan import ActId
+from services.loans.events.loan import ActApproved, ActId, ActProposed
 from services.loans.events.terms import Amendment, CovenantKind
 from services.loans.tables.loan import ActRow
 from shared.http.auth import Caller, allow
@@ -147,7 +147,7 @@ async def propose_act(loan: LoanPath, body: ActBody, caller: Operates, post: Pos
     reason = post.text(body.reason)
     document = Document(canonical(LoanActPaper(loan=loan, act=act, content=content, reason=reason)))
     command = ProposeAct(act=act, content=content, reason=reason, document=document.name, by=caller.subject, on=post.today)
-    event = (await post.submit(f"loan/{loan}", command, documents=[document])).facts[0].event
+    event = (await post.submit(f"loan/{loan}", command, documents=[document])).event(ActProposed)
     return ActView(
         act=event.act,
         loan=loan,
@@ -179,7 +179,7 @@ async def approve_act(
 ) -> ActApprovedView:
     """It has its effect at once."""
     command = ApproveAct(act=ActId(act), signing=await signing_of(reads, body, caller, post.today), on=post.today)
-    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
+    event = (await post.submit(f"loan/{loan}", command)).event(ActApproved)
     return ActApprovedView(
         act=act,
         loan=loan,

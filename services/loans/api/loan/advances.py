@@ -15,7 +15,7 @@ from services.loans.api.payees.payees import payee_not_found, payee_of
 from services.loans.domain.controls import CONTROLS
 from services.loans.domain.loan.advances import PayAdvance, RequestAdvance, WithdrawAdvance
 from services.loans.domain.loan.state import Loan, seen_precedents, seen_subsequents
-from services.loans.events.loan import AdvanceCleared, AdvanceId, Seen
+from services.loans.events.loan import AdvanceCleared, AdvanceId, AdvanceRequested, Seen
 from services.loans.tables.loan import AdvanceRow
 from services.loans.tables.payees import PayeeRow
 from shared.http.fields import Body, Day, ReasonBody, Text
@@ -112,9 +112,9 @@ async def request_advance(loan: LoanPath, body: AdvanceBody, caller: Operates, p
     command = RequestAdvance(
         advance=advance, amount_minor=body.amount_minor, purpose=post.text(body.purpose), by=caller.subject, on=post.today
     )
-    facts = (await post.submit(f"loan/{loan}", command)).facts
-    event = facts[0].event
-    cleared = any(isinstance(fact.event, AdvanceCleared) for fact in facts)
+    accepted = await post.submit(f"loan/{loan}", command)
+    event = accepted.event(AdvanceRequested)
+    cleared = any(isinstance(fact.event, AdvanceCleared) for fact in accepted.facts)
     return RequestedView(
         advance=advance,
         loan=loan,

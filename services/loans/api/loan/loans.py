@@ -20,7 +20,7 @@ from services.loans.domain.loan.imports import headroom_for
 from services.loans.domain.loan.state import IN_DEFAULT, Loan, LoanStatus, parties_to
 from services.loans.domain.papers import LoanPaper
 from services.loans.events.defaults import DefaultCause
-from services.loans.events.loan import LoanId
+from services.loans.events.loan import LoanApproved, LoanId, LoanProposed
 from services.loans.tables.loan import LoanRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, ReasonBody, Text
@@ -125,8 +125,7 @@ async def propose_loan(body: LoanTermsBody, caller: Operates, post: Posting, rea
         on=post.today,
         shortage=await shortage_now(reads, headroom_for(loan, terms)),
     )
-    accepted = await post.submit(f"loan/{loan}", command, documents=[document])
-    event = accepted.facts[0].event
+    event = (await post.submit(f"loan/{loan}", command, documents=[document])).event(LoanProposed)
     return LoanProposedView(
         loan=loan,
         status=LoanStatus.PROPOSED,
@@ -143,7 +142,7 @@ async def approve_loan(
     """The signature of a second person, over the proposal's SHA-256. The facility is asked for its headroom next."""
     command = ApproveLoan(signing=await signing_of(reads, body, caller, post.today))
     bar = await barred(reads, caller.subject, lambda _: concerns_of(reads, loan))
-    event = (await post.submit(f"loan/{loan}", bar or command)).facts[0].event
+    event = (await post.submit(f"loan/{loan}", bar or command)).event(LoanApproved)
     return LoanApprovedView(
         loan=loan,
         status=LoanStatus.APPROVED,

@@ -13,7 +13,7 @@ from services.loans.api.fields import LoanField, LoanPath, PaymentPath, Positive
 from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
 from services.loans.domain.controls import CONTROLS
 from services.loans.domain.loan.payments import ReconcilePayment, RecordPayment, RecordRecovery, ReversePayment
-from services.loans.events.loan import PaymentId, Prepays
+from services.loans.events.loan import PaymentId, PaymentReconciled, Prepays
 from services.loans.tables.loan import PaymentRow
 from shared.http.bulk import Alone, BulkBody, BulkView, Keyed, bulk
 from shared.http.fields import Body, Day, ReasonBody
@@ -119,7 +119,7 @@ async def reconcile_payment(
     """Another person than has recorded it has found it in the bank's statement. Until then the loan is not closed, and nothing refunded."""
     accounts = await accounts_of_caller(reads, caller)
     command = ReconcilePayment(payment=PaymentId(payment), statement=body.statement, by=caller.subject, accounts=accounts, on=post.today)
-    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
+    event = (await post.submit(f"loan/{loan}", command)).event(PaymentReconciled)
     return PaymentReconciledView(payment=event.payment, loan=event.loan, statement=event.statement)
 
 

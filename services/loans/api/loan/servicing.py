@@ -16,7 +16,8 @@ from services.loans.domain.loan.covenants import ConfirmBreach, ReportRatio
 from services.loans.domain.loan.defaults import ConfirmDefault, DeclareDefault
 from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, Regrade, ResetRate
 from services.loans.domain.loan.state import LoanStatus, fault_of_unconfirmed
-from services.loans.events.defaults import DefaultCause
+from services.loans.events.defaults import BreachConfirmed, DefaultCause, DefaultConfirmed
+from services.loans.events.loan import RatioReported
 from services.loans.events.terms import CovenantKind, Grade, Stage
 from services.loans.tables.loan import RatioRow
 from shared.http.auth import Caller, allow
@@ -125,14 +126,14 @@ async def report_ratio(loan: LoanPath, body: RatioBody, caller: Operates, post: 
     by = await by_one_caller(reads, caller, post.now, await words_of_payees(reads, loan))
     by_one = msgspec.structs.replace(command, by=by)
     done = await done_or_proposed(post, CONTROLS, f"loan/{loan}", by_one, proposed=command)
-    return done if isinstance(done, ProposalView) else RatioView.model_validate(done.facts[0].event, from_attributes=True)
+    return done if isinstance(done, ProposalView) else RatioView.model_validate(done.event(RatioReported), from_attributes=True)
 
 
 @router.post("/{loan}/ratios/{kind}/confirm")
 async def confirm_breach(loan: LoanPath, kind: CovenantKind, caller: Confirms, post: Posting, reads: Reading) -> BreachConfirmedView:
     """That the covenant is breached, by a second person: it does not lapse any more."""
     command = ConfirmBreach(kind=kind, by=caller.subject, accounts=await accounts_of_caller(reads, caller))
-    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
+    event = (await post.submit(f"loan/{loan}", command)).event(BreachConfirmed)
     return BreachConfirmedView.model_validate(event, from_attributes=True)
 
 
@@ -171,7 +172,7 @@ async def confirm_default(loan: LoanPath, caller: Confirms, post: Posting, reads
         on=post.today,
         unconfirmed=frozenset(other for other, its in others.items() if fault_of_unconfirmed(its) is not None),
     )
-    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
+    event = (await post.submit(f"loan/{loan}", command)).event(DefaultConfirmed)
     return DefaultConfirmedView(loan=event.loan, confirmed_by=event.confirmed_by)
 
 

@@ -34,7 +34,7 @@ from services.loans.domain.material.held import (
 )
 from services.loans.domain.material.terms import ApproveDeferral, ProposeDeferral, deferral_document
 from services.loans.domain.papers import DeferralPaper
-from services.loans.events.material import DeferralId
+from services.loans.events.material import DeferralApproved, DeferralId, DeferralProposed, MaterialDefaultConfirmed, MaterialDefaulted
 from services.loans.tables.material import DeferralRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
@@ -129,7 +129,7 @@ async def propose_deferral(loan: MaterialPath, body: DeferralBody, caller: Asks,
         document=document.name,
         by=caller.subject,
     )
-    event = (await post.submit(stream_of(loan), command, documents=[document])).facts[0].event
+    event = (await post.submit(stream_of(loan), command, documents=[document])).event(DeferralProposed)
     asked = {name: getattr(event, name) for name in DeferralView.model_fields if hasattr(event, name)}
     return DeferralView(**asked, status="proposed", approval=None)
 
@@ -159,7 +159,7 @@ async def approve_deferral(
     loan: MaterialPath, deferral: DeferralPath, body: ApprovalBody, caller: Approves, post: Posting, reads: Reading
 ) -> DeferredView:
     command = ApproveDeferral(deferral=DeferralId(deferral), signing=await signing_of(reads, body, caller, post.today), on=post.today)
-    return of_event(DeferredView, (await post.submit(stream_of(loan), command)).facts[0].event)
+    return of_event(DeferredView, (await post.submit(stream_of(loan), command)).event(DeferralApproved))
 
 
 @router.post("/{loan}/security/marks", status_code=202)
@@ -188,7 +188,7 @@ async def declare_material_default(loan: MaterialPath, body: ReasonBody, caller:
     """Of what is overdue, for 72 hours: longer, if a second person confirms it. Nothing is bought for it before."""
     by = await by_one_caller(reads, caller, post.now)
     command = DeclareMaterialDefault(reason=post.text(body.reason), on=post.today, by=by)
-    return of_event(DefaultView, (await post.submit(stream_of(loan), command)).facts[0].event)
+    return of_event(DefaultView, (await post.submit(stream_of(loan), command)).event(MaterialDefaulted))
 
 
 @router.post("/{loan}/default/confirm")
@@ -197,7 +197,7 @@ async def confirm_material_default(
 ) -> MaterialDefaultConfirmedView:
     """By a second person: it does not lapse any more."""
     command = ConfirmMaterialDefault(by=caller.subject, accounts=await accounts_of_caller(reads, caller))
-    return of_event(MaterialDefaultConfirmedView, (await post.submit(stream_of(loan), command)).facts[0].event)
+    return of_event(MaterialDefaultConfirmedView, (await post.submit(stream_of(loan), command)).event(MaterialDefaultConfirmed))
 
 
 @router.post("/{loan}/replacements", status_code=202)

@@ -28,7 +28,7 @@ from services.loans.domain.material.state import MaterialLoan, MaterialStatus
 from services.loans.domain.material.terms import MAX_STEP_DAYS, ApproveTerms, ProposeTerms, WithdrawMaterialLoan, terms_document
 from services.loans.domain.papers import MaterialTermsPaper
 from services.loans.events.facility import FacilityId
-from services.loans.events.material import MaterialTerms, Premium, Security, SecurityKind
+from services.loans.events.material import MaterialTerms, MaterialTermsApproved, MaterialTermsProposed, Premium, Security, SecurityKind
 from services.loans.tables.material import MaterialEntryRow, MaterialLoanRow, ProductRow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
@@ -255,7 +255,7 @@ async def propose_terms(
     terms = await _terms(reads, state.product, body)
     document = Document(terms_document(state, terms))
     command = ProposeTerms(terms=terms, document=document.name, by=caller.subject, on=post.today)
-    event = (await post.submit(stream_of(loan), command, documents=[document])).facts[0].event
+    event = (await post.submit(stream_of(loan), command, documents=[document])).event(MaterialTermsProposed)
     return MaterialProposedView(
         loan=loan, status="proposed", document=event.document, element=event.terms.element, content=event.terms.content
     )
@@ -305,7 +305,7 @@ async def show_terms(loan: MaterialPath, caller: SeesMaterial, reads: Reading) -
 async def approve_terms(loan: MaterialPath, body: ApprovalBody, caller: Approves, post: Posting, reads: Reading) -> MaterialApprovedView:
     """The signature of a second person, for the purpose "material_loan". The facility is asked for headroom next."""
     command = ApproveTerms(signing=await signing_of(reads, body, caller, post.today), on=post.today)
-    event = (await post.submit(stream_of(loan), command)).facts[0].event
+    event = (await post.submit(stream_of(loan), command)).event(MaterialTermsApproved)
     return MaterialApprovedView(
         loan=loan,
         status="approved",

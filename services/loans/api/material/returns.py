@@ -25,7 +25,7 @@ from services.loans.api.material.fields import (
 from services.loans.api.material.laboratories import registered_as
 from services.loans.domain.controls import CONTROLS
 from services.loans.domain.material.returns import AssayReturn, ReceiveReturn, WithdrawReturn
-from services.loans.events.material import Assayer, Basis, CustodyModel, ReturnedLot, ReturnId
+from services.loans.events.material import Assayer, Basis, CustodyModel, ReturnedLot, ReturnId, ReturnReceived
 from services.loans.tables.material import MaterialReturnRow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
@@ -117,7 +117,7 @@ async def receive_return(loan: MaterialPath, body: ReturnBody, caller: Operates,
         dated_because=body.dated_because,
         on=post.today,
     )
-    event = (await post.submit(stream_of(loan), command)).facts[0].event
+    event = (await post.submit(stream_of(loan), command)).event(ReturnReceived)
     return ReceivedView(
         returned=event.returned,
         loan=event.loan,

@@ -12,7 +12,7 @@ from services.loans.api.fields import READERS, Code, Currency, PayeePath, limite
 from services.loans.api.lookups import words_of_loans
 from services.loans.domain.controls import CONTROLS
 from services.loans.domain.payees.payees import ConfirmPayeeEnd, EndPayee, Payee, RegisterPayee
-from services.loans.events.payees import PayeeId
+from services.loans.events.payees import PayeeEndConfirmed, PayeeEnded, PayeeId
 from services.loans.events.terms import BorrowerCode
 from services.loans.tables.payees import PayeeRow
 from shared.http.auth import Caller, allow
@@ -101,7 +101,8 @@ async def end_payee(
         row = await _find(session, payee, caller)
     by = await by_one_caller(reads, caller, post.now, await words_of_loans(reads, row.borrower))
     command = EndPayee(payee=PayeeId(payee), reason=post.text(body.reason), on=post.today, by=by)
-    event = (await post.submit(f"payees/{row.borrower}", command)).facts[0].event
+    event = (await post.submit(f"payees/{row.borrower}", command)).event(PayeeEnded)
+    assert event.lapses_at is not None, "an end without is of an earlier build"
     return PayeeEndedView(payee=event.payee, ended_on=event.ended_on, reason=event.reason, lapses_at=event.lapses_at)
 
 
@@ -113,7 +114,7 @@ async def confirm_payee_end(
     async with reads.session() as session:
         row = await _find(session, payee, caller)
     command = ConfirmPayeeEnd(payee=PayeeId(payee), by=caller.subject, accounts=await accounts_of_caller(reads, caller))
-    event = (await post.submit(f"payees/{row.borrower}", command)).facts[0].event
+    event = (await post.submit(f"payees/{row.borrower}", command)).event(PayeeEndConfirmed)
     return PayeeEndConfirmedView(payee=event.payee, confirmed_by=event.confirmed_by)
 
 

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, StrictBool, StrictInt, StringConstraints
@@ -11,7 +12,7 @@ from sqlmodel import col, select
 from services.loans.api.fields import READERS, Code, FactKind, FactPath, ProjectPath, Sha256
 from services.loans.domain.controls import CONTROLS
 from services.loans.domain.projects.project import RecordFact, WithdrawFact
-from services.loans.events.project import ProjectFact, ProjectFactId
+from services.loans.events.project import ProjectFact, ProjectFactId, ProjectFactRecorded
 from services.loans.events.terms import ProjectCode
 from services.loans.tables.projects import ProjectFactRow, ProjectRow
 from shared.http.auth import Caller, allow
@@ -86,20 +87,11 @@ async def record_fact(
     done = await done_or_proposed(post, CONTROLS, f"project/{project}", command)
     if isinstance(done, ProposalView):  # beside the answer that clients of before know
         return JSONResponse(done.model_dump(mode="json"), post.response.status_code or 202, dict(post.response.headers))
-    event = done.facts[0].event
+    event = done.event(ProjectFactRecorded)
     return FactView(
-        fact=event.known.fact,
+        **msgspec.structs.asdict(event.known),
         project=event.project,
-        kind=event.known.kind,
-        subject=event.known.subject,
-        product=event.known.product,
-        quantity=event.known.quantity,
-        unit=event.known.unit,
-        binding=event.known.binding,
-        by=event.known.by,
-        since=event.known.since,
-        until=event.known.until,
-        evidence=event.evidence,
+        evidence=list(event.evidence),
         document=event.document,
         withdrawn_on=None,
         withdrawn_by=None,

@@ -68,13 +68,6 @@ def money_weighted(flows: Iterable[Flow]) -> MoneyWeighted:
         return MoneyWeighted(rate=_between(amounts, gaps, *bracket), certain=_has_one_rate(amounts))
 
 
-def net_value(flows: Sequence[Flow], rate: Decimal) -> Decimal:
-    """What the flows are worth on the first of their days, at a rate a year."""
-    with localcontext(_PRECISION):
-        first = min(flow.on for flow in flows)
-        return sum((flow.amount_minor / (1 + rate) ** (Decimal((flow.on - first).days) / _YEAR) for flow in flows), Decimal(0))
-
-
 def _worth(amounts: Sequence[int], gaps: Sequence[int], growth: Decimal) -> Decimal:
     """On the last day, where money grows by this factor a day: it has the sign of the net value, and no division."""
     total = Decimal(amounts[0])

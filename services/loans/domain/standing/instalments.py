@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import repeat
-from math import lcm
 
 _ONE = 2**128  # a discount of 1, where discounts are rounded down
 _LEVEL = (1,)
@@ -18,14 +17,6 @@ def half_even(numerator: int, denominator: int) -> int:
     whole, rest = divmod(numerator, denominator)
     twice = 2 * rest
     return whole + 1 if twice > denominator or (twice == denominator and whole & 1) else whole
-
-
-def equal_instalment_minor(balance_minor: int, factors: Sequence[Fraction]) -> int:
-    """What, paid at the end of each remaining period, leaves nothing: P * prod(f_i) / sum_k(prod_{j>k} f_j), where each period's factor f
-    is 1 + rate * year fraction. Rounded: the last instalment takes what rounding leaves. `factors` are those of the remaining periods."""
-    basis = lcm(*(factor.denominator for factor in factors))
-    first, *later = [factor.numerator * (basis // factor.denominator) for factor in factors]
-    return level_payments(balance_minor * first, later, basis)[0]
 
 
 def level_payments(owed: int, later: Sequence[int], basis: int, *, left: int = 0, weights: Sequence[int] | None = None) -> list[int]:

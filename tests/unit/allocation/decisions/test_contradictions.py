@@ -17,10 +17,10 @@ from services.allocation.domain.decisions.check import recompute, recompute_own
 from services.allocation.domain.decisions.contradictions import contradictions, not_compared
 from services.allocation.domain.decisions.decision import DecisionFile, UnreadableDecision, canonical_document, commitment, read_file
 from services.allocation.domain.decisions.eligibility import Lot, Right, Stock, Stop
-from services.allocation.domain.decisions.sealed import partner_view, read_view
+from services.allocation.domain.decisions.sealed import read_view
 from services.allocation.domain.rules import RuleInputError
 from tests.stories.book import EU, JP, TONNE, UNIT_G, US
-from tests.stories.composed import at, leaves
+from tests.stories.composed import at, leaves, partner_view
 from tests.stories.decided import METHODS, WRONG, again, decided, forged
 
 

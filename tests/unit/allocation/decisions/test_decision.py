@@ -36,14 +36,12 @@ from services.allocation.domain.decisions.sealed import (
     View,
     committed_lines,
     decision_hash,
-    own_view,
-    partner_view,
     publish,
     read_view,
 )
 from services.allocation.domain.decisions.written_lines import first_lines, own_part
 from services.allocation.domain.rules import RULES, RuleInputError, Turn
-from tests.stories.composed import HOLDINGS, SECOND, claimant, decide, leaves, salt, terms
+from tests.stories.composed import HOLDINGS, SECOND, claimant, decide, leaves, own_view, partner_view, salt, terms
 
 FIRST_FILES, SECOND_FILES = (
     {path.stem: path.read_bytes() for path in sorted((Path(__file__).parent / folder).glob("*.json"))}  # by rule

@@ -1,14 +1,22 @@
 """Money-weighted returns: as spreadsheets and textbooks have them, and zero net value at any rate that is found."""
 
 import math
+from collections.abc import Sequence
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.equity.money_weighted import Flow, NoReturn, money_weighted, net_value
+from services.loans.domain.equity.money_weighted import Flow, NoReturn, money_weighted
+
+
+def net_value(flows: Sequence[Flow], rate: Decimal) -> Decimal:
+    """What the flows are worth on the first of their days, at a rate a year."""
+    with localcontext(prec=40):
+        first = min(flow.on for flow in flows)
+        return sum((flow.amount_minor / (1 + rate) ** (Decimal((flow.on - first).days) / 365) for flow in flows), Decimal(0))
 
 
 def flows(*pairs: tuple[str, int]) -> list[Flow]:

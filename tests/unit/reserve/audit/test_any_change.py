@@ -13,8 +13,7 @@ from msgspec.structs import replace
 from reserve.audit.history import audit
 from reserve.audit.integrity import audit_integrity
 from reserve.audit.report import Report
-from reserve.audit.shards import here
-from tests.stories.audit import Told, told
+from tests.stories.audit import Told, here, told
 from tests.stories.audit_equity import told_with_equity
 from tests.stories.audit_loans import told_with_loans
 from tests.stories.audit_material import told_with_material

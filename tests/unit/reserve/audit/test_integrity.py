@@ -16,8 +16,8 @@ from reserve.audit import integrity
 from reserve.audit.evidence import Recorded
 from reserve.audit.integrity import CHECKS, audit_integrity
 from reserve.audit.report import Report
-from reserve.audit.shards import OpenEvidence, Processes, ShardFailed, here
-from tests.stories.audit import DAY_AFTER, Step, Told, failures, stock, told
+from reserve.audit.shards import OpenEvidence, Processes, ShardFailed
+from tests.stories.audit import DAY_AFTER, Step, Told, failures, here, stock, told
 
 
 class Journals:

@@ -10,7 +10,6 @@ from reserve.audit.anchors import Anchor
 from reserve.audit.evidence import ReadText
 from reserve.audit.history import audit
 from reserve.audit.integrity import audit_integrity
-from reserve.audit.shards import here
 from reserve.bundle import export as exporting
 from reserve.bundle import layout
 from reserve.bundle.evidence import BundleEvidence
@@ -18,7 +17,7 @@ from reserve.bundle.export import NotExported, export
 from reserve.bundle.layout import BadBundle, File, checked, rows
 from reserve.bundle.progress import PROGRESS
 from shared.proofs.checkpoint import open_checkpoint
-from tests.stories.audit import Told, draw, failures, stock, told
+from tests.stories.audit import Told, draw, failures, here, stock, told
 from tests.stories.audit_material import told_with_material
 from tests.stories.bundles import Running, bundle_of
 from tests.stories.restored import Restored, another_product

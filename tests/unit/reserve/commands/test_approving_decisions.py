@@ -14,9 +14,9 @@ from reserve.__main__ import app
 from services.allocation.domain.decisions.certificate import Certificate
 from services.allocation.domain.decisions.decision import canonical_document
 from services.allocation.domain.decisions.sealed import decision_hash
-from shared.terms.approval import read_approval
 from tests.stories.book import TODAY
 from tests.stories.decided import WRONG, decided, forged
+from tests.stories.endorsing import read_approval
 from tests.unit.reserve.commands.approving import approve
 
 

@@ -27,7 +27,8 @@ from shared.journal.record import event_hash
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.proofs.merkle import hash_leaf, root_of
 from shared.proofs.signed_note import parse_verifier_key
-from shared.terms.approval import key_id, read_approval, read_private_key, verify_approval
+from shared.terms.approval import key_id, read_private_key, verify_approval
+from tests.stories.endorsing import read_approval
 from tests.stories.log import LOG_KEY, ORIGIN
 from tests.stories.powers import INSTRUMENT
 from tests.waiting import HANGS_AFTER_S

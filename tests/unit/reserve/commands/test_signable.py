@@ -15,7 +15,7 @@ from services.allocation.events.requests import RequestPaper, Statement
 from services.allocation.events.screening import ObjectionPaper
 from services.inventory.events import DrawPaper, ReleaseId
 from services.loans.domain.material.terms import deferral_document, terms_document
-from services.loans.domain.papers import PAPERS, HoldingPaper, LoanActPaper, LoanPaper, WriteDownPaper
+from services.loans.domain.papers import DeferralPaper, HoldingPaper, LoanActPaper, LoanPaper, MaterialTermsPaper, WriteDownPaper
 from services.loans.events.terms import (
     Accelerate,
     AmendCondition,
@@ -30,13 +30,14 @@ from services.loans.events.terms import (
 )
 from shared.journal.record import canonical
 from shared.journal.texts import commitment_to
-from shared.terms.approval import read_approval, read_private_key, verify_approval
+from shared.terms.approval import read_private_key, verify_approval
 from shared.terms.conditions import Shown
 from shared.terms.countersigning import CommandPaper
 from shared.terms.dating import Dated
 from tests.stories import equity as equity_story
 from tests.stories import material as material_story
 from tests.stories.book import ANTIMONY, JP, request_id, submit
+from tests.stories.endorsing import read_approval
 from tests.stories.loan import LOAN, START, terms
 from tests.unit.reserve.commands.approving import approve
 
@@ -116,7 +117,8 @@ def test_a_paper_is_signed_as_it_is_stored_also_one_of_a_build_that_wrote_no_for
 
 def test_no_two_kinds_of_paper_are_signed_for_one_purpose_or_have_one_format():
     of_keys = [EnrolmentPaper, InstrumentPaper, ActingOfficerPaper, PersonPaper, PartnerKeyPaper]
-    kinds = [*PAPERS, *of_keys, PolicyDocument, CommandPaper, DrawPaper, RequestPaper, ObjectionPaper]
+    of_loans = [LoanActPaper, LoanPaper, WriteDownPaper, HoldingPaper, MaterialTermsPaper, DeferralPaper]
+    kinds = [*of_loans, *of_keys, PolicyDocument, CommandPaper, DrawPaper, RequestPaper, ObjectionPaper]
     assert len({kind.purpose for kind in kinds}) == len({kind.__struct_config__.tag for kind in kinds}) == len(kinds) == len(_WORDS)
 
 

@@ -12,8 +12,8 @@ from reserve.commands.signable import NotSignable, read_signable
 from services.allocation.domain.tenders.decision import own_lines, read_tender_file, tender_decision_hash
 from services.allocation.domain.tenders.sealed_bid import BidFile, SealedBid, seal
 from shared.journal.record import canonical
-from shared.terms.approval import read_approval
 from tests.stories.audit_tenders import cleared
+from tests.stories.endorsing import read_approval
 from tests.unit.reserve.commands.approving import approve
 
 TENDER = "tnd_01jh7qmxw4e0aayfkn3d1a2b3c"
