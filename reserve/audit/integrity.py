@@ -46,24 +46,22 @@ async def audit_integrity(
     events = await read_ledger(evidence, findings, checkpoints, logs)
     cut = checkpoints.cut
     seen = Anchors(findings, logs, anchors)
-    leaves = sum(log.size_in(cut) for log in logs.logs)
+    sizes = logs.sizes_in(cut)
     heads = {(service, number): head for service in SOURCES for number, head in sorted((await evidence.heads(service)).items())}
-    covers = cut.covers or {f"{service}/{number}": head for (service, number), head in heads.items() if leaves}
+    covers = cut.covers or {f"{service}/{number}": head for (service, number), head in heads.items() if any(sizes.values())}
     shards = [Shard(service, number, covers.get(f"{service}/{number}", 0), logs.histories) for service, number in heads]
     covered = [shard for shard in shards if shard.upto]
     with following(covered) as follow:
         walk = _Walk(findings, checkpoints, seen, logs, {shard.name: _Line(shard, follow(shard)) for shard in covered})
         await walk.start()
         for log in logs.logs:
-            await walk.follow_log(log, evidence.leaves(size := log.size_in(cut), log.frozen), size)
+            await walk.follow_log(log, evidence.leaves(sizes[log.history], log.frozen), sizes[log.history])
             if log.end is not None:
                 await logs.ended(log, walk.tree, evidence)
         await walk.drain(cut.covers)
     walk.finish()
     by_name = {f"{service}/{number}": head for (service, number), head in heads.items()}
-    return await report_on(
-        evidence, findings, checkpoints, seen, Walked(walk.tree, by_name, events + walk.events, logs.sizes_in(cut)), CHECKS
-    )
+    return await report_on(evidence, findings, checkpoints, seen, Walked(walk.tree, by_name, events + walk.events, sizes), CHECKS)
 
 
 class _Line:

@@ -18,7 +18,6 @@ from shared.terms.parking import MessageParked, MessagesUnparked, ParkingConfirm
 from shared.terms.protecting import again_from
 
 _LATE = timedelta(hours=1)  # a timer may fire late
-_LAPSED = "confirmed by nobody, so it is tried again"
 
 
 class _Parked(msgspec.Struct):
@@ -26,6 +25,7 @@ class _Parked(msgspec.Struct):
     event: MessageParked
     at: datetime
     settled: str | None = None  # who has confirmed it, or that it lapsed
+    lapsed: bool = False
 
 
 class ParkedMessages:
@@ -54,7 +54,7 @@ class ParkedMessages:
             return
         match event:
             case MessagesUnparked():
-                if parked.settled != _LAPSED:
+                if not parked.lapsed:
                     self._words.pop((service, key_of(event)), None)
                 self._list(parked, f"taken after {_hours(at - parked.at)} h, asked for by {event.by}")
                 return
@@ -63,7 +63,7 @@ class ParkedMessages:
                 parked.settled = f"confirmed by {event.by}"
                 self._words.pop((service, key_of(event)), None)
             case ParkingLapsed():
-                parked.settled = _LAPSED
+                parked.settled, parked.lapsed = "confirmed by nobody, so it is tried again", True
         self._parked[service, key_of(event)] = parked
 
     def finish(self) -> None:

@@ -1,7 +1,5 @@
 """Allocation: partners' requests become rounds, decisions and awards."""
 
-from fastapi import APIRouter
-
 from services.allocation import events
 from services.allocation.api.authority.capacity import REGISTER
 from services.allocation.api.book.terms import RecentTerms, TradeUnits
@@ -32,20 +30,13 @@ from services.allocation.reactions.book import INVENTORY_TYPES, OWN_TYPES, react
 from services.allocation.tables import metadata
 from services.inventory import events as inventory_events
 from services.inventory.events.upcasts import UPCASTERS as INVENTORY_UPCASTERS
-from shared.process.service import Service, subscription
+from shared.process.service import Service, routed_in, subscription
 from shared.process.wiping import wipe
 from shared.terms import parking, reach
 from shared.terms.authority_tables import UnderAuthority
 from shared.terms.countersigning import countersigned
 from shared.terms.erasing import CONTROLS as ERASING
 from shared.terms.erasing import erasing
-
-
-def _router() -> APIRouter:
-    from services.allocation.api.routes import router
-
-    return router
-
 
 SERVICE = Service(
     name="allocation",
@@ -92,7 +83,7 @@ SERVICE = Service(
         ),
         subscription("allocation", events.Event, OWN_TYPES, react=react_to_own, upcasters=UPCASTERS),
     ),
-    router=_router,
+    router=routed_in("services.allocation.api.routes"),
     reasons=ApiReason,
     acting=UnderAuthority(register=REGISTER, proposals=True),
     recorded_by="ledger",

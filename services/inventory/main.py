@@ -2,8 +2,6 @@
 
 from functools import partial
 
-from fastapi import APIRouter
-
 from services.allocation import events as allocation
 from services.allocation.events.acting import ACTING
 from services.allocation.events.partner import PartnerKeyRegistered, PartnerKeyRevoked
@@ -29,7 +27,7 @@ from services.loans.events import material
 from services.loans.events.upcasts import UPCASTERS as LOANS_UPCASTERS
 from shared.journal.codec import type_of
 from shared.journal.record import Fact
-from shared.process.service import Service, subscription
+from shared.process.service import Service, routed_in, subscription
 from shared.process.wiping import wipe
 from shared.terms import parking, reach
 from shared.terms.authority_tables import UnderAuthority
@@ -67,12 +65,6 @@ ALLOCATION_TYPES = frozenset(
 def _documents(fact: Fact) -> tuple[str, ...]:
     """What reactions read. Names on screening lists are none of inventory's business: it is told whom they are like."""
     return () if isinstance(fact.event, allocation.ScreeningListPutInForce) else allocation.documents_of(fact.event)
-
-
-def _router() -> APIRouter:
-    from services.inventory.api.routes import router
-
-    return router
 
 
 SERVICE = Service(
@@ -114,7 +106,7 @@ SERVICE = Service(
             take=take_checkpoints,
         ),
     ),
-    router=_router,
+    router=routed_in("services.inventory.api.routes"),
     reasons=ApiReason,
     acting=UnderAuthority(proposals=True),
     recorded_by="ledger",

@@ -1,7 +1,5 @@
 """The ledger: the record of all services' events, their accounts, and the log that proves them."""
 
-from fastapi import APIRouter
-
 from services.allocation import events as allocation
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory import events as inventory
@@ -22,14 +20,7 @@ from services.ledger.watch import watch_log
 from services.ledger.webhooks.sending import Webhooks, send_webhooks
 from services.loans import events as loans
 from services.loans.events.upcasts import UPCASTERS as LOANS_UPCASTERS
-from shared.process.service import Service, subscription
-
-
-def _router() -> APIRouter:
-    from services.ledger.api.routes import router
-
-    return router
-
+from shared.process.service import Service, routed_in, subscription
 
 SERVICE = Service(
     name="ledger",
@@ -58,7 +49,7 @@ SERVICE = Service(
             upcasters=LOANS_UPCASTERS,
         ),
     ),
-    router=_router,
+    router=routed_in("services.ledger.api.routes"),
     reasons=ApiReason,
     parts=(Log, News, Publisher, Webhooks),
     tasks=(keep_log, tell_news, keep_published, watch_log, send_webhooks),

@@ -1,7 +1,5 @@
 """Loans: what the Facility lends and holds, and what the Reserve lends in material."""
 
-from fastapi import APIRouter
-
 from services.allocation import events as allocation
 from services.allocation.events.acting import ACTING
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
@@ -27,7 +25,7 @@ from services.loans.problems import ApiReason
 from services.loans.projections import project, take_products
 from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, OWN_TYPES, react_to_allocation, react_to_inventory, react_to_own
 from services.loans.tables import metadata
-from shared.process.service import Service, subscription
+from shared.process.service import Service, routed_in, subscription
 from shared.process.wiping import wipe
 from shared.terms import parking, reach
 from shared.terms.authority_tables import UnderAuthority
@@ -46,12 +44,6 @@ SIGNED = (
     material.DECIDER,
     laboratories.DECIDER,
 )  # some of whose commands two people give
-
-
-def _router() -> APIRouter:
-    from services.loans.api.routes import router
-
-    return router
 
 
 SERVICE = Service(
@@ -88,7 +80,7 @@ SERVICE = Service(
         ),
         subscription("loans", Event, OWN_TYPES, react=react_to_own, upcasters=UPCASTERS),
     ),
-    router=_router,
+    router=routed_in("services.loans.api.routes"),
     acting=UnderAuthority(proposals=True),
     imports=(loan_imports.PATH,),
     reasons=ApiReason,

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
 import asyncpg
 import msgspec
@@ -54,6 +55,11 @@ class Part:
 
     async def close(self) -> None:
         """Nobody asks it any more."""
+
+
+def routed_in(module: str) -> Callable[[], APIRouter]:
+    """The `router` of a service's API, for `Service.router`."""
+    return lambda: cast(APIRouter, import_module(module).router)
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):

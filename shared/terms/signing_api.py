@@ -1,7 +1,5 @@
 """What partners sign, as callers give it: which partners have keys, and whether one of a partner's own has signed a paper."""
 
-import asyncio
-import time
 from typing import Annotated, Any, Protocol
 
 import msgspec
@@ -10,12 +8,11 @@ from pydantic import StringConstraints
 from shared.http.auth import Caller
 from shared.http.handlers import Reads
 from shared.http.problems import Problem
+from shared.http.remembered import Remembered
 from shared.journal.record import name_of
 from shared.terms.acting_api import origin_here
 from shared.terms.approval import SignedApproval, verify_approval
 from shared.terms.papers import Paper
-
-REMEMBERED_S = 1.0
 
 type SignatureField = Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}:[0-9a-f]{128}$")]
 
@@ -27,22 +24,15 @@ class SigningKeys(msgspec.Struct, frozen=True):
     open: dict[tuple[str, str], str]
 
 
-class RememberedKeys:
+class RememberedKeys(Remembered[None, SigningKeys]):
     """All of them, as they were within the last second: draws and requests come by the thousand, and keys by the year. A service's `Part`
     says by `look` where it has them."""
-
-    _since = 0.0  # monotonic
-    _known: asyncio.Task[SigningKeys] | None = None
 
     async def look(self) -> SigningKeys:
         raise NotImplementedError
 
     async def known(self) -> SigningKeys:
-        """Whoever asks while a look is under way waits for it."""
-        now = time.monotonic()
-        if self._known is None or now >= self._since + REMEMBERED_S or _has_failed(self._known):
-            self._since, self._known = now, asyncio.create_task(self.look())
-        return self._known.result() if self._known.done() else await asyncio.shield(self._known)
+        return await self.remembered(None, self.look)
 
 
 def invalid(detail: str, accepted: str, field: str = "/signature") -> Problem:
@@ -70,7 +60,3 @@ def signed_by_partner[Signed](
         accepted = f"its signature over {said.document}, for the purpose {what}, in the name of {partner}, for {said.origin}"
         return invalid(f"{key} did not sign this {what}", accepted)
     return kind(key=key, signature=signed, paper=paper)
-
-
-def _has_failed(task: asyncio.Task[SigningKeys]) -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None)

@@ -2,76 +2,32 @@
 query would cost more than the request does. What this process changes is forgotten at once; what another one does counts a second later,
 here. A round looks the terms up itself when it is proposed and certified."""
 
-import asyncio
-import time
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
-
-import msgspec
 
 from services.allocation.api.lookups import available_units, valid_terms
 from services.allocation.domain.book.lapses import TermsRead
 from services.allocation.events import PartnerCode
 from services.allocation.tables.supply import StockRow
 from shared.http.handlers import Reads
-from shared.process.service import Kernel, Part
-
-REMEMBERED_S = 1.0
-MOST = 10_000
-
-type _Key = tuple[str, PartnerCode, date]
-type _Looks = dict[_Key, _Look[TermsRead | None]]
+from shared.http.remembered import Remembered
+from shared.process.service import Part
 
 
-class _Look[T](msgspec.Struct, frozen=True, eq=False):
-    """A look that is under way or was: whoever asks meanwhile waits for it, since a second is over for all of them at once."""
-
-    since: float  # monotonic
-    found: asyncio.Task[T]
-
-
-class RecentTerms(Part):
-    def __init__(self, kernel: Kernel) -> None:
-        super().__init__(kernel)
-        self._looks: _Looks = {}
-
+class RecentTerms(Remembered[tuple[str, PartnerCode, date], TermsRead | None], Part):
     async def of(self, reads: Reads, product: str, partner: PartnerCode, on: date) -> TermsRead | None:
         """As `valid_terms` has them, or had them within the last second. That there are none is taken from nobody else's look."""
         await reads.arrived()
-        key, now = (product, partner, on), time.monotonic()
-        if (look := self._looks.get(key)) is not None and now < look.since + REMEMBERED_S:
-            terms = await asyncio.shield(look.found)
-            return terms if terms is not None else await _found(reads, *key)
-        if len(self._looks) >= MOST:
-            self._looks.clear()
-        look = self._looks[key] = _Look(now, asyncio.create_task(_remembered(self._looks, reads, key)))
-        return await asyncio.shield(look.found)
-
-    def forget(self) -> None:
-        """An agreement has changed here. A look that is under way ends in what is forgotten."""
-        self._looks = {}
+        terms = await self.remembered((product, partner, on), lambda: _found(reads, product, partner, on))
+        return terms if terms is not None else await _found(reads, product, partner, on)
 
 
-class TradeUnits(Part):
+class TradeUnits(Remembered[str, tuple[int, ...]], Part):
     """The sizes of a product's trade units, in grams, largest first: its own, and those of lots in stock. Empty: it is not registered."""
-
-    def __init__(self, kernel: Kernel) -> None:
-        super().__init__(kernel)
-        self._looks: dict[str, _Look[tuple[int, ...]]] = {}
 
     async def of(self, reads: Reads, product: str) -> tuple[int, ...]:
         """As they are, or were within the last second."""
-        now, look = time.monotonic(), self._looks.get(product)
-        if look is None or now >= look.since + REMEMBERED_S or _failed(look.found):
-            if len(self._looks) >= MOST:
-                self._looks.clear()
-            look = self._looks[product] = _Look(now, asyncio.create_task(_sizes(reads, product)))
-        return await asyncio.shield(look.found)
-
-
-def _failed(look: asyncio.Task[Any]) -> bool:
-    return look.done() and (look.cancelled() or look.exception() is not None)
+        return await self.remembered(product, lambda: _sizes(reads, product))
 
 
 async def _sizes(reads: Reads, product: str) -> tuple[int, ...]:
@@ -88,16 +44,6 @@ def whole_units(mass_g: int, sizes: Sequence[int]) -> int:
     for unit_g in sizes:
         left_g %= unit_g
     return mass_g - left_g
-
-
-async def _remembered(looks: _Looks, reads: Reads, key: _Key) -> TermsRead | None:
-    terms: TermsRead | None = None
-    try:
-        terms = await _found(reads, *key)
-    finally:
-        if terms is None:  # neither that there are none, nor that nobody answers
-            looks.pop(key, None)
-    return terms
 
 
 async def _found(reads: Reads, product: str, partner: PartnerCode, on: date) -> TermsRead | None:
