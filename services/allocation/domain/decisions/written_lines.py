@@ -49,7 +49,7 @@ def first_lines(file: bytes, most: int) -> list[WrittenLine]:
 
 
 def own_part(published: bytes, file: bytes, requests: Collection[str]) -> bytes:
-    """The canonical file with only the lines of these requests opened: `own_view`, of bytes. `published`: what has the decision's name."""
+    """The canonical file with only the lines of these requests opened, as bytes. `published`: what has the decision's name."""
     whole = msgspec.json.decode(file, type=_File)
     own = [line for line in whole.lines if _read(line).claimant.request in requests]
     if msgspec.json.decode(published, type=_Published).terms.format != FORMAT:

@@ -12,9 +12,9 @@ import pytest
 
 from services.allocation.domain.decisions.composing import compose
 from services.allocation.domain.decisions.decision import FORMAT, Claimant, DecisionFile, Format, Opened, canonical_document
-from services.allocation.domain.decisions.sealed import OwnFile, OwnLine, SealedDecision, SealedTerms, partner_view
+from services.allocation.domain.decisions.sealed import OwnFile, OwnLine, SealedDecision, SealedTerms
 from services.allocation.domain.rules import RULES
-from tests.stories.composed import HOLDINGS, SECOND, claimant, position, salt, terms
+from tests.stories.composed import HOLDINGS, SECOND, claimant, partner_view, position, salt, terms
 
 UNIT_G = 5
 NAMES = ("JP", "US", "EU")

@@ -18,7 +18,7 @@ from services.allocation.domain.decisions.certificate import Certificate, Certif
 from services.allocation.domain.decisions.composing import compose
 from services.allocation.domain.decisions.decision import Claimant, DecisionFile, DecisionTerms, Opened, canonical_document
 from services.allocation.domain.decisions.holdings import Holdings, Units
-from services.allocation.domain.decisions.sealed import View, decision_hash, partner_view
+from services.allocation.domain.decisions.sealed import View, decision_hash
 from services.allocation.events import (
     Approval,
     ApproverKeyEnrolled,
@@ -40,6 +40,7 @@ from shared.proofs.merkle import hash_leaf, hash_node
 from shared.proofs.signed_note import parse_verifier_key
 from shared.terms.acting import approval_of
 from shared.terms.approval import approve, key_id, public_key_hex
+from tests.stories.composed import partner_view
 
 TODAY = date(2026, 1, 6)
 KEY, OTHER = (Ed25519PrivateKey.from_private_bytes(name * 32) for name in (b"k", b"o"))

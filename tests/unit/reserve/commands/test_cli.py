@@ -17,7 +17,7 @@ from reserve.__main__ import app
 from services.allocation.domain.decisions.composing import compose
 from services.allocation.domain.decisions.decision import Claimant, DecisionTerms, Opened, canonical_document
 from services.allocation.domain.decisions.holdings import Holdings, Units
-from services.allocation.domain.decisions.sealed import decision_hash, partner_view
+from services.allocation.domain.decisions.sealed import decision_hash
 from services.allocation.domain.policies.terms import STANDARD_TERMS
 from services.allocation.events.policies import PolicyDocument
 from services.ledger.keys import seed_key
@@ -28,6 +28,7 @@ from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.proofs.merkle import hash_leaf, root_of
 from shared.proofs.signed_note import parse_verifier_key
 from shared.terms.approval import key_id, read_private_key, verify_approval
+from tests.stories.composed import partner_view
 from tests.stories.endorsing import read_approval
 from tests.stories.log import LOG_KEY, ORIGIN
 from tests.stories.powers import INSTRUMENT
