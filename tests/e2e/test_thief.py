@@ -139,9 +139,10 @@ async def test_a_suspension_over_the_last_day_of_a_release_takes_it_from_nobody(
     await world.post(thief, f"/allocation/v1/agreements/{agreement}/suspend", WHY)
 
     async def stopped() -> bool:
-        return await refused(world.drawn("JP", release["release"], UNIT_G)) == "on_hold"
+        return (await thief.get(f"/inventory/v1/releases/{release['release']}"))["held_since"] is not None
 
     await until(stopped)
+    assert await refused(world.drawn("JP", release["release"], UNIT_G)) == "on_hold"
     await world.days_pass(4)
 
     async def drawn() -> bool:

@@ -83,7 +83,8 @@ class World:
         return (self.today + timedelta(days=days)).isoformat()
 
     async def days_pass(self, days: int) -> None:
-        """Once all that was recorded is in the log, and witnessed: after that it would be late by days."""
+        """Once all that follows from what was done is recorded, is in the log, and witnessed: after that it would be late by days."""
+        await self.at_rest()
         await until(self._all_witnessed)
         self.move_on(days)
 
